@@ -1,0 +1,49 @@
+# The project's commands. Each does its own set-up: python3 (3.11 or newer), make and git are all it takes.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help build test lint format bench example docs lock clean
+
+help:  ## List the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(READY): requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $(READY)
+
+build: $(READY)  ## Build the demo company and say what was made
+	$(BIN)/dbt build
+
+test: $(READY)  ## Run everything that must hold
+	$(BIN)/python -m pytest
+
+lint: $(READY)  ## Check the format of SQL and Python
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/sqlfluff lint models tests/singular
+
+format: $(READY)  ## Put SQL and Python into the format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/sqlfluff fix models tests/singular
+
+bench: $(READY)  ## Measure time and memory at 1 and 10 million order lines, beside a floor
+	$(BIN)/python -m benchmarks.run
+
+example: $(READY)  ## Build AdventureWorks from its raw tables and check its published figures
+	$(BIN)/python examples/adventureworks/run.py
+
+docs: $(READY)  ## Generate the static documentation with lineage
+	$(BIN)/dbt docs generate --static
+
+lock: $(READY)  ## Resolve the dependencies again
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.txt
+
+clean:  ## Remove what the commands made
+	rm -rf .venv target logs warehouse/*.duckdb* published

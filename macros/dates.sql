@@ -1,0 +1,68 @@
+{#-
+    Complete months from a day to a later one: n months are complete when the start plus n months, its day clamped to the
+    month's length, is not after the end. 31 January to 28 February is one month.
+-#}
+{% macro complete_months(from_day, to_day) -%}
+    (
+        (extract(year from {{ to_day }}) - extract(year from {{ from_day }})) * 12
+        + extract(month from {{ to_day }}) - extract(month from {{ from_day }})
+        - case
+            when
+                extract(day from {{ to_day }})
+                < least(extract(day from {{ from_day }}), extract(day from last_day({{ to_day }})))
+                then 1
+            else 0
+        end
+    )
+{%- endmacro %}
+
+
+{#- The months of a contract from its first to its last day, both inclusive; at least 1. -#}
+{% macro contract_months(starts_on, ends_on) -%}
+    {%- set months = complete_months(starts_on, add_days(ends_on, 1)) -%}
+    (case when {{ months }} < 1 then 1 else {{ months }} end)
+{%- endmacro %}
+
+
+{% macro add_days(day, days) -%}
+    cast({{ dbt.dateadd('day', days, day) }} as date)
+{%- endmacro %}
+
+
+{% macro add_months(day, months) -%}
+    cast({{ dbt.dateadd('month', months, day) }} as date)
+{%- endmacro %}
+
+
+{% macro days_between(from_time, to_time) -%}
+    cast({{ dbt.datediff(from_time, to_time, 'day') }} as integer)
+{%- endmacro %}
+
+
+{#- Calendar months: 31 January to 1 February is one. -#}
+{% macro months_between(from_time, to_time) -%}
+    cast({{ dbt.datediff(from_time, to_time, 'month') }} as integer)
+{%- endmacro %}
+
+
+{% macro first_of_month(day) -%}
+    cast(date_trunc('month', {{ day }}) as date)
+{%- endmacro %}
+
+
+{#- The first day of the week that a time lies in, as `week_starts_on` has it. -#}
+{% macro first_of_week(time) -%}
+    {%- set shift = week_start_number() -%}
+    {{ add_days("date_trunc('week', " ~ add_days(time, -shift) ~ ')', shift) }}
+{%- endmacro %}
+
+
+{#- A fiscal year is named after the calendar year in which it ends. -#}
+{% macro fiscal_year(time) -%}
+    cast(extract(year from {{ add_months(time, (13 - var('fiscal_year_start_month') | int) % 12) }}) as integer)
+{%- endmacro %}
+
+
+{% macro fiscal_quarter(time) -%}
+    cast(extract(quarter from {{ add_months(time, (13 - var('fiscal_year_start_month') | int) % 12) }}) as integer)
+{%- endmacro %}

@@ -1,0 +1,14 @@
+{#- An amount at a rate, with the four decimals that amounts keep. The wider type leaves room for the product. -#}
+{% macro at_rate(amount, rate) -%}
+    cast(cast({{ amount }} as decimal(24, 4)) * cast({{ rate }} as decimal(18, 10)) as decimal(18, 4))
+{%- endmacro %}
+
+
+{#-
+    An amount spread over months, with four decimals. Whole numbers of ten-thousandths, because a quotient of decimals is a
+    double, which rounds some exact halves the wrong way.
+-#}
+{% macro per_month(amount, months) -%}
+    {%- set doubled = '(cast(' ~ amount ~ ' * 10000 as bigint) * 2 + ' ~ months ~ ')' -%}
+    cast(cast(({{ doubled }} - mod({{ doubled }}, 2 * {{ months }})) / (2 * {{ months }}) as bigint) * 0.0001 as decimal(18, 4))
+{%- endmacro %}

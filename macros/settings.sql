@@ -1,0 +1,38 @@
+{#- Stops the run where a variable has a value that cannot be used: one sentence that names it. -#}
+{% macro check_settings() %}
+    {%- set months = var('fiscal_year_start_month') | string -%}
+    {%- if months not in ['1', '2', '3', '4', '5', '6', '7', '8', '9', '10', '11', '12'] -%}
+        {%- do stop("The variable fiscal_year_start_month is a month from 1 to 12, not " ~ months ~ ".") -%}
+    {%- endif -%}
+    {%- do week_start_number() -%}
+    {%- set grace = var('renewal_grace_days') -%}
+    {%- if grace is not integer or grace < 0 -%}
+        {%- do stop("The variable renewal_grace_days is a whole number of days, 0 or more, not " ~ grace ~ ".") -%}
+    {%- endif -%}
+    {%- set currency = var('reporting_currency') | string -%}
+    {%- if not modules.re.match('^[A-Z]{3}$', currency) -%}
+        {%- do stop("The variable reporting_currency is a currency code of three capital letters, not " ~ currency ~ ".") -%}
+    {%- endif -%}
+    {%- set as_of = var('as_of') -%}
+    {%- if as_of is not none and not modules.re.match('^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$', as_of | string) -%}
+        {%- do stop("The variable as_of is a day as YYYY-MM-DD, not " ~ as_of ~ ".") -%}
+    {%- endif -%}
+    {{ return('') }}
+{% endmacro %}
+
+
+{#- The variable `as_of` as a literal. -#}
+{% macro as_of_setting() %}
+    {{ return("'" ~ var('as_of') ~ "'" if var('as_of') else 'null') }}
+{% endmacro %}
+
+
+{#- Monday is 0, Sunday is 6. -#}
+{% macro week_start_number() %}
+    {%- set days = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday'] -%}
+    {%- set day = var('week_starts_on') | string | lower -%}
+    {%- if day not in days -%}
+        {%- do stop("The variable week_starts_on is one of " ~ days | join(', ') ~ ", not " ~ day ~ ".") -%}
+    {%- endif -%}
+    {{ return(days.index(day)) }}
+{% endmacro %}

@@ -1,0 +1,32 @@
+{#- What a whole build made, and where: printed when it has passed. -#}
+{% macro summarize(results) %}
+    {%- if not execute or flags.WHICH != 'build' -%} {{ return('') }} {%- endif -%}
+    {%- for result in results if result.status | string in ['error', 'fail', 'skipped', 'partial success'] -%}
+        {{ return('') }}
+    {%- endfor -%}
+    {%- set built = results | map(attribute='node.name') | list -%}
+    {%- if 'fct_customers' not in built or 'fct_orders' not in built -%} {{ return('') }} {%- endif -%}
+    {%- set marts = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | selectattr('schema', 'equalto', 'marts') | map(attribute='name') | sort -%}
+    {%- set query -%}
+        select
+            (select as_of from {{ target_relation('intermediate', 'int_as_of') }}),
+            (select count(*) from {{ target_relation('marts', 'fct_orders') }}),
+            (select count(*) from {{ target_relation('marts', 'fct_customers') }}),
+            (select coalesce(sum(net_amount), 0) from {{ target_relation('marts', 'fct_orders') }}),
+            (select coalesce(sum(current_mrr), 0) from {{ target_relation('marts', 'fct_customers') }}),
+            (select count(*) from {{ target_relation('input', 'input_rejects') }})
+    {%- endset -%}
+    {%- set row = run_query(query).rows[0] -%}
+    {%- do print('') -%}
+    {%- do print('ICP Refinery: built as of ' ~ row[0] ~ ' from ' ~ (var('files_dir') if 'files' in var('connectors') else 'the demo company (seeds/sample)')) -%}
+    {%- do print('  ' ~ '{:,}'.format(row[1]) ~ ' closed-won orders of ' ~ '{:,}'.format(row[2]) ~ ' customers, net '
+        ~ '{:,.2f}'.format(row[3]) ~ ' ' ~ var('reporting_currency') ~ ', MRR now ' ~ '{:,.2f}'.format(row[4])) -%}
+    {%- do print('  ' ~ '{:,}'.format(row[5]) ~ ' input rows rejected, each with its rule: input.input_rejects') -%}
+    {%- do print('  marts in ' ~ env_var('ICP_DATABASE', 'warehouse/icp.duckdb') ~ ', schema marts: ' ~ marts | join(', ')) -%}
+    {{ return('') }}
+{% endmacro %}
+
+
+{% macro target_relation(schema, name) -%}
+    {{ api.Relation.create(database=target.database, schema=schema, identifier=name) }}
+{%- endmacro %}

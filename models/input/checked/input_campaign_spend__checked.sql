@@ -1,0 +1,29 @@
+with
+
+campaigns as (
+    select campaign_id from {{ ref('input_campaigns') }}
+),
+
+currencies as (
+    select * from {{ ref('input_currencies') }}
+),
+
+checked as (
+    select
+        rows_read.*,
+        coalesce(
+            rows_read.row_rule,
+            case
+                when (select count(*) from campaigns) > 0 and campaigns.campaign_id is null then 'unknown_campaign'
+                when
+                    rows_read.currency_code <> '{{ var("reporting_currency") }}'
+                    and (currencies.currency_code is null or currencies.first_valid_from > rows_read.spent_on)
+                    then 'unknown_currency'
+            end
+        ) as reject_rule
+    from ({{ read_entity('campaign_spend') }}) as rows_read
+    left join campaigns on rows_read.campaign_id = campaigns.campaign_id
+    left join currencies on rows_read.currency_code = currencies.currency_code
+)
+
+{{ checked_rows('campaign_spend', id='campaign_id') }}

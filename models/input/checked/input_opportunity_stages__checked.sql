@@ -1,0 +1,18 @@
+with
+
+opportunities as (
+    select opportunity_id from {{ ref('input_opportunities') }}
+),
+
+checked as (
+    select
+        rows_read.*,
+        coalesce(
+            rows_read.row_rule,
+            case when opportunities.opportunity_id is null then 'unknown_opportunity' end
+        ) as reject_rule
+    from ({{ read_entity('opportunity_stages') }}) as rows_read
+    left join opportunities on rows_read.opportunity_id = opportunities.opportunity_id
+)
+
+{{ checked_rows('opportunity_stages', id='opportunity_id') }}

@@ -1,0 +1,75 @@
+with
+
+as_of as (
+    select * from {{ ref('int_as_of') }}
+),
+
+resolved as (
+    select * from {{ ref('int_accounts__resolved') }}
+    where not is_excluded
+),
+
+accounts as (
+    select * from {{ ref('input_accounts') }}
+),
+
+customers as (
+    select distinct account_id from {{ ref('int_orders') }}
+),
+
+opportunities as (
+    select distinct account_id from {{ ref('fct_opportunities') }}
+),
+
+engaged as (
+    select distinct resolved.resolved_account_id as account_id
+    from {{ ref('input_engagements') }} as engagements
+    cross join as_of
+    inner join resolved on engagements.account_id = resolved.account_id
+    where engagements.occurred_at < as_of.ends_at
+),
+
+merged as (
+    select
+        resolved_account_id as account_id,
+        count(*) - 1 as merged_account_count
+    from resolved
+    group by resolved_account_id
+),
+
+survivors as (
+    select
+        accounts.*,
+        merged.merged_account_count,
+        customers.account_id is not null as is_customer,
+        parents.resolved_account_id as resolved_parent_id
+    from accounts
+    cross join as_of
+    inner join merged on accounts.account_id = merged.account_id
+    left join customers on accounts.account_id = customers.account_id
+    left join opportunities on accounts.account_id = opportunities.account_id
+    left join engaged on accounts.account_id = engaged.account_id
+    left join resolved as parents on accounts.parent_account_id = parents.account_id
+    -- A record that was made late is there as soon as its account has done something.
+    where
+        coalesce(accounts.created_at < as_of.ends_at, true)
+        or customers.account_id is not null
+        or opportunities.account_id is not null
+        or engaged.account_id is not null
+)
+
+select
+    account_id,
+    account_name,
+    domain,
+    case when resolved_parent_id <> account_id then resolved_parent_id end as parent_account_id,
+    industry,
+    country,
+    region,
+    is_customer,
+    case when domain is null then false else count(*) over (partition by lower(domain)) > 1 end as has_duplicate_domain,
+    employee_count,
+    annual_revenue,
+    cast(merged_account_count as integer) as merged_account_count,
+    created_at
+from survivors

@@ -1,0 +1,124 @@
+with
+
+as_of as (
+    select * from {{ ref('int_as_of') }}
+),
+
+activity as (
+    select * from {{ ref('int_accounts__monthly_activity') }}
+),
+
+cohorts as (
+    select
+        account_id,
+        min(month) as cohort_month
+    from activity
+    where is_active
+    group by account_id
+),
+
+starting as (
+    select
+        cohorts.account_id,
+        cohorts.cohort_month,
+        activity.mrr as starting_mrr
+    from cohorts
+    inner join activity
+        on
+            cohorts.account_id = activity.account_id
+            and cohorts.cohort_month = activity.month
+),
+
+-- What a customer adds to its cohort from this month on: all of it, and what of it is capped at its own start.
+states as (
+    select
+        activity.account_id,
+        starting.cohort_month,
+        activity.month,
+        activity.mrr,
+        least(activity.mrr, starting.starting_mrr) as kept_mrr,
+        case when activity.is_active then 1 else 0 end as active
+    from activity
+    inner join starting on activity.account_id = starting.account_id
+    where activity.month >= starting.cohort_month
+),
+
+changes as (
+    select
+        cohort_month,
+        month,
+        active - lag(active, 1, 0) over account_history as active_change,
+        mrr - coalesce(lag(mrr) over account_history, 0) as mrr_change,
+        kept_mrr - coalesce(lag(kept_mrr) over account_history, 0) as kept_mrr_change
+    from states
+    window account_history as (partition by account_id order by month)
+),
+
+sizes as (
+    select
+        cohort_month,
+        count(*) as cohort_customers,
+        sum(starting_mrr) as starting_mrr
+    from starting
+    group by cohort_month
+),
+
+numbers as (
+    {{ numbers(2400) }}
+),
+
+spine as (
+    select
+        sizes.cohort_month,
+        numbers.generated_number - 1 as months_since,
+        {{ add_months('sizes.cohort_month', 'cast(numbers.generated_number - 1 as integer)') }} as month
+    from sizes
+    cross join numbers
+    cross join as_of
+    where {{ months_between('sizes.cohort_month', 'as_of.as_of_month') }} >= numbers.generated_number - 1
+),
+
+monthly_changes as (
+    select
+        cohort_month,
+        month,
+        sum(active_change) as active_change,
+        sum(mrr_change) as mrr_change,
+        sum(kept_mrr_change) as kept_mrr_change
+    from changes
+    group by cohort_month, month
+),
+
+running as (
+    select
+        spine.cohort_month,
+        spine.months_since,
+        sum(coalesce(monthly_changes.active_change, 0)) over cohort_history as retained_customers,
+        sum(coalesce(monthly_changes.mrr_change, 0)) over cohort_history as retained_mrr,
+        sum(coalesce(monthly_changes.kept_mrr_change, 0)) over cohort_history as kept_mrr
+    from spine
+    left join monthly_changes
+        on
+            spine.cohort_month = monthly_changes.cohort_month
+            and spine.month = monthly_changes.month
+    window cohort_history as (
+        partition by spine.cohort_month
+        order by spine.months_since
+        rows between unbounded preceding and current row
+    )
+)
+
+select
+    'all' as segment_id,
+    running.cohort_month,
+    cast(running.months_since as integer) as months_since,
+    cast(sizes.cohort_customers as integer) as cohort_customers,
+    cast(running.retained_customers as integer) as retained_customers,
+    running.retained_customers / cast(sizes.cohort_customers as double) as customer_retention,
+    cast(sizes.starting_mrr as decimal(18, 4)) as starting_mrr,
+    cast(running.kept_mrr as decimal(18, 4)) as kept_mrr,
+    cast(running.retained_mrr as decimal(18, 4)) as retained_mrr,
+    cast(running.kept_mrr as double) / nullif(cast(sizes.starting_mrr as double), 0) as gross_revenue_retention,
+    cast(running.retained_mrr as double) / nullif(cast(sizes.starting_mrr as double), 0) as net_revenue_retention
+from running
+inner join sizes on running.cohort_month = sizes.cohort_month

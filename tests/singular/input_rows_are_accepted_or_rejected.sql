@@ -1,0 +1,27 @@
+-- For each entity: rows read = rows accepted + rows rejected. A line that cannot be split into fields is never read as a row.
+with
+
+{% for entity in contract() -%}
+{{ entity }} as (
+    select
+        '{{ entity }}' as entity,
+        (select count(*) from ({{ raw_rows(entity) }}) as raw_rows) as rows_read,
+        (select count(*) from {{ ref('input_' ~ entity) }}) as rows_accepted,
+        (
+            select count(*)
+            from {{ ref('input_rejects') }}
+            where entity = '{{ entity }}' and rule <> 'malformed_line'
+        ) as rows_rejected
+),
+{% endfor %}
+
+entities as (
+    {% for entity in contract() -%}
+    select * from {{ entity }}
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
+)
+
+select *
+from entities
+where rows_read <> rows_accepted + rows_rejected
