@@ -1,12 +1,12 @@
 {#-
     The input contract: entity -> column -> type. A `!` marks a required column.
-    Types: id, text, currency, date, timestamp, amount, rate, integer, boolean, or the list of values allowed.
+    Types: id, text, currency, date, timestamp, amount, number, rate, integer, boolean, or the list of values allowed.
 -#}
 {% macro contract() %}
     {%- set entities -%}
 accounts:
     {account_id: id!, account_name: text, domain: text, parent_account_id: id, merged_into_account_id: id, industry: text,
-     employee_count: integer, annual_revenue: amount, country: text, region: text, created_at: timestamp}
+     employee_count: integer, annual_revenue: number, country: text, region: text, created_at: timestamp}
 account_external_ids:
     {account_id: id!, system: text!, external_id: id!}
 account_attributes:
@@ -25,7 +25,7 @@ orders:
      closed_at: timestamp!, currency_code: currency, amount: amount, starts_on: date, ends_on: date, term_months: integer,
      terminated_on: date, replaces_order_id: id}
 order_lines:
-    {order_line_id: id!, order_id: id!, product_id: id, quantity: amount, amount: amount!, cost: amount,
+    {order_line_id: id!, order_id: id!, product_id: id, quantity: number, amount: amount!, cost: amount,
      line_type: [recurring, one_time], starts_on: date, ends_on: date}
 products:
     {product_id: id!, product_name: text, product_family: text, product_type: [core, add_on, service]}
@@ -72,7 +72,7 @@ exchange_rates:
 {#- The warehouse's type for a type of the contract. -#}
 {% macro contract_sql_type(type) %}
     {{ return({
-        'date': 'date', 'timestamp': 'timestamp', 'amount': 'decimal(18, 4)', 'rate': 'decimal(18, 10)',
+        'date': 'date', 'timestamp': 'timestamp', 'amount': 'decimal(18, 4)', 'number': 'decimal(18, 4)', 'rate': 'decimal(18, 10)',
         'integer': 'bigint', 'boolean': 'boolean',
     }.get(type, 'varchar')) }}
 {% endmacro %}

@@ -13,9 +13,10 @@
         {% for source in sources -%}
         select
             {% for column in columns -%}
-            {{ raw_column(column, source.columns) }} as {{ column.name }},
+            {{ raw_column(column, source.columns, source.malformed if column.name == key) }} as {{ column.name }},
             {% endfor -%}
-            {{ raw_row(columns, source.columns) }} as raw
+            {{ source.malformed or 'false' }} as is_malformed,
+            {{ raw_row(columns, source, sources) }} as raw
         from {{ source.relation }}
         {% if not loop.last %}union all{% endif %}
         {% else -%}
@@ -23,7 +24,8 @@
             {% for column in columns -%}
             cast(null as varchar) as {{ column.name }},
             {% endfor -%}
-            {{ raw_row(columns, {}) }} as raw
+            false as is_malformed,
+            {{ raw_row(columns, {'columns': {}}, []) }} as raw
         where false
         {% endfor %}
     {%- endset %}
@@ -72,6 +74,7 @@
             {{ column.name }} is not null as has_{{ column.name }},
             {% endfor -%}
             duplicate_rule,
+            is_malformed,
             raw
         from marked
     )
@@ -80,6 +83,7 @@
         {{ columns | map(attribute='name') | join(',\n        ') }},
         case
             when duplicate_rule is not null then duplicate_rule
+            when is_malformed then 'malformed_line'
             {% for column in columns if column.required -%}
             when {{ column.name }} is null {{ 'and not has_' ~ column.name if typed_may_fail(column) }} then 'missing_value'
             {% endfor -%}
@@ -88,6 +92,10 @@
             {% endfor -%}
             {% for column in columns if column['values'] -%}
             when {{ column.name }} is null and has_{{ column.name }} then 'not_allowed_value'
+            {% endfor -%}
+            {% for column in columns if column.type == 'amount' -%}
+            {#- Sums keep four decimals in 18 digits: a trillion is more than can be added up. -#}
+            when abs({{ column.name }}) >= 1000000000000 then 'not_allowed_value'
             {% endfor -%}
             {% for column in columns if column.type in ['date', 'timestamp'] -%}
             when {{ column.name }} < date '1900-01-01' or {{ column.name }} >= date '2100-01-01' then 'implausible_date'
@@ -104,14 +112,18 @@
 {% endmacro %}
 
 
-{#- A column as it stands in the source, with empty text as null. Only text is looked into. -#}
-{% macro raw_column(column, source_columns) %}
+{#-
+    A column as it stands in the source, with empty text as null. Only text is looked into. The key of a line that is malformed is not
+    to be trusted: another row may rightly have it.
+-#}
+{% macro raw_column(column, source_columns, malformed=none) %}
     {%- if column.name not in source_columns -%}
         {{ return('cast(null as varchar)') }}
     {%- endif -%}
     {%- set type = source_columns[column.name] -%}
     {%- if column.type == 'id' -%}
-        {{ return("nullif(cast(" ~ column.name ~ " as varchar), '')") }}
+        {%- set id = "nullif(cast(" ~ column.name ~ " as varchar), '')" -%}
+        {{ return("case when not (" ~ malformed ~ ") then " ~ id ~ " end" if malformed else id) }}
     {%- elif type == 'VARCHAR' or not native(column, type) -%}
         {{ return("nullif(trim(cast(" ~ column.name ~ " as varchar)), '')") }}
     {%- endif -%}
@@ -122,7 +134,7 @@
 {#- Whether the source holds the column in a type that needs no reading of text. -#}
 {% macro native(column, type) %}
     {%- set numbers = ['TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT', 'HUGEINT', 'UTINYINT', 'USMALLINT', 'UINTEGER', 'UBIGINT', 'FLOAT', 'DOUBLE'] -%}
-    {%- if column.type in ['amount', 'rate', 'integer'] -%}
+    {%- if column.type in ['amount', 'number', 'rate', 'integer'] -%}
         {{ return(type in numbers or type.startswith('DECIMAL')) }}
     {%- elif column.type in ['date', 'timestamp'] -%}
         {{ return(type.startswith('TIMESTAMP') or type == 'DATE') }}
@@ -153,23 +165,38 @@
         {{ return("case when lower(" ~ name ~ ") in ('" ~ column['values'] | join("', '") ~ "') then lower(" ~ name ~ ") end") }}
     {%- elif column.type == 'timestamp' and is_text(column, sources) -%}
         {#- An offset in the text counts; without one, the time is UTC. -#}
-        {{ return('cast(try_cast(' ~ name ~ ' as timestamptz) as timestamp)') }}
+        {{ return('cast(try_cast(' ~ from_digit(name) ~ ' as timestamptz) as timestamp)') }}
     {%- elif column.type == 'date' -%}
-        {{ return('cast(try_cast(' ~ name ~ ' as timestamp) as date)') }}
+        {{ return('cast(try_cast(' ~ (from_digit(name) if is_text(column, sources) else name) ~ ' as timestamp) as date)') }}
     {%- elif column.type == 'integer' -%}
-        {%- set number = 'try_cast(' ~ name ~ ' as decimal(18, 4))' -%}
+        {%- set number = 'try_cast(' ~ (plain_number(name) if is_text(column, sources) else name) ~ ' as decimal(18, 4))' -%}
         {{ return('case when ' ~ number ~ ' = floor(' ~ number ~ ') then cast(' ~ number ~ ' as bigint) end') }}
     {%- endif -%}
+    {%- if column.type in ['amount', 'number', 'rate'] and is_text(column, sources) -%} {%- set name = plain_number(name) -%} {%- endif -%}
     {{ return('try_cast(' ~ name ~ ' as ' ~ contract_sql_type(column.type) ~ ')') }}
 {% endmacro %}
 
 
-{#- The row as it was read: a struct of the contract's columns. -#}
-{% macro raw_row(columns, source_columns) %}
+{#- Some casts know words for times (`epoch`) and digit separators (1_000) that the contract does not: they become unreadable. -#}
+{% macro from_digit(text) %}
+    {{ return('case when ' ~ text ~ " >= '0' and " ~ text ~ " < ':' then " ~ text ~ ' end') }}
+{% endmacro %}
+
+
+{% macro plain_number(text) %}
+    {{ return("replace(" ~ text ~ ", '_', '?')") }}
+{% endmacro %}
+
+
+{#- The row as it was read: a struct of the contract's columns, and of a CSV what stands beyond the header's. -#}
+{% macro raw_row(columns, source, sources) %}
     {%- set fields = [] -%}
     {%- for column in columns -%}
-        {%- do fields.append("'" ~ column.name ~ "': " ~ (column.name if column.name in source_columns else 'cast(null as varchar)')) -%}
+        {%- do fields.append("'" ~ column.name ~ "': " ~ (column.name if column.name in source.columns else 'cast(null as varchar)')) -%}
     {%- endfor -%}
+    {%- if sources | selectattr('header', 'defined') | list -%}
+        {%- do fields.append("'beyond_header': " ~ ('beyond_header' if source.header else 'cast(null as varchar)')) -%}
+    {%- endif -%}
     {{ return('{' ~ fields | join(', ') ~ '}') }}
 {% endmacro %}
 
@@ -197,11 +224,11 @@ where reject_rule is null
 {#- All rows of an entity as they stand in the sources, one struct `raw` each: for tests that count what came in. -#}
 {% macro raw_rows(entity) %}
     {%- for source in sources_of(entity) -%}
-    select {{ raw_row(contract_columns(entity), source.columns) }} as raw
+    select {{ raw_row(contract_columns(entity), source, sources_of(entity)) }} as raw
     from {{ source.relation }}
     {% if not loop.last %}union all{% endif %}
     {%- else -%}
-    select {{ raw_row(contract_columns(entity), {}) }} as raw
+    select {{ raw_row(contract_columns(entity), {'columns': {}}, []) }} as raw
     where false
     {%- endfor -%}
 {% endmacro %}

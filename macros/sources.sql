@@ -6,7 +6,7 @@
     {%- if connector == 'sample' -%}
         {%- set relation = ref(entity) -%}
         {%- if not execute -%} {{ return(none) }} {%- endif -%}
-        {{ return({'relation': relation, 'file': relation | string, 'columns': columns_of('select * from ' ~ relation)}) }}
+        {{ return({'relation': relation | string, 'file': relation | string, 'columns': columns_of('select * from ' ~ relation)}) }}
     {%- elif connector == 'files' and execute -%}
         {{ return(source_file(entity)) }}
     {%- endif -%}
@@ -34,45 +34,101 @@
 {% endmacro %}
 
 
-{#- A text as a literal of SQL. -#}
+{#- What each connector found: one item for every column that the contract knows or the source has. -#}
+{% macro source_columns() %}
+    {%- set items = [] -%}
+    {%- for connector in var('connectors') -%}
+        {%- for entity in contract() -%}
+            {%- set source = source_of(connector, entity) or {'columns': {}, 'file': none} -%}
+            {%- set known = contract_columns(entity) | map(attribute='name') | list -%}
+            {%- for column in known -%}
+                {%- set use = 'used' if column in source.columns else 'missing' -%}
+                {%- do items.append({'connector': connector, 'entity': entity, 'file': source.file, 'column': column, 'use': use}) -%}
+            {%- endfor -%}
+            {%- for column in source.columns if column not in known -%}
+                {%- do items.append({'connector': connector, 'entity': entity, 'file': source.file, 'column': column, 'use': 'ignored'}) -%}
+            {%- endfor -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(items) }}
+{% endmacro %}
+
+
+{#- A text as a literal of SQL; none is null. -#}
 {% macro text_literal(value) %}
+    {%- if value is none -%} {{ return('null') }} {%- endif -%}
     {{ return("'" ~ value | string | replace("'", "''") ~ "'") }}
+{% endmacro %}
+
+
+{#- A path as a literal, for functions that would take it for a pattern. -#}
+{% macro path_literal(path) %}
+    {%- set escaped = path | string | replace('[', '\x01') | replace('*', '[*]') | replace('?', '[?]') | replace('\x01', '[[]') -%}
+    {{ return(text_literal(escaped)) }}
 {% endmacro %}
 
 
 {#- The files of the `files` connector that hold an entity: paths, as the warehouse lists them. -#}
 {% macro source_paths(entity) %}
-    {%- set folder = var('files_dir') | string -%}
-    {%- set listing -%}
-        select file from glob({{ text_literal(folder ~ '/*') }})
-        where regexp_extract(file, '[^/\\]*$') in ('{{ entity }}.csv', '{{ entity }}.parquet')
-        order by file
-    {%- endset -%}
-    {{ return(run_query(listing).columns[0].values() | list) }}
+    {%- set paths = [] -%}
+    {%- for form in ['csv', 'parquet'] -%}
+        {%- set file = path_literal(var('files_dir') ~ '/' ~ entity ~ '.' ~ form) -%}
+        {%- do paths.extend(run_query('select file from glob(' ~ file ~ ')').columns[0].values()) -%}
+    {%- endfor -%}
+    {{ return(paths) }}
 {% endmacro %}
 
 
-{#- One entity in the folder of the `files` connector. Every CSV value is read as text: a bad value costs its row, not the file. -#}
+{#-
+    One entity in the folder of the `files` connector. A CSV is read as text, record by record, and nothing about it is guessed: a bad
+    value or a line with too many or too few fields costs its row, not the file. To tell those lines, one column more than the header has
+    is read, and a field that is not there (null) is told from an empty one.
+-#}
 {% macro source_file(entity) %}
     {%- set paths = source_paths(entity) -%}
     {%- if paths | length == 0 -%} {{ return(none) }} {%- endif -%}
     {%- set path = paths[0] -%}
     {%- if path.endswith('.parquet') -%}
-        {%- set relation = 'read_parquet(' ~ text_literal(path) ~ ')' -%}
-        {%- set columns = columns_of('select * from ' ~ relation) -%}
-    {%- else -%}
-        {%- set dialect = "header = true, delim = ',', quote = '\"', escape = '\"', comment = '', skip = 0, nullstr = '', all_varchar = true" -%}
-        {%- set columns = columns_of('select * from read_csv(' ~ text_literal(path) ~ ', ' ~ dialect ~ ', ignore_errors = true)') -%}
-        {%- set types = [] -%}
-        {%- for name in columns -%} {%- do types.append(text_literal(name) ~ ": 'VARCHAR'") -%} {%- endfor -%}
-        {%- set relation -%}
-            read_csv({{ text_literal(path) }}, {{ dialect }}, auto_detect = false, columns = { {{- types | join(', ') -}} }
-        {%- endset -%}
-        {%- set malformed = relation ~ ', store_rejects = true, rejects_table = ' ~ text_literal('malformed_' ~ entity)
-            ~ ', rejects_scan = ' ~ text_literal('malformed_scan_' ~ entity) ~ ')' -%}
-        {%- set relation = relation ~ ', ignore_errors = true)' -%}
+        {%- set relation = 'read_parquet(' ~ path_literal(path) ~ ')' -%}
+        {{ return({'relation': relation, 'file': path, 'columns': columns_of('select * from ' ~ relation)}) }}
     {%- endif -%}
-    {{ return({'relation': relation, 'file': path, 'columns': columns, 'malformed': malformed}) }}
+    {%- set header = csv_header(path) -%}
+    {%- set columns = {} -%}
+    {%- for name in header -%} {%- do columns.update({name: 'VARCHAR'}) -%} {%- endfor -%}
+    {{ return({
+        'relation': csv_relation(path, header + ['beyond_header']),
+        'file': path,
+        'columns': columns,
+        'header': header,
+        'malformed': '"' ~ header[-1] | replace('"', '""') ~ '" is null or beyond_header is not null',
+        'rejects': csv_relation(path, header + ['beyond_header'],
+            ", store_rejects = true, rejects_table = 'malformed_" ~ entity ~ "', rejects_scan = 'malformed_scan_" ~ entity ~ "'")
+    }) }}
+{% endmacro %}
+
+
+{% macro csv_relation(path, columns, options='', header=true) %}
+    {%- set types = [] -%}
+    {%- for name in columns -%} {%- do types.append(text_literal(name) ~ ": 'VARCHAR'") -%} {%- endfor -%}
+    {{ return(
+        'read_csv(' ~ path_literal(path) ~ ", auto_detect = false, header = " ~ header ~ ", delim = ',', quote = '\"', escape = '\"',"
+        ~ " comment = '', nullstr = '\x01', null_padding = true, strict_mode = false, parallel = false, ignore_errors = true,"
+        ~ ' max_line_size = 16000000, columns = {' ~ types | join(', ') ~ '}' ~ options ~ ')'
+    ) }}
+{% endmacro %}
+
+
+{#- The names in the first record of a CSV. One without a name gets its position. -#}
+{% macro csv_header(path) %}
+    {%- set positions = [] -%}
+    {%- for position in range(1, 501) -%} {%- do positions.append('column_' ~ position) -%} {%- endfor -%}
+    {%- set header = [] -%}
+    {%- for record in run_query('select * from ' ~ csv_relation(path, positions, header=false) ~ ' limit 1').rows -%}
+        {%- for name in record.values() if name is not none -%}
+            {%- do header.append(name | trim or 'column_' ~ loop.index) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {{ return(header) }}
 {% endmacro %}
 
 
@@ -82,6 +138,9 @@
 -#}
 {% macro check_sources() %}
     {%- if not execute or flags.WHICH not in ['build', 'run', 'test'] -%} {{ return('') }} {%- endif -%}
+    {%- if var('connectors') is string or not var('connectors') -%}
+        {%- do stop("The variable connectors is a list of one or more connectors, such as [files].") -%}
+    {%- endif -%}
     {%- for connector in var('connectors') if connector not in ['sample', 'files'] -%}
         {%- do stop("There is no connector '" ~ connector ~ "': choose among sample and files.") -%}
     {%- endfor -%}
@@ -125,14 +184,44 @@
 {% macro check_file(folder, entity) %}
     {%- set where = "In the folder " ~ folder ~ " " ~ entity -%}
     {%- set path = source_paths(entity)[0] -%}
-    {%- if run_query('select size from read_blob(' ~ text_literal(path) ~ ')').rows[0][0] == 0 -%}
+    {%- if run_query('select size from read_blob(' ~ path_literal(path) ~ ')').rows[0][0] == 0 -%}
         {%- do stop(where ~ " is an empty file: it has not even a header.") -%}
     {%- endif -%}
+    {%- if path.endswith('.csv') -%} {%- do check_csv(where, path) -%} {%- endif -%}
     {%- set source = source_file(entity) -%}
     {%- for column in contract_columns(entity) if column.required and column.name not in source.columns -%}
         {%- do stop(where ~ " lacks the required column " ~ column.name ~ " (it has " ~ source.columns | join(', ') ~ ").") -%}
     {%- endfor -%}
+    {%- if source.header -%} {%- do check_csv_quotes(where, source) -%} {%- endif -%}
     {{ return(run_query('select count(*) from (select 1 from ' ~ source.relation ~ ' limit 1)').rows[0][0] > 0) }}
+{% endmacro %}
+
+
+{% macro check_csv(where, path) %}
+    {%- set header = csv_header(path) -%}
+    {%- for name in header if not name.isprintable() -%}
+        {%- do stop(where ~ " is not a CSV file in UTF-8.") -%}
+    {%- endfor -%}
+    {%- for name in header if header.count(name) > 1 -%}
+        {%- do stop(where ~ " has the column " ~ name ~ " twice.") -%}
+    {%- endfor -%}
+    {%- if not header -%} {%- do stop(where ~ " is not a CSV file in UTF-8.") -%} {%- endif -%}
+{% endmacro %}
+
+
+{#- A quote that is never closed swallows the rows behind it: a record that is cut short within a value of several lines. -#}
+{% macro check_csv_quotes(where, source) %}
+    {%- set values = [] -%}
+    {%- for name in source.header -%} {%- do values.append('"' ~ name | replace('"', '""') ~ '"') -%} {%- endfor -%}
+    {%- set query -%}
+        select {{ values[0] }}
+        from {{ source.relation }}
+        where {{ values[-1] }} is null and concat_ws('', {{ values | join(', ') }}) like '%' || chr(10) || '%'
+        limit 1
+    {%- endset -%}
+    {%- for row in run_query(query).rows -%}
+        {%- do stop(where ~ " has a quote that is never closed, in the row that begins with " ~ row[0] | string | truncate(60) ~ ".") -%}
+    {%- endfor -%}
 {% endmacro %}
 
 

@@ -1,12 +1,19 @@
 {{ config(materialized='table') }}
 
-{#- The CSV reader keeps the lines that it cannot split into fields in tables of its own: read each file once to get them. -#}
+{#-
+    The CSV reader drops a record that is not UTF-8 in a column that is read, and keeps it in a table of its own: read each file once,
+    in just the columns of the contract, to get them.
+-#}
 {%- set files = [] -%}
 {%- if execute and 'files' in var('connectors') -%}
     {%- for entity in contract() -%}
         {%- set file = source_file(entity) -%}
-        {%- if file is not none and file.malformed -%}
-            {%- do run_query('select count(*) from ' ~ file.malformed) -%}
+        {%- if file is not none and file.rejects -%}
+            {%- set counts = [] -%}
+            {%- for column in contract_columns(entity) if column.name in file.columns -%}
+                {%- do counts.append('count(' ~ column.name ~ ')') -%}
+            {%- endfor -%}
+            {%- do run_query('select ' ~ counts | join(', ') ~ ' from ' ~ file.rejects) -%}
             {%- do files.append(entity) -%}
         {%- endif -%}
     {%- endfor -%}

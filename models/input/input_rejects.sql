@@ -24,15 +24,17 @@ rejected as (
 lines_of_rejected_orders as (
     select
         'order_lines' as entity,
-        order_line_id as row_id,
+        lines.order_line_id as row_id,
         'order_rejected' as rule,
-        cast(to_json(lines) as varchar) as raw_row
+        cast(to_json(lines.raw) as varchar) as raw_row
     from (
-        select {{ contract_column_names('order_lines') }}
-        from {{ ref('input_order_lines__checked') }}
-        where
-            reject_rule is null
-            and order_id not in (select order_id from {{ ref('input_orders') }})
+        select distinct
+            lines.order_line_id,
+            read_again.raw
+        from {{ ref('input_order_lines__checked') }} as lines
+        anti join {{ ref('input_orders') }} as accepted on lines.order_id = accepted.order_id
+        inner join ({{ raw_rows('order_lines') }}) as read_again on lines.order_line_id = cast(read_again.raw.order_line_id as varchar)
+        where lines.reject_rule is null
     ) as lines
 )
 

@@ -1,35 +1,11 @@
 {{ config(materialized='table') }}
-{#- What each connector found: one row for every column that the contract knows or the source has. -#}
-{%- set rows = [] -%}
-{%- for connector in var('connectors') -%}
-    {%- for entity in contract() -%}
-        {%- set source = source_of(connector, entity) -%}
-        {%- set known = contract_columns(entity) | map(attribute='name') | list -%}
-        {%- for column in known -%}
-            {%- do rows.append([
-                connector, entity, source.file if source else none, column,
-                'missing' if not source or column not in source.columns else 'used'
-            ]) -%}
-        {%- endfor -%}
-        {%- for column in (source.columns if source else []) if column not in known -%}
-            {%- do rows.append([connector, entity, source.file, column, 'ignored']) -%}
-        {%- endfor -%}
-    {%- endfor -%}
-{%- endfor %}
 
+{% for found in source_columns() -%}
 select
-    connector,
-    entity,
-    source_file,
-    column_name,
-    column_use
-from (
-    values
-    {% for row in rows -%}
-    (
-        {%- for value in row -%}
-        {{ 'cast(null as varchar)' if value is none else text_literal(value) }}{{ ', ' if not loop.last }}
-        {%- endfor -%}
-    ){{ ',' if not loop.last }}
-    {% endfor %}
-) as found (connector, entity, source_file, column_name, column_use)
+    cast({{ text_literal(found.connector) }} as varchar) as connector,
+    cast({{ text_literal(found.entity) }} as varchar) as entity,
+    cast({{ text_literal(found.file) }} as varchar) as source_file,
+    cast({{ text_literal(found.column) }} as varchar) as column_name,
+    cast({{ text_literal(found.use) }} as varchar) as column_use
+{% if not loop.last %}union all{% endif %}
+{% endfor %}

@@ -57,10 +57,12 @@ renewable as (
     anti join replaced on contracts.order_id = replaced.replaced_order_id
 ),
 
+-- A contract that was terminated before it began renews nothing.
 renewing as (
     select contracts.*
     from contracts
     anti join replacements on contracts.order_id = replacements.order_id
+    where contracts.ends_on >= contracts.starts_on
 ),
 
 renewals as (
@@ -88,6 +90,12 @@ renewals as (
                 newer.closed_at > older.closed_at
                 or (newer.closed_at = older.closed_at and newer.order_id > older.order_id)
             )
+    -- What was replaced does not renew what replaced it.
+    left join replaced as replaced_newer
+        on
+            newer.order_id = replaced_newer.replaced_order_id
+            and older.order_id = replaced_newer.superseded_by_order_id
+    where replaced_newer.replaced_order_id is null
 ),
 
 superseded as (

@@ -1,4 +1,4 @@
--- For each entity: rows read = rows accepted + rows rejected. A line that cannot be split into fields is never read as a row.
+-- For each entity: rows read = rows accepted + rows rejected. A record that is not UTF-8 is rejected without being read as a row.
 with
 
 {% for entity in contract() -%}
@@ -10,8 +10,13 @@ with
         (
             select count(*)
             from {{ ref('input_rejects') }}
-            where entity = '{{ entity }}' and rule <> 'malformed_line'
-        ) as rows_rejected
+            where entity = '{{ entity }}'
+        ) as rows_rejected,
+        (
+            select count(*)
+            from {{ ref('input_malformed_lines') }}
+            where entity = '{{ entity }}'
+        ) as rows_not_readable
 ),
 {% endfor %}
 
@@ -24,4 +29,4 @@ entities as (
 
 select *
 from entities
-where rows_read <> rows_accepted + rows_rejected
+where rows_read + rows_not_readable <> rows_accepted + rows_rejected

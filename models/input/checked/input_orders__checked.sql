@@ -12,6 +12,11 @@ orders_with_rejected_lines as (
     select distinct order_id
     from {{ ref('input_order_lines__checked') }}
     where reject_rule <> 'exact_duplicate'
+    union
+    -- A line that could not be read as a row still names its order.
+    select unnest(string_split(line_text, ',')) as order_id
+    from {{ ref('input_malformed_lines') }}
+    where entity = 'order_lines'
 ),
 
 rows_read as (
@@ -28,7 +33,7 @@ checked as (
             rows_read.row_rule,
             case
                 when accounts.account_id is null then 'unknown_account'
-                when rows_read.term_months < 1 then 'not_allowed_value'
+                when rows_read.term_months not between 1 and 1200 then 'not_allowed_value'
                 when
                     rows_read.currency_code <> '{{ var("reporting_currency") }}'
                     and (currencies.currency_code is null or currencies.first_valid_from > rows_read.closed_at)

@@ -38,7 +38,10 @@ ended as (
     select
         *,
         superseded_on is not null as is_superseded,
-        coalesce({{ add_days('superseded_on', -1) }}, ends_on) as live_until
+        case
+            when ends_on < starts_on then least(ends_on, coalesce({{ add_days('superseded_on', -1) }}, ends_on))
+            else coalesce({{ add_days('superseded_on', -1) }}, ends_on)
+        end as live_until
     from valued
 ),
 
