@@ -22,7 +22,7 @@
     {%- do print('  ' ~ '{:,}'.format(row[1]) ~ ' closed-won orders of ' ~ '{:,}'.format(row[2]) ~ ' customers, net '
         ~ '{:,.2f}'.format(row[3]) ~ ' ' ~ var('reporting_currency') ~ ', MRR now ' ~ '{:,.2f}'.format(row[4])) -%}
     {%- do print('  ' ~ '{:,}'.format(row[5]) ~ ' input rows rejected, each with its rule: input.input_rejects') -%}
-    {%- do print('  marts in ' ~ env_var('ICP_DATABASE', 'warehouse/icp.duckdb') ~ ', schema marts: ' ~ marts | join(', ')) -%}
+    {%- do print('  marts in ' ~ target.path ~ ', schema marts: ' ~ marts | join(', ')) -%}
     {{ return('') }}
 {% endmacro %}
 
