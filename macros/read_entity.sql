@@ -192,7 +192,8 @@
 {% macro raw_row(columns, source, sources) %}
     {%- set fields = [] -%}
     {%- for column in columns -%}
-        {%- do fields.append("'" ~ column.name ~ "': " ~ (column.name if column.name in source.columns else 'cast(null as varchar)')) -%}
+        {%- set value = "nullif(" ~ column.name ~ ", '')" if source.header else column.name -%}
+        {%- do fields.append("'" ~ column.name ~ "': " ~ (value if column.name in source.columns else 'cast(null as varchar)')) -%}
     {%- endfor -%}
     {%- if sources | selectattr('header', 'defined') | list -%}
         {%- do fields.append("'beyond_header': " ~ ('beyond_header' if source.header else 'cast(null as varchar)')) -%}
@@ -207,9 +208,15 @@ select
     {{ contract_column_names(entity) | replace(', ', ',\n    ') }},
     reject_rule,
     {{ id or 'cast(null as varchar)' }} as row_id,
-    case when reject_rule is not null then cast(to_json(raw) as varchar) end as raw_row
+    case when reject_rule is not null then {{ raw_text('raw') }} end as raw_row
 from {{ relation }}
 {% endmacro %}
+
+
+{#- A raw row as text. What stands beyond the header is only shown where something does. -#}
+{% macro raw_text(raw) -%}
+    replace(cast(to_json({{ raw }}) as varchar), ',"beyond_header":null', '')
+{%- endmacro %}
 
 
 {#- The rows of a checked entity that broke no rule. -#}

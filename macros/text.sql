@@ -4,12 +4,6 @@
 {%- endmacro %}
 
 
-{#- A field of a row that was kept as JSON text. -#}
-{% macro json_text(json, field) -%}
-    json_extract_string({{ json }}, '$.{{ field }}')
-{%- endmacro %}
-
-
 {#- A table of the numbers from 1 to `count`, as `generated_number`. -#}
 {% macro numbers(count) -%}
     {{ dbt.generate_series(count) }}

@@ -26,7 +26,7 @@ lines_of_rejected_orders as (
         'order_lines' as entity,
         lines.order_line_id as row_id,
         'order_rejected' as rule,
-        cast(to_json(lines.raw) as varchar) as raw_row
+        {{ raw_text('lines.raw') }} as raw_row
     from (
         select distinct
             lines.order_line_id,

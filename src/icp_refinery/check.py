@@ -103,11 +103,7 @@ def _sentence(log: str) -> str:
     """The project's own sentence, out of the heading and the call stack that dbt puts around it."""
     messages = [json.loads(line)["info"]["msg"] for line in log.splitlines() if line.startswith("{")]
     lines = [line.strip() for message in messages for line in message.splitlines()]
-    ours = [
-        line
-        for line in lines
-        if line and not line.startswith((">", "Compilation Error", "Runtime Error", "Encountered"))
-    ]
+    ours = [line for line in lines if line and not line.startswith((">", "Compilation Error", "Runtime Error", "Encountered"))]
     return ours[0] if ours else ""
 
 
@@ -117,9 +113,7 @@ def _read_report(connection: duckdb.DuckDBPyConnection, folder: Path, reporting_
 
     columns: dict[str, dict[str, list[str]]] = {}
     files: dict[str, str] = {}
-    for entity, file, column, use in rows(
-        "select entity, source_file, column_name, column_use from input.input_source_columns"
-    ):
+    for entity, file, column, use in rows("select entity, source_file, column_name, column_use from input.input_source_columns"):
         if file:
             files[entity] = Path(file).name
             columns.setdefault(entity, {"used": [], "missing": [], "ignored": []})[use].append(column)
@@ -134,13 +128,10 @@ def _read_report(connection: duckdb.DuckDBPyConnection, folder: Path, reporting_
         for entity, column, sentence in NEEDED_FOR
         if connection.execute(f"select count({column}) from input.input_{entity}").fetchone() == (0,)
     ]
-    if "orders" in files and not rows(
-        "select 1 from input.input_orders where term_months > 0 or ends_on is not null limit 1"
-    ):
+    if "orders" in files and not rows("select 1 from input.input_orders where term_months > 0 or ends_on is not null limit 1"):
         cannot_say.insert(0, "MRR, renewals and revenue retention: no order has a term")
     as_of, months = rows(
-        "select as_of, datediff('month', (select min(closed_at) from input.input_orders), as_of)"
-        " from intermediate.int_as_of"
+        "select as_of, datediff('month', (select min(closed_at) from input.input_orders), as_of) from intermediate.int_as_of"
     )[0]
     if months is not None and months < 24:
         cannot_say.append("which buyers are seasonal: that takes two full years of orders")

@@ -1,4 +1,4 @@
--- In month 0 all of a cohort is there, and each customer with a first active month is in one cohort.
+-- In month 0 all of a cohort is there; each customer with a first active month is in one cohort of its segment, and in one of the whole.
 with
 
 month_zero as (
@@ -8,6 +8,15 @@ month_zero as (
 
 customers as (
     select
+        segment_id,
+        cohort_month,
+        count(*) as customer_count
+    from {{ ref('fct_customers') }}
+    where cohort_month is not null
+    group by segment_id, cohort_month
+    union all
+    select
+        'all' as segment_id,
         cohort_month,
         count(*) as customer_count
     from {{ ref('fct_customers') }}
@@ -16,6 +25,7 @@ customers as (
 )
 
 select
+    customers.segment_id,
     customers.cohort_month,
     customers.customer_count,
     month_zero.cohort_customers
@@ -23,7 +33,7 @@ from customers
 full join month_zero
     on
         customers.cohort_month = month_zero.cohort_month
-        and month_zero.segment_id = 'all'
+        and customers.segment_id = month_zero.segment_id
 where
     customers.customer_count is distinct from month_zero.cohort_customers
     or month_zero.customer_retention <> 1

@@ -18,7 +18,7 @@ customers as (
 ),
 
 opportunities as (
-    select distinct account_id from {{ ref('fct_opportunities') }}
+    select distinct account_id from {{ ref('int_opportunities') }}
 ),
 
 engaged as (
@@ -29,11 +29,19 @@ engaged as (
     where engagements.occurred_at < as_of.ends_at
 ),
 
+segments as (
+    select * from {{ ref('int_accounts__segments') }}
+),
+
 merged as (
     select
         resolved_account_id as account_id,
-        count(*) - 1 as merged_account_count
+        count(*) filter (
+            where resolved.account_id <> resolved.resolved_account_id and coalesce(records.created_at < as_of.ends_at, true)
+        ) as merged_account_count
     from resolved
+    cross join as_of
+    inner join accounts as records on resolved.account_id = records.account_id
     group by resolved_account_id
 ),
 
@@ -42,10 +50,13 @@ survivors as (
         accounts.*,
         merged.merged_account_count,
         customers.account_id is not null as is_customer,
-        parents.resolved_account_id as resolved_parent_id
+        parents.resolved_account_id as resolved_parent_id,
+        segments.segment_id,
+        segments.tier
     from accounts
     cross join as_of
     inner join merged on accounts.account_id = merged.account_id
+    left join segments on accounts.account_id = segments.account_id
     left join customers on accounts.account_id = customers.account_id
     left join opportunities on accounts.account_id = opportunities.account_id
     left join engaged on accounts.account_id = engaged.account_id
@@ -56,13 +67,19 @@ survivors as (
         or customers.account_id is not null
         or opportunities.account_id is not null
         or engaged.account_id is not null
+),
+
+present as (
+    select account_id from survivors
 )
 
 select
-    account_id,
+    survivors.account_id,
     account_name,
     domain,
-    case when resolved_parent_id <> account_id then resolved_parent_id end as parent_account_id,
+    parents.account_id as parent_account_id,
+    segment_id,
+    tier,
     industry,
     country,
     region,
@@ -73,3 +90,7 @@ select
     cast(merged_account_count as integer) as merged_account_count,
     created_at
 from survivors
+left join present as parents
+    on
+        survivors.resolved_parent_id = parents.account_id
+        and survivors.account_id <> parents.account_id

@@ -33,6 +33,10 @@ first_wins as (
     where is_won
 ),
 
+segments as (
+    select * from {{ ref('int_accounts__segments') }}
+),
+
 order_totals as (
     select
         account_id,
@@ -97,6 +101,7 @@ movement_counts as (
 
 select
     totals.account_id,
+    segments.segment_id,
     first_orders.product_bundle as first_product_bundle,
     coalesce(activity.is_active, false) as is_active,
     first_orders.is_multi_year as is_first_order_multi_year,
@@ -135,6 +140,7 @@ inner join orders as first_orders
     on
         totals.account_id = first_orders.account_id
         and first_orders.order_number = 1
+left join segments on totals.account_id = segments.account_id
 left join product_mix on totals.account_id = product_mix.account_id
 left join activity on totals.account_id = activity.account_id
 left join renewals on totals.account_id = renewals.account_id

@@ -16,6 +16,10 @@ products as (
     select * from {{ ref('dim_products') }}
 ),
 
+segments as (
+    select * from {{ ref('int_accounts__segments') }}
+),
+
 amounts as (
     select
         order_id,
@@ -87,6 +91,7 @@ renewing as (
 joined as (
     select
         orders.*,
+        segments.segment_id,
         case
             when renewing.order_id is not null then 'renewal'
             when orders.order_number = 1 then 'new_business'
@@ -105,6 +110,7 @@ joined as (
         {{ first_of_month('orders.closed_at') }} as closed_month
     from orders
     inner join amounts on orders.order_id = amounts.order_id
+    left join segments on orders.account_id = segments.account_id
     left join bundles on orders.order_id = bundles.order_id
     left join contract_spans on orders.order_id = contract_spans.order_id
     left join recurring on orders.order_id = recurring.order_id
@@ -115,6 +121,7 @@ select
     order_id,
     account_id,
     opportunity_id,
+    segment_id,
     order_type,
     product_bundle,
     currency_code,

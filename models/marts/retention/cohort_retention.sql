@@ -29,6 +29,19 @@ starting as (
             and cohorts.cohort_month = activity.month
 ),
 
+-- Each customer counts in its segment, and in the whole.
+scopes as (
+    select
+        account_id,
+        segment_id
+    from {{ ref('int_accounts__segments') }}
+    union all
+    select
+        account_id,
+        'all' as segment_id
+    from cohorts
+),
+
 -- What a customer adds to its cohort from this month on: all of it, and what of it is capped at its own start.
 states as (
     select
@@ -45,6 +58,7 @@ states as (
 
 changes as (
     select
+        account_id,
         cohort_month,
         month,
         active - lag(active, 1, 0) over account_history as active_change,
@@ -56,11 +70,13 @@ changes as (
 
 sizes as (
     select
-        cohort_month,
+        scopes.segment_id,
+        starting.cohort_month,
         count(*) as cohort_customers,
-        sum(starting_mrr) as starting_mrr
+        sum(starting.starting_mrr) as starting_mrr
     from starting
-    group by cohort_month
+    inner join scopes on starting.account_id = scopes.account_id
+    group by scopes.segment_id, starting.cohort_month
 ),
 
 numbers as (
@@ -69,6 +85,7 @@ numbers as (
 
 spine as (
     select
+        sizes.segment_id,
         sizes.cohort_month,
         numbers.generated_number - 1 as months_since,
         {{ add_months('sizes.cohort_month', 'cast(numbers.generated_number - 1 as integer)') }} as month
@@ -80,17 +97,20 @@ spine as (
 
 monthly_changes as (
     select
-        cohort_month,
-        month,
-        sum(active_change) as active_change,
-        sum(mrr_change) as mrr_change,
-        sum(kept_mrr_change) as kept_mrr_change
+        scopes.segment_id,
+        changes.cohort_month,
+        changes.month,
+        sum(changes.active_change) as active_change,
+        sum(changes.mrr_change) as mrr_change,
+        sum(changes.kept_mrr_change) as kept_mrr_change
     from changes
-    group by cohort_month, month
+    inner join scopes on changes.account_id = scopes.account_id
+    group by scopes.segment_id, changes.cohort_month, changes.month
 ),
 
 running as (
     select
+        spine.segment_id,
         spine.cohort_month,
         spine.months_since,
         sum(coalesce(monthly_changes.active_change, 0)) over cohort_history as retained_customers,
@@ -99,17 +119,18 @@ running as (
     from spine
     left join monthly_changes
         on
-            spine.cohort_month = monthly_changes.cohort_month
+            spine.segment_id = monthly_changes.segment_id
+            and spine.cohort_month = monthly_changes.cohort_month
             and spine.month = monthly_changes.month
     window cohort_history as (
-        partition by spine.cohort_month
+        partition by spine.segment_id, spine.cohort_month
         order by spine.months_since
         rows between unbounded preceding and current row
     )
 )
 
 select
-    'all' as segment_id,
+    running.segment_id,
     running.cohort_month,
     cast(running.months_since as integer) as months_since,
     cast(sizes.cohort_customers as integer) as cohort_customers,
@@ -121,4 +142,7 @@ select
     cast(running.kept_mrr as double) / nullif(cast(sizes.starting_mrr as double), 0) as gross_revenue_retention,
     cast(running.retained_mrr as double) / nullif(cast(sizes.starting_mrr as double), 0) as net_revenue_retention
 from running
-inner join sizes on running.cohort_month = sizes.cohort_month
+inner join sizes
+    on
+        running.segment_id = sizes.segment_id
+        and running.cohort_month = sizes.cohort_month

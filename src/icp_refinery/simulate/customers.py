@@ -278,9 +278,7 @@ def _contract_lines(book: _Book, state: Columns, order: np.ndarray, start: np.nd
     _add_lines(book, order[at], -1, -0.05 * full[at], kind=2)
 
 
-def _during_contract(
-    book: _Book, state: Columns, end: np.ndarray, last_day: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _during_contract(book: _Book, state: Columns, end: np.ndarray, last_day: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Expansions, one-time orders and credits; returns yearly rate and add-ons at the contract's end."""
     rng, n = book.rng, end.size
     rate, extras = state["rate"].copy(), state["extras"].copy()
@@ -327,24 +325,18 @@ def _during_contract(
     return rate, extras
 
 
-def _expand(
-    book: _Book, state: Columns, closed: np.ndarray, end: np.ndarray, product: np.ndarray, yearly: np.ndarray
-) -> None:
+def _expand(book: _Book, state: Columns, closed: np.ndarray, end: np.ndarray, product: np.ndarray, yearly: np.ndarray) -> None:
     """One order of one recurring line that ends with the contract: more seats, or an add-on."""
     day = closed // DAY
     amount = yearly * (end - day + 1) / 365.25
     deal = _add_deals(book, state, closed, is_renewal=False, won=True, chance=0.6)
     on_line = book.rng.random(day.size) < 0.5
-    order = _add_orders(
-        book, state, closed, start=np.where(on_line, NONE, day), end=np.where(on_line, NONE, end), deal=deal
-    )
+    order = _add_orders(book, state, closed, start=np.where(on_line, NONE, day), end=np.where(on_line, NONE, end), deal=deal)
     begin, finish = np.where(on_line, day, NONE), np.where(on_line, end, NONE)
     _add_lines(book, order, product, amount, kind=1, start=begin, end=finish)
 
 
-def _add_deals(
-    book: _Book, state: Columns, closed: np.ndarray, is_renewal: bool, won: bool, chance: float = 1.0
-) -> np.ndarray:
+def _add_deals(book: _Book, state: Columns, closed: np.ndarray, is_renewal: bool, won: bool, chance: float = 1.0) -> np.ndarray:
     """Add renewal or expansion opportunities with a chance; lost ones give their day, won ones their moment.
 
     Returns the position of each customer's deal, -1 where there is none.

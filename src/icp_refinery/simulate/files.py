@@ -41,8 +41,7 @@ SCHEMAS = {
     "account_external_ids": _schema("account_id system external_id"),
     "account_attributes": _schema("account_id attribute value known_from:at"),
     "contacts": _schema(
-        "contact_id account_id email job_title lead_source created_at:at became_lead_at:at became_mql_at:at "
-        "became_sql_at:at"
+        "contact_id account_id email job_title lead_source created_at:at became_lead_at:at became_mql_at:at became_sql_at:at"
     ),
     "opportunities": _schema(
         "opportunity_id account_id opportunity_name opportunity_type stage is_closed:bool is_won:bool "

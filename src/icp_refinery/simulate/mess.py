@@ -235,10 +235,7 @@ def add_mess(tables: dict[str, pa.Table], seed: int) -> tuple[Rows, Counter[tupl
         If the world is too small to find a sound row for each kind of mess.
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(2,)))
-    world = {
-        entity: [dict(zip(data.column_names, row, strict=True)) for row in rows_of(data)]
-        for entity, data in tables.items()
-    }
+    world = {entity: [dict(zip(data.column_names, row, strict=True)) for row in rows_of(data)] for entity, data in tables.items()}
     sound = {entity: _templates(world, entity) for entity in world}
     rejects: Counter[tuple[str, str]] = Counter()
     extra: Rows = {entity: [] for entity in world}
@@ -380,9 +377,7 @@ def _add_dependents(
         rejects["contacts", "unknown_account"] += 1
 
 
-def _add_order_of(
-    rng: np.random.Generator, sound: Rows, extra: Rows, rejects: Counter[tuple[str, str]], line: Row
-) -> None:
+def _add_order_of(rng: np.random.Generator, sound: Rows, extra: Rows, rejects: Counter[tuple[str, str]], line: Row) -> None:
     """An order with this rejected line and two sound ones: all of it is rejected."""
     number = 50 + rejects["orders", "rejected_line"]
     order = _copy(rng, sound, "orders", number)

@@ -214,9 +214,7 @@ def external_table(rng: np.random.Generator, account: np.ndarray) -> pa.Table:
     )
 
 
-def attribute_table(
-    rng: np.random.Generator, world: World, account: np.ndarray, plan: Columns, orders: Columns
-) -> pa.Table:
+def attribute_table(rng: np.random.Generator, world: World, account: np.ndarray, plan: Columns, orders: Columns) -> pa.Table:
     """Further traits. None has an effect; `billing_tier` exists only where something was sold."""
     n = account.size
     is_customer = np.zeros(n, dtype=bool)
@@ -242,9 +240,7 @@ def attribute_table(
     )
 
 
-def contact_table(
-    rng: np.random.Generator, world: World, account: np.ndarray, traits: Columns, plan: Columns
-) -> pa.Table:
+def contact_table(rng: np.random.Generator, world: World, account: np.ndarray, traits: Columns, plan: Columns) -> pa.Table:
     """One to four contacts per account, the first of them qualifying, and a few leads without an account."""
     n = account.size
     size = 1 + rng.binomial(3, 0.28, n)
@@ -288,9 +284,7 @@ def contact_table(
     )
 
 
-def event_tables(
-    world: World, account: np.ndarray, plan: Columns, events: Columns, made: dict[str, int]
-) -> dict[str, pa.Table]:
+def event_tables(world: World, account: np.ndarray, plan: Columns, events: Columns, made: dict[str, int]) -> dict[str, pa.Table]:
     who, member = events["who"], events["member_who"]
     first = np.zeros(who.size, dtype=np.int64)
     return {

@@ -18,9 +18,7 @@ from icp_refinery.simulate.files import NO_TIME
 from icp_refinery.simulate.world import RATE_SPREAD, TEAM_RATE, YEARLY_RATE, World, between
 
 
-def draw_orders(
-    rng: np.random.Generator, world: World, traits: Columns, plan: Columns
-) -> tuple[Columns, Columns, Columns]:
+def draw_orders(rng: np.random.Generator, world: World, traits: Columns, plan: Columns) -> tuple[Columns, Columns, Columns]:
     """Orders, order lines and opportunities; `order`, `deal` and `replaces` are positions in each other."""
     n = plan["born"].size
     first, second = np.flatnonzero(plan["pursued"]), np.flatnonzero(plan["retried"])

@@ -1,0 +1,175 @@
+with
+
+as_of as (
+    select * from {{ ref('int_as_of') }}
+),
+
+resolved as (
+    select * from {{ ref('int_accounts__resolved') }}
+    where not is_excluded
+),
+
+-- A trait is what was known when the pursuit began; of a prospect, what is known now.
+accounts as (
+    select
+        accounts.*,
+        coalesce(pursuits.began_at, as_of.ends_at) as known_at
+    from {{ ref('input_accounts') }} as accounts
+    cross join as_of
+    inner join resolved
+        on
+            accounts.account_id = resolved.account_id
+            and accounts.account_id = resolved.resolved_account_id
+    left join {{ ref('int_pursuits') }} as pursuits on accounts.account_id = pursuits.account_id
+),
+
+contacts as (
+    select
+        contacts.contact_id,
+        accounts.account_id,
+        contacts.lead_source,
+        concat(' ', translate(lower(contacts.job_title), ',./-&()', '       '), ' ') as job_title,
+        contacts.created_at
+    from {{ ref('input_contacts') }} as contacts
+    inner join resolved on contacts.account_id = resolved.account_id
+    inner join accounts on resolved.resolved_account_id = accounts.account_id
+    where coalesce(contacts.created_at <= accounts.known_at, true)
+),
+
+first_lead_sources as (
+    select
+        account_id,
+        lead_source,
+        row_number() over (partition by account_id order by created_at nulls last, contact_id) as contact_number
+    from contacts
+    where lead_source is not null
+),
+
+-- Titles repeat: each distinct one is read once.
+title_roles as (
+    select distinct
+        titles.job_title,
+        roles.role_kind,
+        roles.role
+    from (select distinct job_title from contacts) as titles
+    inner join {{ ref('job_title_roles') }} as roles on position(concat(' ', roles.pattern, ' ') in titles.job_title) > 0
+),
+
+contact_roles as (
+    select distinct
+        contacts.account_id,
+        concat('contact_', title_roles.role_kind, '_', replace(title_roles.role, ' ', '_')) as attribute
+    from contacts
+    inner join title_roles on contacts.job_title = title_roles.job_title
+),
+
+recent_engagements as (
+    select
+        accounts.account_id,
+        engagements.engagement_type,
+        engagements.topic
+    from {{ ref('input_engagements') }} as engagements
+    left join {{ ref('input_contacts') }} as contacts on engagements.contact_id = contacts.contact_id
+    inner join resolved on coalesce(engagements.account_id, contacts.account_id) = resolved.account_id
+    inner join accounts on resolved.resolved_account_id = accounts.account_id
+    where
+        engagements.occurred_at < accounts.known_at
+        and engagements.occurred_at >= {{ add_days('accounts.known_at', -90) }}
+),
+
+-- Of several values of one attribute, the latest that was known by then.
+attributes as (
+    select
+        accounts.account_id,
+        lower(attributes.attribute) as attribute,
+        attributes.value,
+        row_number() over (
+            partition by accounts.account_id, lower(attributes.attribute)
+            order by attributes.known_from desc nulls last, attributes.value asc
+        ) as recency
+    from {{ ref('input_account_attributes') }} as attributes
+    inner join resolved on attributes.account_id = resolved.account_id
+    inner join accounts on resolved.resolved_account_id = accounts.account_id
+    left join {{ ref('excluded_attributes') }} as excluded on lower(attributes.attribute) like excluded.pattern escape '\'
+    where
+        coalesce(attributes.known_from <= accounts.known_at, true)
+        and excluded.pattern is null
+),
+
+traits as (
+    {% for attribute in ['industry', 'country', 'region'] -%}
+    select
+        account_id,
+        '{{ attribute }}' as attribute,
+        {{ attribute }} as value,
+        cast(null as double) as number
+    from accounts
+    where {{ attribute }} is not null
+    union all
+    {% endfor -%}
+    {% for attribute in ['employee_count', 'annual_revenue'] -%}
+    select
+        account_id,
+        '{{ attribute }}' as attribute,
+        cast(null as varchar) as value,
+        cast({{ attribute }} as double) as number
+    from accounts
+    where {{ attribute }} is not null
+    union all
+    {% endfor -%}
+    select
+        account_id,
+        'lead_source' as attribute,
+        lead_source as value,
+        cast(null as double) as number
+    from first_lead_sources
+    where contact_number = 1
+    union all
+    select
+        account_id,
+        attribute,
+        'yes' as value,
+        cast(null as double) as number
+    from contact_roles
+    union all
+    select
+        account_id,
+        concat('engagement_', engagement_type) as attribute,
+        cast(null as varchar) as value,
+        count(*) as number
+    from recent_engagements
+    group by account_id, engagement_type
+    union all
+    select
+        account_id,
+        concat('topic_', topic) as attribute,
+        cast(null as varchar) as value,
+        count(*) as number
+    from recent_engagements
+    where topic is not null
+    group by account_id, topic
+    union all
+    -- A further attribute that is named like a trait from elsewhere is kept apart from it.
+    select
+        account_id,
+        case
+            when
+                attribute in ('industry', 'country', 'region', 'employee_count', 'annual_revenue', 'lead_source')
+                or attribute like 'contact\_%' escape '\'
+                or attribute like 'engagement\_%' escape '\'
+                or attribute like 'topic\_%' escape '\'
+                then concat('further_', attribute)
+            else attribute
+        end as attribute,
+        value,
+        cast(null as double) as number
+    from attributes
+    where recency = 1
+)
+
+select
+    account_id,
+    attribute,
+    value,
+    number
+from traits

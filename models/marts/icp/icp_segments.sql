@@ -1,0 +1,98 @@
+with
+
+learned as (
+    select * from {{ ref('learned_segments') }}
+),
+
+accounts as (
+    select * from {{ ref('dim_accounts') }}
+),
+
+orders as (
+    select * from {{ ref('fct_orders') }}
+),
+
+account_counts as (
+    select
+        segment_id,
+        count(*) as account_count,
+        count(*) filter (where is_customer) as customer_count
+    from accounts
+    group by segment_id
+),
+
+opportunity_counts as (
+    select
+        segment_id,
+        count(*) as opportunity_count,
+        count(days_to_close) filter (where is_won) as won_with_dates_count,
+        median(days_to_close) filter (where is_won) as median_days_to_close
+    from {{ ref('fct_opportunities') }}
+    group by segment_id
+),
+
+order_figures as (
+    select
+        segment_id,
+        count(*) as order_count,
+        sum(net_amount) as net_amount,
+        sum(margin_amount) as margin_amount,
+        count(margin_amount) as order_with_margin_count,
+        avg(cast(annual_contract_value as double)) as average_annual_contract_value,
+        avg(cast(total_contract_value as double)) as average_total_contract_value,
+        avg(case when is_multi_year then 1.0 else 0.0 end) as multi_year_share,
+        avg(case when has_add_on then 1.0 else 0.0 end) as add_on_share
+    from orders
+    group by segment_id
+),
+
+-- Cohorts that are a year old or more, a year after they began.
+retention as (
+    select
+        segment_id,
+        sum(cohort_customers) as retention_customer_count,
+        sum(retained_customers) / cast(sum(cohort_customers) as double) as customer_retention,
+        cast(sum(kept_mrr) as double) / nullif(cast(sum(starting_mrr) as double), 0) as gross_revenue_retention,
+        cast(sum(retained_mrr) as double) / nullif(cast(sum(starting_mrr) as double), 0) as net_revenue_retention
+    from {{ ref('cohort_retention') }}
+    where months_since = 12
+    group by segment_id
+)
+
+select
+    learned.segment_id,
+    learned.segment_name,
+    learned.definition,
+    learned.tier,
+    learned.evidence,
+    cast(coalesce(account_counts.account_count, 0) as integer) as account_count,
+    cast(coalesce(account_counts.customer_count, 0) as integer) as customer_count,
+    cast(coalesce(order_figures.order_count, 0) as integer) as order_count,
+    cast(coalesce(opportunity_counts.opportunity_count, 0) as integer) as opportunity_count,
+    cast(learned.pursuits as integer) as pursuit_count,
+    cast(learned.wins as integer) as won_pursuit_count,
+    cast(learned.win_rate as double) as win_rate,
+    cast(learned.win_rate_low as double) as win_rate_low,
+    cast(learned.win_rate_high as double) as win_rate_high,
+    cast(learned.value_per_pursuit as double) as value_per_pursuit,
+    cast(learned.lift as double) as lift,
+    cast(learned.lift_low as double) as lift_low,
+    cast(learned.lift_high as double) as lift_high,
+    cast(opportunity_counts.median_days_to_close as double) as median_days_to_close,
+    cast(coalesce(opportunity_counts.won_with_dates_count, 0) as integer) as won_with_dates_count,
+    cast(coalesce(order_figures.net_amount, 0) as decimal(18, 4)) as net_amount,
+    cast(order_figures.margin_amount as decimal(18, 4)) as margin_amount,
+    cast(coalesce(order_figures.order_with_margin_count, 0) as integer) as order_with_margin_count,
+    cast(order_figures.average_annual_contract_value as double) as average_annual_contract_value,
+    cast(order_figures.average_total_contract_value as double) as average_total_contract_value,
+    cast(order_figures.multi_year_share as double) as multi_year_share,
+    cast(order_figures.add_on_share as double) as add_on_share,
+    cast(coalesce(retention.retention_customer_count, 0) as integer) as retention_customer_count,
+    retention.customer_retention,
+    retention.gross_revenue_retention,
+    retention.net_revenue_retention
+from learned
+left join account_counts on learned.segment_id = account_counts.segment_id
+left join opportunity_counts on learned.segment_id = opportunity_counts.segment_id
+left join order_figures on learned.segment_id = order_figures.segment_id
+left join retention on learned.segment_id = retention.segment_id

@@ -1,0 +1,194 @@
+"""Real `dbt build`s for the tests: each in a folder of its own, never in the project's."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pytest
+
+from warm_dbt import run_dbt
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "seeds" / "sample"
+PARTS = ("dbt_project.yml", "profiles.yml", "models", "python_models", "macros", "seeds", "tests")
+
+
+@dataclass(frozen=True)
+class BuildResult:
+    """What a run of dbt left: its database, its exit code, all that it printed, and its own folder."""
+
+    database: Path
+    returncode: int
+    stdout: str
+    folder: Path
+
+
+Build = Callable[..., BuildResult]
+
+
+def build(
+    folder: Path,
+    files_dir: Path | None = None,
+    vars: dict[str, Any] | None = None,
+    select: str | None = None,
+    exclude: str | None = None,
+    unit_tests: bool = True,
+    threads: int | None = None,
+    command: str = "build",
+    project: Path = ROOT,
+    env: dict[str, str] | None = None,
+    database: Path | None = None,
+    check: bool = True,
+) -> BuildResult:
+    """Run `dbt <command>` with all that it writes inside `folder`.
+
+    With `files_dir` the `files` connector reads that folder, else the demo company is built. `vars` are added
+    to dbt's variables, `env` to its environment. `unit_tests=False` leaves dbt's unit tests out, which a
+    second build of the same models does not need. Raises AssertionError, with what failed, where dbt fails
+    and `check` is true.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    database = database or folder / "icp.duckdb"
+    variables = dict(vars or {})
+    if files_dir is not None:
+        variables = {"connectors": ["files"], "files_dir": str(files_dir)} | variables
+    arguments = [str(Path(sys.executable).parent / "dbt"), "--no-use-colors", command]
+    arguments += ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
+    arguments += ["--vars", json.dumps(variables)] if variables else []
+    arguments += ["--select", *select.split()] if select else []
+    left_out = [*(exclude or "").split(), *([] if unit_tests else ["resource_type:unit_test"])]
+    arguments += ["--exclude", *left_out] if left_out else []
+    arguments += ["--threads", str(threads)] if threads else []
+    places = {"ICP_DATABASE": str(database), "ICP_PUBLISHED": str(folder / "published")}
+    finished = subprocess.run(
+        arguments,
+        cwd=project,
+        env=os.environ | places | (env or {}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+    )
+    if check:
+        assert finished.returncode == 0, what_failed(finished.stdout)
+    return BuildResult(database, finished.returncode, finished.stdout, folder)
+
+
+def what_failed(stdout: str) -> str:
+    """dbt's output without what went well or was only begun."""
+    routine = re.compile(r" (START|OK|PASS|SKIP) ")
+    return "\n".join(line for line in stdout.splitlines() if not routine.search(line))
+
+
+def frame(database: Path, relation: str) -> pd.DataFrame:
+    """A relation (or a query in brackets) as an object frame: DECIMAL stays Decimal, NULL stays None."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        cursor = connection.execute(f"select * from {relation}")
+        names = [column[0] for column in cursor.description]
+        rows = cursor.fetchall()
+    return pd.DataFrame({name: pd.Series([row[n] for row in rows], dtype=object) for n, name in enumerate(names)})
+
+
+def copy_project(folder: Path, seeds: dict[str, str] | None = None) -> Path:
+    """Copy the dbt project to `folder`, with other seeds: text by path under `seeds/`."""
+    folder.mkdir(parents=True)
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__", "python"))
+        else:
+            shutil.copy(source, folder / part)
+    for path, text in (seeds or {}).items():
+        (folder / "seeds" / path).write_text(text, encoding="utf-8")
+    return folder
+
+
+def load(path: Path) -> Any:
+    """Import a Python file that is on no path, such as a script under `examples/`."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
+    """The demo company, built by the `sample` connector with every test."""
+    return build(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture(scope="session")
+def adventureworks_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """AdventureWorks as a folder of the contract's Parquet files."""
+    folder = tmp_path_factory.mktemp("adventureworks_files")
+    load(ROOT / "examples" / "adventureworks" / "prepare.py").prepare(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def adventureworks(adventureworks_files: Path, tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
+    """AdventureWorks, built by the `files` connector."""
+    return build(tmp_path_factory.mktemp("adventureworks"), adventureworks_files, unit_tests=False)
+
+
+@pytest.fixture(scope="session")
+def input_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project with nothing after the input layer, which dbt parses in a moment."""
+    project = copy_project(tmp_path_factory.mktemp("input_layer") / "project")
+    later = [path for path in (project / "models").iterdir() if path.name != "input"]
+    for path in [*later, project / "tests", project / "python_models", project / "seeds" / "sample"]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return project
+
+
+InputBuild = Callable[..., BuildResult]
+
+
+@pytest.fixture(scope="session")
+def build_input(input_layer: Path, tmp_path_factory: pytest.TempPathFactory) -> InputBuild:
+    """A function that builds the input layer of a folder in a database of its own."""
+
+    def run(
+        files_dir: Path | str | None = None,
+        variables: dict[str, Any] | None = None,
+        check: bool = True,
+        arguments: tuple[str, ...] = (),
+        folder: Path | None = None,
+    ) -> BuildResult:
+        folder = folder or tmp_path_factory.mktemp("input")
+        if files_dir is not None:
+            variables = {"connectors": ["files"], "files_dir": str(files_dir)} | (variables or {})
+        command = ["--no-use-colors", "build", "--no-write-json", "--vars", json.dumps(variables or {}), *arguments]
+        command += ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
+        database = folder / "icp.duckdb"
+        code, output = run_dbt(command, input_layer, {"ICP_DATABASE": str(database)}, folder / "output")
+        assert code == 0 or not check, output
+        return BuildResult(database, code, output, folder)
+
+    return run
+
+
+def one_sentence(result: BuildResult) -> str:
+    """The one sentence with which dbt stopped, after checks that it is one, and that nothing was built."""
+    output = result.stdout
+    assert result.returncode != 0, output
+    assert "Traceback" not in output, output
+    assert "created sql" not in output, output
+    [_, error] = output.split("Encountered an error:\n")
+    message = [line.strip() for line in error.splitlines()[1:] if line.strip()]
+    message = [line for line in message if not line.startswith(("> in macro", "> called by"))]
+    assert len(message) == 1, output
+    assert "\0" not in message[0], output
+    return message[0]

@@ -1,0 +1,349 @@
+"""Segments: they partition all accounts, find what is planted, and claim nothing where there is nothing."""
+
+from __future__ import annotations
+
+import json
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from icp_refinery import segments
+from icp_refinery.leaks import leak_flags
+from icp_refinery.segments import Condition, assign, expected_value, learn_segments, segment_id
+from icp_refinery.worlds import World, captured, world
+
+EVERYONE = "seg_" + "4f53cda18c"  # sha256 of "[]"
+
+
+def learned_from(it: World) -> tuple[segments.Learned, pd.Series]:
+    learned = learn_segments(it.pursuits, it.traits)
+    return learned, assign(it.traits, learned.rules)
+
+
+def by_segment(learned: segments.Learned) -> pd.DataFrame:
+    return learned.segments.set_index("segment_id")
+
+
+def has_no_claim(learned: segments.Learned) -> bool:
+    return (learned.segments["tier"] == "tier_3").all()
+
+
+# A partition ------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def random_company(draw: st.DrawFn) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Pursuits, and traits of them and of as many prospects, some with values that no pursuit has."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    pursuits = draw(st.integers(80, 400))
+    accounts = 2 * pursuits
+    columns: dict[str, np.ndarray] = {}
+    effect = np.zeros(accounts)
+    for number in range(draw(st.integers(1, 5))):
+        missing = rng.random(accounts) < draw(st.sampled_from([0.0, 0.1, 0.5, 0.95]))
+        if draw(st.booleans()):
+            values = rng.integers(0, draw(st.sampled_from([1, 2, 5, 40])), accounts)
+            effect += np.sin(values * (number + 1))
+            names = np.array([f"v'{v}\"é" for v in values], dtype=object)
+            names[pursuits:][rng.random(pursuits) < 0.2] = "never seen"
+            columns[f"trait {number}"] = np.where(missing, None, names)
+        else:
+            values = rng.choice([1.0, 1e6, -1.0, 0.1], accounts) * rng.integers(0, 9, accounts)
+            effect += np.tanh(values)
+            columns[f"trait {number}"] = np.where(missing, np.nan, values)
+        effect += rng.normal() * missing
+    traits = pd.DataFrame(columns, index=pd.Index([f"a{n}" for n in range(accounts)], name="account_id"))
+    won = rng.random(accounts) < 1 / (1 + np.exp(-effect))
+    began = pd.Timestamp("2023-01-01") + pd.to_timedelta(rng.integers(0, 700, accounts), unit="D")
+    frame = pd.DataFrame(
+        {
+            "account_id": traits.index,
+            "began_on": began,
+            "closed_on": began + pd.Timedelta(days=30),
+            "is_won": won,
+            "value": np.where(won, rng.lognormal(9, 1, accounts), 0.0),
+            "months_observed": np.where(won, 24.0, np.nan),
+        }
+    ).iloc[:pursuits]
+    return frame, traits
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(random_company())
+def test_learned_rules_put_every_account_in_exactly_one_segment(company):
+    pursuits, traits = company
+    with pytest.MonkeyPatch.context() as patch:
+        # Every split that the tree can make shall be tried, also those without evidence.
+        patch.setattr(segments, "LEVEL", 1.0)
+        patch.setattr(segments, "LEAST_T", -np.inf)
+        patch.setattr(segments, "LEAST_GAIN", 0.0)
+        patch.setattr(segments, "PERMUTATIONS", 19)
+        patch.setattr(segments, "REFITS", 1)
+        learned = learn_segments(pursuits, traits)
+    found = assign(traits, learned.rules)  # raises where an account is in none or in two
+    listed = by_segment(learned)
+    assert set(found) <= set(listed.index)
+    of_pursuits = found.loc[pursuits["account_id"]]
+    assert of_pursuits.value_counts().to_dict() == listed["pursuits"].to_dict()
+    assert listed["wins"].sum() == pursuits["is_won"].sum()
+    assert len(listed) <= 12
+    assert listed["segment_name"].is_unique
+    for segment, rows in learned.rules.groupby("segment_id"):
+        assert len(rows) <= 4
+        conditions = [Condition(r.attribute, r.operator, r.value) for r in rows.itertuples()]
+        assert segment == segment_id(conditions[::-1])
+
+
+SQL = {
+    "=": "coalesce(cast(trait as varchar) = ?, false)",
+    "!=": "coalesce(cast(trait as varchar) <> ?, true)",
+    "in": "coalesce(list_contains(from_json(?, '[\"varchar\"]'), trait), false)",
+    "not_in": "coalesce(not list_contains(from_json(?, '[\"varchar\"]'), trait), true)",
+    ">=": "coalesce(trait >= cast(? as double), false)",
+    "<": "coalesce(trait < cast(? as double), true)",
+}
+
+
+@pytest.mark.parametrize("operator", sorted(SQL))
+def test_an_operator_treats_missing_values_as_sql_does(operator):
+    if operator in (">=", "<"):
+        column = pd.Series([1.0, 200.0, 199.5, np.nan], name="trait")
+        value = "200"
+    else:
+        column = pd.Series(["a", "b", 'q"', "A", None], dtype=object, name="trait")
+        value = json.dumps(["a", 'q"']) if operator in ("in", "not_in") else "a"
+    frame = column.to_frame()  # read by DuckDB
+    kind = "double" if operator in (">=", "<") else "varchar"
+    query = f"select {SQL[operator]} from (select cast(nullif(trait, 'nan') as {kind}) as trait from frame)"
+    if kind == "double":
+        query = f"select {SQL[operator]} from (select case when isnan(trait) then null else trait end as trait from frame)"
+    expected = [row[0] for row in duckdb.execute(query, [value]).fetchall()]
+    assert segments._holds(frame["trait"], operator, value).tolist() == expected
+
+
+def test_rules_that_overlap_or_leave_a_gap_are_refused():
+    traits = pd.DataFrame({"industry": ["a", "b", None]}, index=["1", "2", "3"], dtype=object)
+    rules = pd.DataFrame([["s1", 1, "industry", "=", "a"]], columns=segments.RULE_COLUMNS)
+    with pytest.raises(ValueError, match="2 accounts"):
+        assign(traits, rules)
+    everyone = pd.concat([rules, rules.assign(segment_id="s2", operator="is_missing", value=None)])
+    with pytest.raises(ValueError, match="1 accounts"):
+        assign(traits, everyone)
+
+
+# What is planted --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def found() -> pd.DataFrame:
+    """A row per world with signal: value captured, overlap with what is planted, intervals that cover."""
+    rows = []
+    for seed in range(5):
+        it = world(3000, seed)
+        learned, account = learned_from(it)
+        listed = by_segment(learned)
+        prospect = it.is_prospect
+        score = account.map(listed["value_per_pursuit"])
+        truth = (it.expected_value.groupby(account).mean() / it.expected_value.mean()).reindex(listed.index)
+        first = account.map(listed["tier"]).eq("tier_1")
+        rows.append(
+            {
+                "captured": captured(score[prospect], it.expected_value[prospect]),
+                "jaccard": (first & it.is_planted).sum() / (first | it.is_planted).sum(),
+                "covered": ((listed["lift_low"] <= truth) & (truth <= listed["lift_high"])).sum(),
+                "segments": len(listed),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def test_new_prospects_are_ranked_nearly_as_well_as_by_the_truth(found):
+    assert found["captured"].median() >= 0.95
+
+
+def test_the_planted_accounts_are_those_of_tier_1(found):
+    assert found["jaccard"].median() >= 0.7
+
+
+def test_intervals_of_lift_cover_the_truth(found):
+    assert found["covered"].sum() / found["segments"].sum() >= 0.9
+
+
+def test_renaming_the_values_of_a_trait_renames_the_finding_only():
+    it = world(1500, 3, kind="set", strength=5.0, prospects=500)
+    names = {c: {v: f"x{hash_free(v)}" for v in it.traits[c].dropna().unique()} for c in ["industry", "country"]}
+    renamed = it.traits.assign(**{c: it.traits[c].map(to).astype(object) for c, to in names.items()})
+    before, after = learned_from(it)[1], assign(renamed, learn_segments(it.pursuits, renamed).rules)
+    together = pd.crosstab(before, after)
+    assert before.nunique() > 1
+    assert ((together > 0).sum() == 1).all()
+
+
+def hash_free(text: str) -> str:
+    """Another name, in another alphabetical order."""
+    return "".join(chr(155 - ord(c)) if c.isupper() else "-" for c in text)
+
+
+# Nothing is there -------------------------------------------------------------------------------------------
+
+
+def test_without_signal_nothing_is_claimed():
+    claims = [not has_no_claim(learned_from(world(400, seed, signal=False, prospects=50))[0]) for seed in range(12)]
+    assert sum(claims) <= 1
+
+
+def test_a_mix_and_a_win_rate_that_change_at_one_date_make_no_segment():
+    it = world(2500, 2, signal=False, trouble="time", prospects=50)
+    partner = it.traits.loc[it.pursuits["account_id"], "lead_source"].eq("partner program").to_numpy()
+    won = it.pursuits["is_won"]
+    assert won[partner].mean() > 1.5 * won[~partner].mean()  # what a comparison over all time would credit
+    learned, _ = learned_from(it)
+    assert has_no_claim(learned)
+
+
+def test_a_trait_filled_in_after_the_sale_is_flagged_and_makes_no_segment():
+    it = world(1500, 1, signal=False, trouble="leak", prospects=50)
+    flags = leak_flags(it.pursuits, it.traits).set_index("attribute")
+    assert flags.index[flags["is_left_out"]].tolist() == ["billing_system"]
+    assert "of won" in flags.loc["billing_system", "reason"]
+    learned, _ = learned_from(it)
+    assert has_no_claim(learned)
+    assert "billing_system" not in set(learned.rules["attribute"])
+    assert learned.model_notes["note"].str.startswith("billing_system").any()
+
+
+def test_a_planted_trait_is_no_leak():
+    it = world(3000, 4, kind="value", strength=5.0, prospects=50)
+    assert not leak_flags(it.pursuits, it.traits)["is_left_out"].any()
+
+
+# Small and odd worlds ---------------------------------------------------------------------------------------
+
+
+def odd_worlds() -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
+    it = world(8, 1, prospects=17)
+    plain = world(300, 2, signal=False, prospects=100)
+    n = len(plain.traits)
+    alike = plain.traits.copy()
+    for name in alike:
+        alike[name] = 1.0 if segments._is_numeric(alike[name]) else "same"
+    many = pd.DataFrame({"code": [f"v{i % 1000}" for i in range(n)]}, plain.traits.index, dtype=object)
+    sparse = pd.DataFrame({"rare": ["x" if i % 20 == 0 else None for i in range(n)]}, plain.traits.index, dtype=object)
+    won = plain.pursuits[plain.pursuits["is_won"]].assign(began_on=pd.NaT)
+    return {
+        "25 accounts, 8 pursuits": (it.pursuits, it.traits),
+        "one pursuit": (it.pursuits.head(1), it.traits),
+        "no pursuit": (it.pursuits.head(0), it.traits),
+        "all accounts alike": (plain.pursuits, alike),
+        "no traits": (plain.pursuits, plain.traits[[]]),
+        "a trait of 1,000 values": (plain.pursuits, many),
+        "a trait 95 % missing": (plain.pursuits, sparse),
+        "orders only": (won, plain.traits),
+        "nothing won": (plain.pursuits.assign(is_won=False, value=0.0, months_observed=np.nan), plain.traits),
+    }
+
+
+@pytest.mark.parametrize("name", sorted(odd_worlds()))
+def test_a_small_or_odd_world_gives_one_segment_that_says_so(name):
+    pursuits, traits = odd_worlds()[name]
+    learned = learn_segments(pursuits, traits)
+    assert learned.segments["segment_id"].tolist() == [EVERYONE]
+    assert learned.segments.loc[0, ["tier", "evidence"]].tolist() == ["tier_3", "not enough evidence"]
+    assert learned.segments.loc[0, "pursuits"] == len(pursuits)
+    assert len(learned.rules) == 0
+    assert (assign(traits, learned.rules) == EVERYONE).all()
+
+
+def test_neither_row_order_nor_names_of_the_index_change_what_is_learned():
+    it = world(900, 6, kind="size", strength=6.0, prospects=100)
+    first = learn_segments(it.pursuits, it.traits)
+    again = learn_segments(
+        it.pursuits.sample(frac=1, random_state=1), it.traits.sample(frac=1, random_state=2).rename_axis(None)[::-1]
+    )
+    assert len(first.segments) > 1
+    for one, other in zip(first, again, strict=True):
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+
+
+def test_where_nothing_is_earned_overall_there_is_no_lift_but_tiers_by_difference():
+    it = world(3000, 2, kind="size", strength=6.0)
+    frame = it.pursuits.copy()
+    frame["value"] -= np.where(frame["is_won"], 1.3 * frame.loc[frame["is_won"], "value"].mean(), 0.0)
+    learned = learn_segments(frame, it.traits)
+    assert frame["value"].mean() < 0
+    assert len(learned.segments) > 1
+    assert learned.segments["lift"].isna().all()
+    for row in learned.segments.itertuples():
+        assert row.lift_low < row.lift_high
+        assert row.tier == segments.tier_of(row.lift_low, row.lift_high)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "tier"),
+    [
+        (1.25, 3, "tier_1"),
+        (1.249, 3, "tier_2"),
+        (1.0, 3, "tier_3"),
+        (0.5, 1.0, "tier_3"),
+        (0.5, 0.999, "deprioritized"),
+    ],
+)
+def test_the_tier_follows_from_the_interval(low, high, tier):
+    assert segments.tier_of(low, high) == tier
+
+
+@pytest.mark.parametrize("fault", ["two pursuits", "no traits", "no column"])
+def test_frames_that_do_not_fit_are_refused(fault):
+    it = world(20, 0, prospects=5)
+    pursuits, traits = it.pursuits, it.traits
+    if fault == "two pursuits":
+        pursuits = pd.concat([pursuits, pursuits.head(1)])
+    if fault == "no traits":
+        traits = traits.drop(index=pursuits["account_id"].iloc[0])
+    if fault == "no column":
+        pursuits = pursuits.drop(columns="value")
+    with pytest.raises(ValueError, match="pursuit"):
+        learn_segments(pursuits, traits)
+
+
+# Words and money --------------------------------------------------------------------------------------------
+
+
+def test_names_are_those_that_a_salesperson_would_use():
+    rule = [
+        Condition("industry", "=", "Financial services"),
+        Condition("employee_count", ">=", "200"),
+        Condition("employee_count", "<", "1000"),
+    ]
+    assert segments._name(rule, short=True) == "Financial services, 200 to 999 employees"
+    assert segments._definition(rule) == (
+        "industry is Financial services and employee count at least 200 and employee count below 1000 or missing"
+    )
+    other = [Condition("lead_source", "not_in", '["Event", "Web"]'), Condition("funding_stage", "is_missing", None)]
+    assert segments._name(other, short=True) == "Lead source other than Event or Web, funding stage unknown"
+
+
+def test_young_wins_are_developed_by_the_chain_ladder():
+    # 40 wins of 24 months sold 100 at once and 50 in month 12; 40 wins of 6 months sold 100 so far.
+    ids = [f"a{n:02}" for n in range(80)]
+    pursuits = pd.DataFrame(
+        {
+            "account_id": ids,
+            "is_won": True,
+            "value": [150.0] * 40 + [100.0] * 40,
+            "months_observed": [24.0] * 40 + [6.0] * 40,
+        }
+    )
+    history = pd.DataFrame(
+        [(i, 0, 100.0) for i in ids] + [(i, 12, 50.0) for i in ids[:40]], columns=["account_id", "month", "value"]
+    )
+    for given_history in (history, None):
+        developed, _ = expected_value(pursuits, history=given_history)
+        assert developed.tolist() == pytest.approx([150.0] * 80)
+    developed, notes = expected_value(pursuits.iloc[30:50])
+    assert developed.tolist() == pursuits["value"].iloc[30:50].tolist()
+    assert "10 taken as they are" in notes[0][1]
