@@ -7,7 +7,7 @@ import pandas as pd
 from icp_refinery.effects import leaking_traits
 
 LEFT_OUT_MISSINGNESS = 0.2  # information value of having a value, where winners have it more often
-LEFT_OUT_VALUES = 1.0  # information value of a whole trait
+LEFT_OUT_VALUES = 1.5  # information value of a whole trait
 
 COLUMNS = {
     "attribute": "object",

@@ -8,7 +8,11 @@ import json
 import duckdb
 import pandas as pd
 
+from icp_refinery.effects import attribute_effects
 from icp_refinery.segments import learn_segments
+
+OUTCOMES = ["won", "high_value", "multi_year", "add_on", "retained", "expanded"]
+BEHAVIOURS = {"is_multi_year": "multi_year", "has_add_on": "add_on", "has_service": "services", "is_bundle": "bundle"}
 
 
 def learned_segments(
@@ -54,3 +58,13 @@ def _rules_as_json(rules: pd.DataFrame | None) -> str:
     if rules is None:
         return "[]"
     return json.dumps(rules[["attribute", "operator", "value"]].to_dict("records"), ensure_ascii=False)
+
+
+def learned_attribute_effects(
+    session: duckdb.DuckDBPyConnection, pursuits: duckdb.DuckDBPyRelation, traits: duckdb.DuckDBPyRelation
+) -> pd.DataFrame:
+    """One row per outcome, attribute and value. `pursuits` carry the outcomes and the first order's behaviours."""
+    frame = session.sql("select * from pursuits where is_sampled order by account_id").df()
+    outcomes = frame[["account_id", "period", *OUTCOMES]].astype({name: float for name in OUTCOMES})
+    behaviours = frame.set_index("account_id")[list(BEHAVIOURS)].rename(columns=BEHAVIOURS)
+    return attribute_effects(outcomes, wide_traits(session, pursuits, traits), behaviours.dropna().astype(bool))

@@ -1,8 +1,9 @@
 """Segments: a small readable partition of all accounts, learned for the value of a pursuit.
 
-A two-part model (the chance of winning, the value of a win) is fitted on folds and distilled into one tree
-whose splits may be sets of values. Whether any trait matters at all is tested first, by permutation within
-periods; the figures of each segment then come from folds that did not choose its sets and thresholds.
+Whether any trait matters at all is tested first, by permutation within periods. Then boosted trees learn a score
+of two parts, the chance of winning and the value of a win, on folds, and are distilled into one tree whose splits may
+be sets of values. The figures of each segment come from folds that did not choose its sets and thresholds, and
+are shrunk for the choice of its traits.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from threadpoolctl import threadpool_limits
 from icp_refinery.leaks import leak_flags
 
 LEVEL = 0.01  # of the permutation test of the whole partition
-CONFIDENCE = 0.95  # simultaneous, over the segments of one partition
+CONFIDENCE = 0.95  # simultaneous, over the nodes of one tree
 PERMUTATIONS = 599
 REFITS = 199  # permutations after which the model is fitted again
 REFITTED_ROWS = 4_000
@@ -776,18 +777,13 @@ def _figures(
 ) -> Figures:
     """Compare segments within periods: least squares on segment and period, robust standard errors.
 
-    Intervals are simultaneous (Sidak) over all nodes that the tree had before pruning and, where no value is negative, symmetric on the scale of the square
-    root, on which the spread of a sum of rare and skewed amounts is about constant.
+    Intervals are simultaneous (Sidak) over all nodes that the tree had before pruning and, where no value is negative,
+    symmetric on the scale of the square root, on which the spread of a sum of rare and skewed amounts is about constant.
     """
     n = len(leaf)
     member = (leaf[:, None] == np.array(leaves)[None, :]).astype(float)
     count = member.sum(axis=0)
-    d = (
-        member
-        - (np.stack([np.bincount(cells, weights=m) for m in member.T], axis=1) / np.maximum(np.bincount(cells), 1)[:, None])[
-            cells
-        ]
-    )
+    d = np.stack([_centred(m, cells) for m in member.T], axis=1)
     y = _centred(robust, cells)
     inverse = np.linalg.pinv(d.T @ d, rcond=1e-10)
     effect = inverse @ (d.T @ y)
@@ -824,7 +820,7 @@ def _figures(
     else:
         low, high = estimate - z * se / unit, estimate + z * se / unit
     unknown = count == 0
-    low, high = np.where(unknown, -np.inf, low), np.where(unknown, np.inf, high)
+    low, high = np.where(unknown, np.nan, low), np.where(unknown, np.nan, high)
     return Figures(estimate, low, high, is_ratio, float(value.mean()), unit)
 
 
@@ -889,16 +885,11 @@ def _tables(
         name = _name(conditions, short=False) if name in used else name
         used.add(name)
         worth = figures.overall + (figures.estimate[i] - 1) * (figures.overall if figures.is_ratio else figures.unit)
-        segments.append(
-            [key, name, _definition(conditions), tier_of(low, high), n, wins, wins / n if n else np.nan]
-            + [rate_low, rate_high, float(worth)]
-            + [
-                float(figures.estimate[i]) if figures.is_ratio else np.nan,
-                low,
-                high,
-                f"permutation p = {p:.3f}",
-            ]
-        )
+        lift = float(figures.estimate[i]) if figures.is_ratio else np.nan
+        observed = [n, wins, wins / n if n else np.nan, rate_low, rate_high]
+        evidence = f"permutation p = {p:.3f}"
+        tier = tier_of(low, high)
+        segments.append([key, name, _definition(conditions), tier, *observed, float(worth), lift, low, high, evidence])
         rules += [[key, j + 1, *condition] for j, condition in enumerate(conditions)]
     if not figures.is_ratio:
         notes.append(("lift", "value per pursuit is not above 0: bounds are 1 + difference / standard deviation"))

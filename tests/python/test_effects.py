@@ -252,6 +252,19 @@ def test_a_trait_filled_in_for_winners_is_a_leak_and_no_other_is():
     assert table.loc["enriched", "missingness_information"] > 0.5
 
 
+@pytest.mark.parametrize(("winners", "losers", "leaks"), [(55, 25, True), (25, 55, True), (45, 40, False)])
+def test_whether_a_value_is_there_must_not_tell_winners_from_losers(winners: int, losers: int, leaks: bool):
+    random = np.random.default_rng(0)
+    won = np.tile([1.0] * 100 + [0.0] * 300, 8)
+    there = np.tile(np.r_[np.arange(100) < winners, np.arange(300) < 3 * losers], 8)
+    accounts = [f"a{number}" for number in range(len(won))]
+    outcomes = pd.DataFrame({"account_id": accounts, "period": np.repeat(range(8), 400), "won": won})
+    town = np.where(there, random.choice(["north", "south"], len(won)).astype(object), None)
+    row = leaking_traits(outcomes, pd.DataFrame({"town": town}, index=accounts)).iloc[0]
+    assert row["information_value"] < 0.5
+    assert row["is_leak"] == leaks
+
+
 def test_information_value_is_the_usual_one_and_above_a_half_a_leak():
     cells = {(0, "known"): (900, 1000), (0, "not"): (600, 4000)}
     table = leaking_traits(*_world(cells))

@@ -6,8 +6,8 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pytest
-from conftest import SAMPLE, BuildResult, build, frame
 
+from conftest import SAMPLE, BuildResult, build, frame
 from icp_refinery.segments import assign
 
 pytestmark = pytest.mark.slow
@@ -90,3 +90,37 @@ def test_no_trait_is_dated_after_the_pursuit_began(demo: BuildResult) -> None:
             having bool_and(attributes.known_from > pursuits.began_at)
         """).fetchall()
     assert known_later == []
+
+
+def test_the_planted_effects_have_a_verdict_and_the_leak_has_none(demo: BuildResult) -> None:
+    effects = frame(demo.database, "marts.icp_attribute_effects").set_index(["outcome", "attribute", "value"])
+    for outcome in ("won", "high_value", "multi_year"):
+        assert effects.loc[(outcome, "industry", "Financial Services"), "verdict"] == "raises"
+    assert effects.loc[("won", "industry & lead_source", "Media & paid_social"), "verdict"] == "lowers"
+    billing = effects.loc[[key[:2] == ("won", "billing_tier") for key in effects.index]]
+    assert billing["is_leak"].all()
+    assert set(billing["verdict"]) <= {"no_evidence"}
+
+
+SMALL = {
+    "one order": {"orders": "order_id,account_id,order_status,closed_at,amount\n1,A1,closed_won,2024-01-05,100\n"},
+    "opportunities only": {
+        "opportunities": "opportunity_id,account_id,is_closed,is_won,amount,created_at,closed_at\n"
+        + "".join(f"{i},A{i},true,{i % 2 == 0},100,2024-01-0{i},2024-02-0{i}\n" for i in range(1, 9))
+    },
+}
+
+
+@pytest.mark.parametrize("world", SMALL)
+def test_a_small_company_gets_one_segment_and_no_claim(world: str, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "accounts.csv").write_text("account_id,industry\n" + "".join(f"A{i},{'xy'[i % 2]}\n" for i in range(1, 26)))
+    for entity, text in SMALL[world].items():
+        (folder / f"{entity}.csv").write_text(text)
+    result = build(tmp_path / "build", folder, unit_tests=False)
+    segments = frame(result.database, "marts.icp_segments")
+    assert list(segments["tier"]) == ["tier_3"]
+    assert list(segments["account_count"]) == [25]
+    assert "too few" in frame(result.database, "learned.learned_segments")["notes"].iloc[0]
+    assert "raises" not in set(frame(result.database, "marts.icp_attribute_effects")["verdict"])
