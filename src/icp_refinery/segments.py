@@ -657,6 +657,8 @@ def _split_of(
         groups = [[c] for c in seen] + ([rest] if rest else [])
         mean = y.mean() if len(y) else 0.0
         smoothed = [(total[g].sum() + 5 * mean) / (count[g].sum() + 5) for g in groups]
+        if rest and count[rest].sum() < LEAST_SUPPORT:
+            smoothed[-1] = -np.inf  # nothing is known of missing and of new values: they join the lower side
         groups = [groups[i] for i in sorted(range(len(groups)), key=lambda i: (smoothed[i], i))]
     if len(groups) < 2:
         return nothing

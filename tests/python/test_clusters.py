@@ -142,7 +142,7 @@ def test_more_clusters_are_chosen_where_they_are_clearly_better(buyers: pd.DataF
     many, large = np.arange(240) % 2 == 1, np.arange(240) % 4 >= 2
     four = buyers.assign(
         expansion_order_count=np.where(many, 20, 1) + random.integers(0, 2, 240),
-        net_amount=np.where(large, 100_000, 1_000) * random.lognormal(0, 0.2, 240),
+        net_amount=np.where(large, np.where(many, 1_000_000, 50_000), 1_000) * random.lognormal(0, 0.2, 240),
         last_order_at=buyers["first_order_at"],
         tenure_months=3,
     )

@@ -187,6 +187,8 @@ def test_a_segment_can_be_a_set_of_values_in_any_order():
     rules = learned.rules[learned.rules["segment_id"].isin(best)]
     values = [json.loads(v) for v in rules.loc[rules["operator"].eq("in") & rules["attribute"].eq("code"), "value"]]
     assert sorted(v for listed in values for v in listed) == [f"c{n:02}" for n in sorted(planted)]
+    unheard_of = traits.assign(code=pd.Series(["c99", None] * 1000, traits.index, dtype=object))
+    assert not assign(unheard_of, learned.rules).isin(best).any()
 
 
 def test_renaming_the_values_of_a_trait_renames_the_finding_only():

@@ -1,0 +1,384 @@
+"""The same input gives the same rows: however, wherever and how often it is built, killed or dated."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from conftest import ROOT, SAMPLE, BuildResult, build, copy_project, frame
+from warm_dbt import run_dbt, start_dbt
+
+AS_OF = "2024-06-30"
+FIRST_LATER = datetime.fromisoformat(AS_OF) + timedelta(days=1)
+ONLY_ROWS = {"exclude": "resource_type:test", "unit_tests": False}
+
+Tables = dict[str, list[tuple]]
+
+
+def tables(database: Path) -> Tables:
+    """The sorted rows of every mart and of the rejects, doubles to 12 digits, by name of the table."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        names = connection.execute(
+            """
+            select table_schema || '.' || table_name from information_schema.tables
+            where table_schema = 'marts' or table_name = 'input_rejects'
+            """
+        ).fetchall()
+        return {name: _rows(connection, name) for (name,) in sorted(names)}
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, name: str) -> list[tuple]:
+    rows = connection.execute(f"select columns(*) from {name}").fetchall()
+    return sorted((tuple(_digits(value) for value in row) for row in rows), key=repr)
+
+
+def _digits(value: Any) -> Any:
+    return float(f"{value:.12g}") if isinstance(value, float) else value
+
+
+def assert_same(found: Tables, expected: Tables) -> None:
+    """Fail with a few of the rows that differ, table by table."""
+    assert found.keys() == expected.keys()
+    differing = {name: Counter(found[name]) - Counter(rows) for name, rows in expected.items()}
+    missing = {name: Counter(rows) - Counter(found[name]) for name, rows in expected.items()}
+    report = [
+        f"{name}: {differing[name].total()} rows too many, {missing[name].total()} missing\n"
+        + "\n".join([f"  + {row}" for row in [*differing[name]][:3]] + [f"  - {row}" for row in [*missing[name]][:3]])
+        for name in expected
+        if differing[name] or missing[name]
+    ]
+    assert not report, "\n".join(report)
+
+
+@pytest.fixture(scope="session")
+def demo_tables(demo: BuildResult) -> Tables:
+    """The marts of the demo company."""
+    found = tables(demo.database)
+    assert {name: len(rows) > 0 for name, rows in found.items()} == dict.fromkeys(found, True)
+    assert len(found) >= 10
+    return found
+
+
+@pytest.fixture(scope="session")
+def files_tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    """The marts of the demo company, read from its CSV files."""
+    return tables(build(tmp_path_factory.mktemp("files"), SAMPLE, **ONLY_ROWS).database)
+
+
+# --- Once more, and in another order --------------------
+
+
+@pytest.mark.slow
+def test_second_build_gives_the_same_rows(demo: BuildResult, demo_tables: Tables, tmp_path: Path) -> None:
+    shutil.copy(demo.database, tmp_path / "icp.duckdb")
+    again = build(tmp_path, threads=1, **ONLY_ROWS)
+    assert_same(tables(again.database), demo_tables)
+
+
+@pytest.mark.slow
+def test_files_give_the_same_rows_as_seeds(files_tables: Tables, demo_tables: Tables) -> None:
+    """All but the raw text of rejects, which shows a missing value as each source has it."""
+    rejects = "input.input_rejects"
+    found, expected = ({**each, rejects: sorted(row[:3] for row in each[rejects])} for each in (files_tables, demo_tables))
+    assert_same(found, expected)
+
+
+@pytest.mark.slow
+def test_number_of_threads_and_order_of_rows_change_nothing(files_tables: Tables, tmp_path: Path) -> None:
+    """Built by four threads from files whose rows and columns are shuffled."""
+    rng = random.Random(7)
+    folder = tmp_path / "shuffled"
+    folder.mkdir()
+    for source in SAMPLE.glob("*.csv"):
+        header, rows = _read(source)
+        rng.shuffle(rows)
+        _write(folder / source.name, rng.sample(header, len(header)), rows)
+    shuffled = build(tmp_path / "build", folder, threads=4, **ONLY_ROWS)
+    assert_same(tables(shuffled.database), files_tables)
+
+
+def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        return list(reader.fieldnames), list(reader)
+
+
+def _write(path: Path, header: list[str], rows: list[dict[str, str]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, header)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+# --- Killed --------------------
+
+Command = Callable[[Path], tuple[list[str], Path, dict[str, str], Path]]
+
+
+@pytest.fixture(scope="session")
+def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
+    """The arguments of a build of the demo company's files in a database; dbt parses them once only."""
+    shared = tmp_path_factory.mktemp("killed")
+
+    def arguments(database: Path) -> tuple[list[str], Path, dict[str, str], Path]:
+        variables = json.dumps({"connectors": ["files"], "files_dir": str(SAMPLE)})
+        options = ["--target-path", str(shared / "target"), "--log-path", str(shared / "logs"), "--vars", variables]
+        options += ["--exclude", "resource_type:test", "resource_type:unit_test"]
+        # A name that stays the same, as the profile is a part of what dbt has parsed.
+        link = shared / "icp.duckdb"
+        link.unlink(missing_ok=True)
+        link.symlink_to(database)
+        return (["--no-use-colors", "build", *options], ROOT, {"ICP_DATABASE": str(link)}, shared / "output")
+
+    return arguments
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.55, 0.8, 0.98])
+def test_build_after_a_killed_one_gives_the_same_rows(
+    share: float, command: Command, files_tables: Tables, tmp_path: Path
+) -> None:
+    """SIGKILL when so much of the models is made; then a build in the same database."""
+    arguments, cwd, env, output = command(tmp_path / "icp.duckdb")
+    models = sum(1 for _ in (ROOT / "models").rglob("*.sql"))
+    enough = max(1, round(share * models))
+    process = start_dbt(arguments, cwd, env, output)
+    while _made(output) < enough and process.is_alive():
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    assert process.exitcode == -signal.SIGKILL, output.read_text()
+    assert enough <= _made(output) < models, output.read_text()
+    code, printed = run_dbt(arguments, cwd, env, output)
+    assert code == 0, printed
+    assert_same(tables(tmp_path / "icp.duckdb"), files_tables)
+
+
+def _made(output: Path) -> int:
+    text = output.read_text(errors="replace") if output.exists() else ""
+    return text.count(" OK created sql ")
+
+
+# --- As it was --------------------
+
+# What the demo company lacks: facts before AS_OF that point at records made after it.
+LATER = {
+    "accounts": [
+        {"account_id": "later survivor", "account_name": "Survivor", "created_at": "2025-01-01T00:00:00"},
+        {"account_id": "merged", "merged_into_account_id": "later survivor", "created_at": "2022-01-01T00:00:00"},
+        {"account_id": "later double", "merged_into_account_id": "early", "created_at": "2025-01-01T00:00:00"},
+        {"account_id": "early", "parent_account_id": "later parent", "domain": "early.example"},
+        {"account_id": "later parent", "created_at": "2025-01-01T00:00:00", "domain": "early.example"},
+        {"account_id": "later customer", "created_at": "2025-01-01T00:00:00"},
+    ],
+    "orders": [
+        {"order_id": "of merged", "account_id": "merged", "closed_at": "2023-01-01", "amount": "100"},
+        {"order_id": "replaces a later one", "account_id": "early", "closed_at": "2023-01-01", "amount": "100"}
+        | {"replaces_order_id": "later"},
+        {"order_id": "later", "account_id": "early", "closed_at": "2024-07-01", "amount": "100"},
+        {"order_id": "last second", "account_id": "early", "closed_at": "2024-06-30T23:59:59.999999", "amount": "1"},
+        {"order_id": "next midnight", "account_id": "early", "closed_at": "2024-07-01T00:00:00Z", "amount": "1"},
+        {"order_id": "next day in UTC", "account_id": "early", "closed_at": "2024-06-30T20:00:00-05:00", "amount": "1"},
+        {"order_id": "same day in UTC", "account_id": "early", "closed_at": "2024-07-01T01:00:00+02:00", "amount": "1"},
+        {"order_id": "terminated later", "account_id": "later customer", "closed_at": "2024-01-01", "amount": "12"}
+        | {"term_months": "12", "terminated_on": "2024-07-31"},
+        {"order_id": "starts later", "account_id": "later customer", "closed_at": "2024-06-01", "amount": "12"}
+        | {"starts_on": "2024-08-01", "term_months": "12"},
+        {"order_id": "renewed later", "account_id": "later customer", "closed_at": "2024-07-02", "amount": "12"}
+        | {"starts_on": "2024-06-01", "term_months": "24", "replaces_order_id": "terminated later"},
+    ],
+    "opportunities": [
+        {"opportunity_id": "won later", "account_id": "merged", "is_closed": "true", "is_won": "true", "amount": "5"}
+        | {"created_at": "2024-01-01", "closed_at": "2025-01-01", "stage": "won", "currency_code": "EUR"},
+        {"opportunity_id": "no date", "account_id": "early", "is_closed": "true", "is_won": "true", "amount": "5"}
+        | {"created_at": "2024-01-01"},
+    ],
+}
+
+
+def _moment(text: str) -> datetime | None:
+    """A date or timestamp in UTC; None where there is none that can be read."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        return None
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def _is_later(text: str) -> bool:
+    """Whether a date lies after AS_OF; one that cannot be meant (9999) is a fault and no date."""
+    moment = _moment(text)
+    return moment is not None and FIRST_LATER <= moment < datetime(2100, 1, 1)
+
+
+DATES = {
+    "account_attributes": "known_from",
+    "contacts": "created_at",
+    "opportunities": "created_at",
+    "opportunity_stages": "entered_at",
+    "orders": "closed_at",
+    "engagements": "occurred_at",
+    "campaign_members": "added_at",
+    "campaign_spend": "spent_on",
+    "exchange_rates": "valid_from",
+}
+
+
+def cut(source: Path, folder: Path) -> None:
+    """Copy CSV files as they would have been exported at the end of AS_OF."""
+    folder.mkdir()
+    rows = {path.stem: _read(path) for path in source.glob("*.csv")}
+    for entity, column in DATES.items():
+        header, all_rows = rows[entity]
+        # The date of an open order is an expectation, not a fact.
+        kept = [row for row in all_rows if not _is_later(row[column]) or row.get("order_status") == "open"]
+        rows[entity] = header, kept
+    for row in rows["opportunities"][1]:
+        if row["is_closed"].lower() == "true" and _is_later(row["closed_at"]):
+            row.update(is_closed="false", is_won="false", closed_at="", stage="")
+    for row in rows["orders"][1]:
+        if _is_later(row["terminated_on"]):
+            row["terminated_on"] = ""
+    kept_orders = {row["order_id"] for row in rows["orders"][1]}
+    gone = {row["order_id"] for row in _read(source / "orders.csv")[1]} - kept_orders
+    header, lines = rows["order_lines"]
+    rows["order_lines"] = header, [line for line in lines if line["order_id"] not in gone]
+    # An account whose record came late is there if anything was done with it, or an earlier one is merged into it.
+    header, accounts = rows["accounts"]
+    late = {row["account_id"] for row in accounts if _is_later(row["created_at"])}
+    for entity in ("orders", "opportunities", "engagements"):
+        late -= {row["account_id"] for row in rows[entity][1]}
+    targets = {row["account_id"]: row["merged_into_account_id"] for row in accounts}
+    for account_id in set(targets) - late:
+        while (account_id := targets.get(account_id, "")) in late:
+            late.remove(account_id)
+    rows["accounts"] = header, [row for row in accounts if row["account_id"] not in late]
+    for entity, (header, kept) in rows.items():
+        _write(folder / f"{entity}.csv", header, kept)
+
+
+@pytest.mark.slow
+def test_build_as_of_a_day_equals_one_on_data_cut_at_that_day(tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    shutil.copytree(SAMPLE, whole)
+    for entity, added in LATER.items():
+        header, rows = _read(whole / f"{entity}.csv")
+        if entity == "orders":
+            added = [{"order_status": "closed_won"} | row for row in added]
+        _write(whole / f"{entity}.csv", header, [*rows, *added])
+    cut(whole, tmp_path / "cut")
+    for name in DATES:
+        assert len(_read(tmp_path / "cut" / f"{name}.csv")[1]) < len(_read(whole / f"{name}.csv")[1]), name
+    variables = {"as_of": AS_OF}
+    found = tables(build(tmp_path / "1", whole, vars=variables, **ONLY_ROWS).database)
+    expected = tables(build(tmp_path / "2", tmp_path / "cut", vars=variables, **ONLY_ROWS).database)
+    # Rows that are not there yet cannot be rejected.
+    del found["input.input_rejects"], expected["input.input_rejects"]
+    assert all(expected.values())
+    assert_same(found, expected)
+
+
+# --- Elsewhere --------------------
+
+
+def _dbt(arguments: list[str], cwd: Path) -> str:
+    """Run dbt as a user does, without any ICP_ or DBT_ variable; answer what it printed."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("ICP_", "DBT_"))}
+    finished = subprocess.run(
+        [str(Path(sys.executable).parent / "dbt"), "--no-use-colors", *arguments],
+        cwd=cwd,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+    )
+    assert finished.returncode == 0, finished.stdout[-3000:]
+    return finished.stdout
+
+
+@pytest.mark.slow
+def test_clone_in_a_path_with_spaces_builds_without_a_flag(demo_tables: Tables, tmp_path: Path) -> None:
+    clone = tmp_path / "a clone (of mine)"
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).exists():
+            (clone / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, clone / name)
+    _dbt(["build"], clone)
+    assert_same(tables(clone / "warehouse" / "icp.duckdb"), demo_tables)
+
+
+ACCOUNTS = "account_id\na1\na2\n"
+ORDERS = "order_id,account_id,order_status,closed_at\no1,a1,closed_won,2024-01-01\n"
+
+
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a project and, beside it, a directory of files from which dbt is called."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    project = copy_project(folder / "project")
+    shutil.copytree(ROOT / "warehouse", project / "warehouse", ignore=shutil.ignore_patterns("*.duckdb*"))
+    files = folder / "work" / "files"
+    files.mkdir(parents=True)
+    (files / "accounts.csv").write_text(ACCOUNTS)
+    (files / "orders.csv").write_text(ORDERS)
+    project_options = ["--project-dir", "../project", "--profiles-dir", "../project"]
+    variables = json.dumps({"connectors": ["files"], "files_dir": "files"})
+    _dbt(["run", *project_options, "--vars", variables, "--select", "+input_accounts"], folder / "work")
+    return folder
+
+
+def test_files_dir_is_relative_to_where_dbt_is_called(elsewhere: Path) -> None:
+    [database] = elsewhere.rglob("*.duckdb")
+    assert sorted(frame(database, "input.input_accounts")["account_id"]) == ["a1", "a2"]
+
+
+def test_default_database_is_in_the_project(elsewhere: Path) -> None:
+    databases = [path.relative_to(elsewhere).as_posix() for path in elsewhere.rglob("*.duckdb")]
+    assert databases == ["project/warehouse/icp.duckdb"]
+
+
+@pytest.mark.slow
+def test_docs_have_every_mart_with_its_columns(demo: BuildResult, demo_tables: Tables, tmp_path: Path) -> None:
+    shutil.copy(demo.database, tmp_path / "icp.duckdb")
+    code, printed = run_dbt(
+        ["docs", "generate", "--target-path", str(tmp_path / "docs"), "--log-path", str(tmp_path / "logs")],
+        ROOT,
+        {"ICP_DATABASE": str(tmp_path / "icp.duckdb")},
+        tmp_path / "output",
+    )
+    assert code == 0, printed
+    catalog = json.loads((tmp_path / "docs" / "catalog.json").read_text())
+    assert not catalog["errors"]
+    columns = {
+        f"marts.{node['metadata']['name']}": set(node["columns"])
+        for node in catalog["nodes"].values()
+        if node["metadata"]["schema"] == "marts"
+    }
+    marts = {name for name in demo_tables if name.startswith("marts.")}
+    assert columns == {name: set(frame(demo.database, name).columns) for name in marts}
+    manifest = json.loads((tmp_path / "docs" / "manifest.json").read_text())
+    for node in manifest["nodes"].values():
+        if node["resource_type"] == "model" and node["schema"] == "marts":
+            described = {name for name, column in node["columns"].items() if column["description"]}
+            assert described == columns[f"marts.{node['name']}"], node["name"]
+            assert node["description"], node["name"]
+    assert (tmp_path / "docs" / "index.html").stat().st_size > 100_000
