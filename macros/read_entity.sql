@@ -228,14 +228,18 @@ where reject_rule is null
 {% endmacro %}
 
 
-{#- All rows of an entity as they stand in the sources, one struct `raw` each: for tests that count what came in. -#}
+{#- All rows of an entity as they stand in the sources, one struct `raw` each. -#}
 {% macro raw_rows(entity) %}
     {%- for source in sources_of(entity) -%}
-    select {{ raw_row(contract_columns(entity), source, sources_of(entity)) }} as raw
+    select
+        {{ source.malformed or 'false' }} as is_malformed,
+        {{ raw_row(contract_columns(entity), source, sources_of(entity)) }} as raw
     from {{ source.relation }}
     {% if not loop.last %}union all{% endif %}
     {%- else -%}
-    select {{ raw_row(contract_columns(entity), {'columns': {}}, []) }} as raw
+    select
+        false as is_malformed,
+        {{ raw_row(contract_columns(entity), {'columns': {}}, []) }} as raw
     where false
     {%- endfor -%}
 {% endmacro %}

@@ -17,6 +17,9 @@
     {%- if as_of is not none and not modules.re.match('^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$', as_of | string) -%}
         {%- do stop("The variable as_of is a day as YYYY-MM-DD, not " ~ as_of ~ ".") -%}
     {%- endif -%}
+    {%- if as_of is not none and execute and run_query("select try_cast('" ~ as_of ~ "' as date)").rows[0][0] is none -%}
+        {%- do stop("The variable as_of is a day as YYYY-MM-DD, not " ~ as_of ~ ".") -%}
+    {%- endif -%}
     {{ return('') }}
 {% endmacro %}
 

@@ -192,7 +192,7 @@
     {%- for column in contract_columns(entity) if column.required and column.name not in source.columns -%}
         {%- do stop(where ~ " lacks the required column " ~ column.name ~ " (it has " ~ source.columns | join(', ') ~ ").") -%}
     {%- endfor -%}
-    {%- if source.header -%} {%- do check_csv_quotes(where, source) -%} {%- endif -%}
+    {%- if source.header -%} {%- do check_csv_quotes(where, path) -%} {%- endif -%}
     {{ return(run_query('select count(*) from (select 1 from ' ~ source.relation ~ ' limit 1)').rows[0][0] > 0) }}
 {% endmacro %}
 
@@ -209,18 +209,34 @@
 {% endmacro %}
 
 
-{#- A quote that is never closed swallows the rows behind it: a record that is cut short within a value of several lines. -#}
-{% macro check_csv_quotes(where, source) %}
-    {%- set values = [] -%}
-    {%- for name in source.header -%} {%- do values.append('"' ~ name | replace('"', '""') ~ '"') -%} {%- endfor -%}
+{#-
+    A stray quote makes a reader guess where values end, or swallow the rows behind it. Each quoted value is replaced by a mark: a mark that
+    does not stand alone between commas, and a quote that is left over, are stray. The file is looked at as bytes, so that any encoding
+    will do; a very large one is not looked at.
+-#}
+{% macro check_csv_quotes(where, path) %}
+    {%- set stray = "([^\\n]{0,40})([^,\\n\\r\\x02]\\x02|\\x02[^,\\n\\r\\x02]|\")" -%}
     {%- set query -%}
-        select {{ values[0] }}
-        from {{ source.relation }}
-        where {{ values[-1] }} is null and concat_ws('', {{ values | join(', ') }}) like '%' || chr(10) || '%'
-        limit 1
+        with bytes as (
+            select replace(cast(content as varchar), '\xEF\xBB\xBF', '') as text
+            from read_blob({{ path_literal(path) }})
+            where size < 256000000
+        ),
+        marked as (
+            select
+                chr(10) || regexp_replace(
+                    replace(replace(replace(text, '\x22', '"'), '\x0A', chr(10)), '\x0D', chr(13)), '"[^"]*"', chr(2), 'g'
+                ) as text
+            from bytes
+            where contains(text, '\x22')
+        )
+        select regexp_extract(text, '{{ stray }}', 1)
+        from marked
+        where regexp_matches(text, '{{ stray }}')
     {%- endset -%}
     {%- for row in run_query(query).rows -%}
-        {%- do stop(where ~ " has a quote that is never closed, in the row that begins with " ~ row[0] | string | truncate(60) ~ ".") -%}
+        {%- set place = row[0] | replace('\x02', '...') | trim -%}
+        {%- do stop(where ~ " has a quote that is never closed, or that stands within a value, after: " ~ (place or 'the beginning of a line') ~ ".") -%}
     {%- endfor -%}
 {% endmacro %}
 

@@ -2,14 +2,14 @@
 
 {#-
     The CSV reader drops a record that is not UTF-8 in a column that is read, and keeps it in a table of its own: read each file once,
-    in just the columns of the contract, to get them.
+    in just the columns that are read, to get them.
 -#}
 {%- set files = [] -%}
 {%- if execute and 'files' in var('connectors') -%}
     {%- for entity in contract() -%}
         {%- set file = source_file(entity) -%}
         {%- if file is not none and file.rejects -%}
-            {%- set counts = [] -%}
+            {%- set counts = ['count("' ~ file.header[-1] | replace('"', '""') ~ '")', 'count(beyond_header)'] -%}
             {%- for column in contract_columns(entity) if column.name in file.columns -%}
                 {%- do counts.append('count(' ~ column.name ~ ')') -%}
             {%- endfor -%}

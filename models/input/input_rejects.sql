@@ -34,7 +34,9 @@ lines_of_rejected_orders as (
         from {{ ref('input_order_lines__checked') }} as lines
         anti join {{ ref('input_orders') }} as accepted on lines.order_id = accepted.order_id
         inner join ({{ raw_rows('order_lines') }}) as read_again on lines.order_line_id = cast(read_again.raw.order_line_id as varchar)
-        where lines.reject_rule is null
+        where
+            lines.reject_rule is null
+            and not read_again.is_malformed
     ) as lines
 )
 

@@ -1,11 +1,11 @@
--- For each entity: rows read = rows accepted + rows rejected. A record that is not UTF-8 is rejected without being read as a row.
+-- For each entity: rows read, in all their columns, = rows accepted + rows rejected. A record that is not UTF-8 is rejected without being read as a row.
 with
 
 {% for entity in contract() -%}
 {{ entity }} as (
     select
         '{{ entity }}' as entity,
-        (select count(*) from ({{ raw_rows(entity) }}) as raw_rows) as rows_read,
+        (select count(to_json(raw)) from ({{ raw_rows(entity) }}) as raw_rows) as rows_read,
         (select count(*) from {{ ref('input_' ~ entity) }}) as rows_accepted,
         (
             select count(*)

@@ -12,8 +12,8 @@ raw_orders as (
 
 amounts as (
     select
-        cast(raw.order_id as varchar) as order_id,
-        coalesce(try_cast(raw.amount as decimal(18, 4)), 0) as amount
+        {{ json_text('to_json(raw)', 'order_id') }} as order_id,
+        coalesce(try_cast({{ json_text('to_json(raw)', 'amount') }} as decimal(18, 4)), 0) as amount
     from ({{ raw_rows('order_lines') }}) as raw_rows
     union all
     select
@@ -25,7 +25,8 @@ amounts as (
         {{ json_text('raw_row', 'order_id') }} as order_id,
         -coalesce(try_cast({{ json_text('raw_row', 'amount') }} as decimal(18, 4)), 0) as amount
     from {{ ref('input_rejects') }}
-    where entity = 'order_lines' and rule <> 'malformed_line'
+    -- A record that is not UTF-8 is kept as text, not as JSON, and was never read as a row.
+    where entity = 'order_lines' and json_valid(raw_row)
 )
 
 select
