@@ -3,13 +3,16 @@
 At most `learning_max_rows` pursuits (marked `is_sampled` in SQL, by a hash of the id) are read, with their accounts' traits.
 """
 
+import hashlib
 import json
 
 import duckdb
+import numpy as np
 import pandas as pd
 
 from icp_refinery.effects import attribute_effects
-from icp_refinery.segments import learn_segments
+from icp_refinery.scorecard import BASE, learn_scorecard, score_calibration, words
+from icp_refinery.segments import RULE_COLUMNS, Condition, Learned, _wilson, learn_segments
 
 OUTCOMES = ["won", "high_value", "multi_year", "add_on", "retained", "expanded"]
 BEHAVIOURS = {"is_multi_year": "multi_year", "has_add_on": "add_on", "has_service": "services", "is_bundle": "bundle"}
@@ -68,3 +71,74 @@ def learned_attribute_effects(
     outcomes = frame[["account_id", "period", *OUTCOMES]].astype({name: float for name in OUTCOMES})
     behaviours = frame.set_index("account_id")[list(BEHAVIOURS)].rename(columns=BEHAVIOURS)
     return attribute_effects(outcomes, wide_traits(session, pursuits, traits), behaviours.dropna().astype(bool))
+
+
+def learned_from(segments: pd.DataFrame) -> Learned:
+    """What `learned_segments` keeps, read back as `learn_segments` returned it (without its notes)."""
+    rules = [
+        [row.segment_id, number, rule["attribute"], rule["operator"], rule["value"]]
+        for row in segments.itertuples()
+        for number, rule in enumerate(json.loads(row.rules), start=1)
+    ]
+    table = pd.DataFrame(rules, columns=RULE_COLUMNS, dtype=object).astype({"condition_number": "int64"})
+    return Learned(segments, table, pd.DataFrame(columns=["topic", "note"]))
+
+
+def learned_scorecard(
+    session: duckdb.DuckDBPyConnection,
+    pursuits: duckdb.DuckDBPyRelation,
+    traits: duckdb.DuckDBPyRelation,
+    segments: duckdb.DuckDBPyRelation,
+) -> pd.DataFrame:
+    """One row per condition: its points, in words, and the pursuits that meet it."""
+    learned = learned_from(segments.order("segment_id").df())
+    card = learn_scorecard(_pursuits(session, pursuits), wide_traits(session, pursuits, traits), learned)
+    names = learned.segments.set_index("segment_id")["segment_name"]
+    card["definition"] = [_definition(row, names) for row in card.itertuples()]
+    keys = card[["attribute", "operator", "value"]].fillna("")
+    card["condition_id"] = [hashlib.md5("|".join(key).encode()).hexdigest() for key in keys.itertuples(index=False)]
+    with np.errstate(invalid="ignore"):
+        card["win_rate"] = card["wins"] / card["n"].where(card["n"] > 0)
+    card["win_rate_low"], card["win_rate_high"] = _wilson(card["wins"].to_numpy(), card["n"].to_numpy())
+    return _typed(card)
+
+
+def _definition(row: object, segment_names: pd.Series) -> str:
+    if pd.isna(row.attribute):
+        return f"everyone ({BASE:.0f} is the overall value per pursuit)"
+    if row.attribute == "segment":
+        return f"segment {segment_names[row.value]}"
+    return words([Condition(row.attribute, row.operator, row.value)])
+
+
+def learned_score_calibration(
+    session: duckdb.DuckDBPyConnection,
+    pursuits: duckdb.DuckDBPyRelation,
+    traits: duckdb.DuckDBPyRelation,
+    orders: duckdb.DuckDBPyRelation,
+) -> pd.DataFrame:
+    """One row per score band: what was predicted before a cut-off, and what happened after it."""
+    sales = session.sql("""
+        select
+            orders.account_id,
+            orders.closed_at as sold_on,
+            cast(case when pursuits.is_margin then orders.margin_amount else orders.net_amount end as double) as amount
+        from orders
+        inner join pursuits on
+            orders.account_id = pursuits.account_id
+            and orders.closed_at >= pursuits.began_at
+            and orders.closed_at < pursuits.horizon_at
+        where pursuits.is_sampled and pursuits.is_won
+        order by orders.account_id, orders.closed_at, orders.order_id
+    """).df()
+    return _typed(score_calibration(_pursuits(session, pursuits), wide_traits(session, pursuits, traits), sales))
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Doubles to 12 digits, and texts as texts also where all are missing."""
+    for name in frame:
+        if frame[name].dtype == "float64":
+            frame[name] = [float(f"{x:.12g}") for x in frame[name]]
+        elif frame[name].dtype == object:
+            frame[name] = frame[name].astype("string")
+    return frame

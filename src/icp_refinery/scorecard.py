@@ -3,6 +3,7 @@
 50 is the overall value per pursuit, and 20 points double it. A segment brings the points of its lift, which comes from data
 that did not choose it. On top, conditions on single traits get points where they pay inside segments, on folds that did
 not choose them. A tier bounds the score: no trait can carry an account across the line that its tier was given for.
+Whether the scores hold is shown out of time: learned before a cut-off, set against what happened after it.
 """
 
 from __future__ import annotations
@@ -28,12 +29,32 @@ LEAST_SHARE = 0.02  # of pursuits, for a condition to be looked at
 LEAST_POINTS = 1.0  # a condition with fewer gets none
 SPREAD_OF_EFFECTS = 0.15  # what ridge regression expects of a condition: by how much it changes the value, inside a segment
 ERROR = 0.05  # of the test that anything pays inside segments; each trait is held to it again
+RESAMPLES = 999
+BAND = 20.0  # width of a score band
+CALIBRATION = {
+    "score_band": "object",
+    "score_from": "float64",
+    "score_to": "float64",
+    "cutoff_on": "datetime64[us]",
+    "learned_from_pursuits": "int64",
+    "n": "int64",
+    "wins": "int64",
+    "mean_score": "float64",
+    "win_rate": "float64",
+    "win_rate_low": "float64",
+    "win_rate_high": "float64",
+    "value_per_pursuit": "float64",
+    "value_low": "float64",
+    "value_high": "float64",
+    "predicted_value": "float64",
+}
 COLUMNS = {
     "attribute": "object",
     "operator": "object",
     "value": "object",
     "points": "float64",
     "n": "int64",
+    "wins": "int64",
     "lowest": "float64",
     "highest": "float64",
     "reasons": "object",
@@ -44,22 +65,22 @@ def learn_scorecard(pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learn
     """Learn the points of segments and of readable conditions.
 
     `pursuits` and `traits` as `learn_segments` takes them, `learned` as it returns. One row per condition: `attribute`,
-    `operator`, `value` (operators and missing values as in the rules of segments), `points` (one decimal), and `n`
-    (pursuits that meet it). The first row, without attribute, has the base points of everyone. A segment is a row with the
+    `operator`, `value` (operators and missing values as in the rules of segments), `points` (one decimal), `n` and
+    `wins` (pursuits that meet it). The first row, without attribute, has the base points of everyone. A segment is a row with the
     attribute `segment` and its id as value; `lowest` and `highest` bound the score of its accounts: a `tier_1` score is not
     below what a lift of 1.25 gives, a `tier_2` score not below 50, a `deprioritized` one not above 50.
 
     Where there is one segment, there is no evidence: only the base row. Traits flagged as leaks get no points of their own.
     """
     frame = sg._checked(pursuits, traits)
-    rows = [[None, None, None, BASE, len(frame), np.nan, np.nan, "[]"]]
+    won = frame["is_won"].to_numpy(dtype=bool)
+    rows = [[None, None, None, BASE, len(frame), int(won.sum()), np.nan, np.nan, "[]"]]
     if len(learned.segments) <= 1:
         return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
     listed = learned.segments.set_index("segment_id").sort_index()
     known = traits.loc[frame["account_id"]]
     segment = sg.assign(known, learned.rules).to_numpy()
     member = listed.index.get_indexer(segment)
-    won = frame["is_won"].to_numpy(dtype=bool)
     developed = sg.expected_value(frame)[0].to_numpy()
     value = sg._winsorised(developed, won)
     is_ratio = bool(listed["lift"].notna().all())
@@ -87,16 +108,15 @@ def learn_scorecard(pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learn
         inside = member == at
         # so that the mean of the segment's accounts is the segment's
         given = float(_effect(BASE + gained[inside], is_ratio).mean()) if inside.any() else _effect(BASE, is_ratio)
-        points = _points(effect[at] / given if is_ratio else effect[at] - given, is_ratio)
-        low, high = _bounds(row["tier"], is_ratio)
-        points = round(points, 1)
+        points = round(_points(effect[at] / given if is_ratio else effect[at] - given, is_ratio), 1)
         rule = learned.rules[learned.rules["segment_id"] == key]
-        parts = _parts(
-            [Condition(r.attribute, r.operator, r.value) for r in rule.itertuples()], points, known, effect[member], is_ratio
-        )
-        rows.append(["segment", "=", key, points, int(inside.sum()), low, high, _reasons(parts)])
+        rule = [Condition(r.attribute, r.operator, r.value) for r in rule.itertuples()]
+        parts = _parts(rule, points, known, effect[member], is_ratio)
+        counts = [int(inside.sum()), int(won[inside].sum())]
+        rows.append(["segment", "=", key, points, *counts, *_bounds(row["tier"], is_ratio), _reasons(parts)])
     for condition, points, hit in conditions:
-        rows.append([*condition, points, int(hit.sum()), np.nan, np.nan, _reasons([([condition], points)])])
+        counts = [int(hit.sum()), int(won[hit].sum())]
+        rows.append([*condition, points, *counts, np.nan, np.nan, _reasons([([condition], points)])])
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
 
@@ -121,6 +141,64 @@ def fit_scores(traits: pd.DataFrame, scorecard: pd.DataFrame, segments_of_accoun
             absent = pd.Series(None, index=traits.index, dtype=object)
             score += row.points * sg._holds(traits.get(row.attribute, absent), row.operator, row.value)
     return score.clip(low, high).round(1)
+
+
+def score_calibration(
+    pursuits: pd.DataFrame, traits: pd.DataFrame, sales: pd.DataFrame, *, later_share: float = 1 / 3, seed: int = 0
+) -> pd.DataFrame:
+    """Set scores against what happened, out of time.
+
+    The cut-off is the day on which the last `later_share` of the pursuits began. Segments and scorecard are learned from
+    pursuits that had closed before it, with what was sold before it, and score the pursuits that began from it on. `sales`
+    has `account_id`, `sold_on` and `amount`: what makes up the `value` of the pursuits.
+
+    One row per band of scores that has later pursuits, and one for `all`: their `n`, `wins`, win rate (Wilson's 95 % interval)
+    and value per pursuit (developed to the horizon by chain ladder; 95 % by bootstrap; no interval below 5 wins), beside
+    `predicted_value`, what their scores stand for. No row where nothing was closed before the cut-off.
+    """
+    frame = sg._checked(pursuits, traits)
+    empty = pd.DataFrame(columns=list(CALIBRATION)).astype(CALIBRATION)
+    began, closed = pd.to_datetime(frame["began_on"]), pd.to_datetime(frame["closed_on"])
+    if began.notna().sum() == 0:
+        return empty
+    cutoff = began.quantile(1 - later_share, interpolation="lower").normalize()
+    past = frame[closed < cutoff]
+    later = (began >= cutoff).to_numpy()
+    if past.empty:
+        return empty
+    closed_on = pd.Series(closed.to_numpy(), index=frame["account_id"])
+    sales = sales.assign(sold_on=pd.to_datetime(sales["sold_on"]), value=sales["amount"].astype(float))
+    sales["month"] = ((sales["sold_on"] - sales["account_id"].map(closed_on)).dt.days / 30.4375).clip(lower=0).fillna(0)
+    sales["month"] = sales["month"].astype("int64")
+    sold_before = sales[sales["sold_on"] < cutoff]
+    sold = sold_before.groupby("account_id")["value"].sum()
+    days = (cutoff - closed.loc[past.index]).dt.days
+    past = past.assign(
+        value=past["account_id"].map(sold).astype(float).fillna(0.0).where(past["is_won"].astype(bool), 0.0),
+        months_observed=(days / 30.4375).clip(upper=24).where(past["is_won"].astype(bool)),
+    )
+    known = traits.loc[frame["account_id"]]
+    learned = sg.learn_segments(past, known, seed=seed)
+    scorecard = learn_scorecard(past, known, learned, seed=seed)
+    then = sg.expected_value(past, history=sold_before)[0].to_numpy()
+    spread = float(sg._winsorised(then, past["is_won"].to_numpy(dtype=bool)).std())
+    after = known.iloc[np.flatnonzero(later)]
+    score = fit_scores(after, scorecard, sg.assign(after, learned.rules)).to_numpy()
+    predicted = expected_values(pd.Series(score), float(then.mean()), spread).to_numpy()
+    actual = sg.expected_value(frame, history=sales)[0].to_numpy()[later]
+    won = frame["is_won"].to_numpy(dtype=bool)[later]
+    band = np.minimum(score // BAND, 100 // BAND - 1) * BAND
+    rows = []
+    for low in [None, *sorted(set(band))]:
+        inside = np.ones(len(band), dtype=bool) if low is None else band == low
+        n, wins = int(inside.sum()), int(won[inside].sum())
+        rate_low, rate_high = (float(end[0]) for end in sg._wilson(np.array([wins]), np.array([n])))
+        value_low, value_high = _bootstrapped(actual[inside], seed) if wins >= 5 else (np.nan, np.nan)
+        name, ends = ("all", (0.0, 100.0)) if low is None else (f"{low:.0f} to {low + BAND:.0f}", (low, low + BAND))
+        figures = [wins / n, rate_low, rate_high, float(actual[inside].mean()), value_low, value_high]
+        row = [name, *ends, cutoff, len(past), n, wins, float(score[inside].mean()), *figures, float(predicted[inside].mean())]
+        rows.append(row)
+    return pd.DataFrame(rows, columns=list(CALIBRATION)).astype(CALIBRATION)
 
 
 def expected_values(scores: pd.Series, overall: float, spread: float | None = None) -> pd.Series:
@@ -165,6 +243,13 @@ def _bounds(tier: str, is_ratio: bool) -> tuple[float, float]:
     if tier == "tier_2":
         return BASE, 100.0
     return (0.0, BASE) if tier == "deprioritized" else (0.0, 100.0)
+
+
+def _bootstrapped(value: np.ndarray, seed: int) -> tuple[float, float]:
+    """A 95 % interval of a mean, by bootstrap."""
+    rng = np.random.default_rng(seed)
+    means = [value[rng.integers(len(value), size=len(value))].mean() for _ in range(RESAMPLES)]
+    return tuple(float(end) for end in np.quantile(means, [0.025, 0.975]))
 
 
 def _reasons(parts: list[tuple[list[Condition], float]]) -> str:
