@@ -1,23 +1,21 @@
-{#- Wilson's 95 % interval of a share: its lower or upper end; null without any observation. -#}
-{% macro wilson_low(successes, observations) -%}
-    {{ wilson_end(successes, observations, '-') }}
+{#- The ends of Wilson's 95 % interval of a rate, count / n; null where n is 0. -#}
+{% macro wilson_low(count, n) -%}
+    {{ wilson_end(count, n, '-') }}
 {%- endmacro %}
 
 
-{% macro wilson_high(successes, observations) -%}
-    {{ wilson_end(successes, observations, '+') }}
+{% macro wilson_high(count, n) -%}
+    {{ wilson_end(count, n, '+') }}
 {%- endmacro %}
 
 
-{% macro wilson_end(successes, observations, sign) -%}
+{% macro wilson_end(count, n, side) -%}
     {%- set z = 1.959963984540054 -%}
-    {%- set n = 'cast(' ~ observations ~ ' as double)' -%}
-    {%- set p = '(' ~ successes ~ ' / ' ~ n ~ ')' -%}
+    {%- set count = 'cast(' ~ count ~ ' as double)' -%}
+    {%- set n = 'cast(' ~ n ~ ' as double)' -%}
     case
-        when {{ observations }} > 0
-            then greatest(0, least(1, (
-                {{ p }} + {{ z * z / 2 }} / {{ n }}
-                {{ sign }} {{ z }} * sqrt(greatest({{ p }} * (1 - {{ p }}), 0) / {{ n }} + {{ z * z / 4 }} / ({{ n }} * {{ n }}))
-            ) / (1 + {{ z * z }} / {{ n }})))
+        when {{ n }} > 0 then least(greatest((
+            {{ count }} + {{ z * z / 2 }} {{ side }} {{ z }} * sqrt({{ count }} * ({{ n }} - {{ count }}) / {{ n }} + {{ z * z / 4 }})
+        ) / ({{ n }} + {{ z * z }}), 0), 1)
     end
 {%- endmacro %}
