@@ -33,6 +33,10 @@ segments as (
     select * from {{ ref('int_accounts__segments') }}
 ),
 
+clusters as (
+    select * from {{ ref('int_customers__value_clusters') }}
+),
+
 merged as (
     select
         resolved_account_id as account_id,
@@ -52,11 +56,13 @@ survivors as (
         customers.account_id is not null as is_customer,
         parents.resolved_account_id as resolved_parent_id,
         segments.segment_id,
-        segments.tier
+        segments.tier,
+        clusters.value_cluster
     from accounts
     cross join as_of
     inner join merged on accounts.account_id = merged.account_id
     left join segments on accounts.account_id = segments.account_id
+    left join clusters on accounts.account_id = clusters.account_id
     left join customers on accounts.account_id = customers.account_id
     left join opportunities on accounts.account_id = opportunities.account_id
     left join engaged on accounts.account_id = engaged.account_id
@@ -80,6 +86,7 @@ select
     parents.account_id as parent_account_id,
     segment_id,
     tier,
+    value_cluster,
     industry,
     country,
     region,
