@@ -1,6 +1,7 @@
 """From the warehouse's relations to the learning functions and back: what the Python models call.
 
-At most `learning_max_rows` pursuits (marked `is_sampled` in SQL, by a hash of the id) are read, with their accounts' traits.
+At most `learning_max_rows` pursuits (marked `is_sampled` in SQL, by a hash of the id) are read, with their accounts' traits;
+and as many customers.
 """
 
 import hashlib
@@ -10,11 +11,26 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from icp_refinery.clusters import value_clusters
 from icp_refinery.effects import attribute_effects
 from icp_refinery.scorecard import BASE, learn_scorecard, score_calibration, words
 from icp_refinery.segments import RULE_COLUMNS, Condition, Learned, _wilson, learn_segments
 
 OUTCOMES = ["won", "high_value", "multi_year", "add_on", "retained", "expanded"]
+# Named, because a frame without rows or with one value only would lose them.
+CENTRE_TYPES = {
+    "cluster": "int64",
+    "cluster_name": "str",
+    "feature": "str",
+    "transform": "str",
+    "unit": "float64",
+    "middle": "float64",
+    "spread": "float64",
+    "centre": "float64",
+    "customers": "int64",
+    "note": "str",
+    "choice": "str",
+}
 BEHAVIOURS = {"is_multi_year": "multi_year", "has_add_on": "add_on", "has_service": "services", "is_bundle": "bundle"}
 
 
@@ -142,3 +158,12 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
         elif frame[name].dtype == object:
             frame[name] = frame[name].astype("string")
     return frame
+
+
+def learned_value_clusters(session: duckdb.DuckDBPyConnection, customers: duckdb.DuckDBPyRelation) -> pd.DataFrame:
+    """One row per cluster and feature, as `value_clusters` has them; `choice`: every number of clusters tried, a JSON array."""
+    frame = session.sql("select * from customers where is_sampled order by account_id").df()
+    learned = value_clusters(frame)
+    # Through Python's own types: JSON knows no NaN.
+    choice = learned.choice.astype(object).where(learned.choice.notna(), None)
+    return learned.centres.assign(choice=json.dumps(choice.to_dict("records"))).astype(CENTRE_TYPES)
