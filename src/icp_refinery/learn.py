@@ -8,7 +8,10 @@ import json
 import duckdb
 import pandas as pd
 
+from icp_refinery.adopt import rule_problems as problems_of_rules
 from icp_refinery.effects import attribute_effects
+from icp_refinery.measure import COLUMNS as MEASURES
+from icp_refinery.measure import measure_segments
 from icp_refinery.segments import learn_segments
 
 OUTCOMES = ["won", "high_value", "multi_year", "add_on", "retained", "expanded"]
@@ -68,3 +71,62 @@ def learned_attribute_effects(
     outcomes = frame[["account_id", "period", *OUTCOMES]].astype({name: float for name in OUTCOMES})
     behaviours = frame.set_index("account_id")[list(BEHAVIOURS)].rename(columns=BEHAVIOURS)
     return attribute_effects(outcomes, wide_traits(session, pursuits, traits), behaviours.dropna().astype(bool))
+
+
+def rule_problems(seeds: dict[str, duckdb.DuckDBPyRelation], trait_names: duckdb.DuckDBPyRelation) -> pd.DataFrame:
+    """One row per problem in the seeds that hold rules: its place, `source` and `sentence`."""
+    tables = {
+        name: [{key: "" if pd.isna(value) else str(value) for key, value in row.items()} for row in seed.df().to_dict("records")]
+        for name, seed in seeds.items()
+    }
+    names = trait_names.df()
+    found = problems_of_rules(
+        tables,
+        {name: seed.columns for name, seed in seeds.items()},
+        dict(zip(names["attribute"], names["is_numeric"], strict=True)),
+    )
+    frame = pd.DataFrame(found, columns=["source", "sentence"], dtype=object)
+    return frame.assign(place=range(len(frame))).astype({"place": "int64"})
+
+
+def adopted_figures(
+    session: duckdb.DuckDBPyConnection,
+    pursuits: duckdb.DuckDBPyRelation,
+    placed: duckdb.DuckDBPyRelation,
+    segments: duckdb.DuckDBPyRelation,
+) -> pd.DataFrame:
+    """One row per segment of the adopted definition in force: its figures on today's data. Without one, no row."""
+    names = session.sql("select segment_id from segments where is_in_force and adoption_number is not null").df()["segment_id"]
+    if names.empty:
+        return _empty(MEASURES)
+    own = session.sql("""
+        select account_id, segment_id from placed
+        semi join (select account_id from pursuits where is_sampled) as sampled using (account_id)
+        where is_in_force
+    """).df()
+    return measure_segments(_pursuits(session, pursuits), own.set_index("account_id")["segment_id"], segments=list(names))
+
+
+def assumption_figures(
+    session: duckdb.DuckDBPyConnection,
+    pursuits: duckdb.DuckDBPyRelation,
+    members: duckdb.DuckDBPyRelation,
+    profiles: duckdb.DuckDBPyRelation,
+) -> pd.DataFrame:
+    """One row per profile that somebody believes in: its figures beside all pursuits, intervals for all profiles together."""
+    names = sorted(profiles.df()["profile"].unique())
+    sampled = _pursuits(session, pursuits)
+    inside = session.sql("select account_id, profile from members").df()
+    rows = []
+    for name in names:
+        own = sampled["account_id"].isin(inside.loc[inside["profile"] == name, "account_id"]).map({True: "in", False: "out"})
+        assignment = pd.Series(own.to_numpy(), index=sampled["account_id"], dtype=object)
+        measured = measure_segments(sampled, assignment, segments=["in", "out"], family=len(names))
+        rows.append(measured[measured["segment_id"] == "in"].assign(profile=name))
+    if not rows:
+        return _empty({"profile": "object"} | MEASURES)
+    return pd.concat(rows, ignore_index=True)
+
+
+def _empty(columns: dict[str, str]) -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
