@@ -39,6 +39,7 @@ FILES = {
     ],
     "adopted_segment_rules": ["adoption_number", "segment_id", "attribute", "operator", "value"],
 }
+MOST_TRAITS = 6  # in one rule: a longer one is not readable, and its points cannot be divided among its traits
 ASSUMPTIONS = ["profile", "believed_by", "attribute", "operator", "value", "note"]
 Row = dict[str, str]
 
@@ -270,6 +271,12 @@ def _version_problems(number: str, segments: list[Row], rules: list[Row], traits
                 found.append(f"{name}: {column} is a whole number, not {row[column]}.")
     for key in sorted({key for key in ids if ids.count(key) > 1}):
         found.append(f"adopted_segments.csv, adoption {number}: segment {key} is there twice.")
+    for key in dict.fromkeys(row["segment_id"] for row in rules):
+        asked = {row["attribute"] for row in rules if row["segment_id"] == key}
+        if len(asked) > MOST_TRAITS:
+            found.append(
+                f"adopted_segment_rules.csv, adoption {number}, segment {key} asks {len(asked)} traits; {MOST_TRAITS} at most."
+            )
     for row in rules:
         name = f"adopted_segment_rules.csv, adoption {number}, segment {row['segment_id']}"
         if row["segment_id"] not in ids:

@@ -3,16 +3,19 @@
 At most `learning_max_rows` pursuits (marked `is_sampled` in SQL, by a hash of the id) are read, with their accounts' traits.
 """
 
+import hashlib
 import json
 
 import duckdb
+import numpy as np
 import pandas as pd
 
 from icp_refinery.adopt import rule_problems as problems_of_rules
 from icp_refinery.effects import attribute_effects
 from icp_refinery.measure import COLUMNS as MEASURES
 from icp_refinery.measure import measure_segments
-from icp_refinery.segments import learn_segments
+from icp_refinery.scorecard import BASE, learn_scorecard, score_calibration, words
+from icp_refinery.segments import RULE_COLUMNS, Condition, Learned, _wilson, learn_segments
 
 OUTCOMES = ["won", "high_value", "multi_year", "add_on", "retained", "expanded"]
 BEHAVIOURS = {"is_multi_year": "multi_year", "has_add_on": "add_on", "has_service": "services", "is_bundle": "bundle"}
@@ -89,22 +92,37 @@ def rule_problems(seeds: dict[str, duckdb.DuckDBPyRelation], trait_names: duckdb
     return frame.assign(place=range(len(frame))).astype({"place": "int64"})
 
 
-def adopted_figures(
+def segments_in_force(
     session: duckdb.DuckDBPyConnection,
     pursuits: duckdb.DuckDBPyRelation,
     placed: duckdb.DuckDBPyRelation,
-    segments: duckdb.DuckDBPyRelation,
+    versions: duckdb.DuckDBPyRelation,
+    conditions: duckdb.DuckDBPyRelation,
+    learned: duckdb.DuckDBPyRelation,
 ) -> pd.DataFrame:
-    """One row per segment of the adopted definition in force: its figures on today's data. Without one, no row."""
-    names = session.sql("select segment_id from segments where is_in_force and adoption_number is not null").df()["segment_id"]
-    if names.empty:
-        return _empty(MEASURES)
+    """The definition in force as `learned_segments` has it, with its tiers and `measured_tier`.
+
+    A learned one is as it was learned; an adopted one (`versions` and `conditions`) has its figures on today's data.
+    """
+    segments = session.sql("""
+        select segment_id, segment_name, definition, tier, icp_version as evidence from versions
+        where is_in_force and adoption_number is not null order by segment_id
+    """).df()
+    if segments.empty:
+        return learned.df().drop(columns="notes").assign(measured_tier=lambda frame: frame["tier"])
     own = session.sql("""
         select account_id, segment_id from placed
         semi join (select account_id from pursuits where is_sampled) as sampled using (account_id)
         where is_in_force
     """).df()
-    return measure_segments(_pursuits(session, pursuits), own.set_index("account_id")["segment_id"], segments=list(names))
+    names = list(segments["segment_id"])
+    measured = measure_segments(_pursuits(session, pursuits), own.set_index("account_id")["segment_id"], segments=names)
+    rules = session.sql("""
+        select segment_id, attribute, operator, value from conditions where is_in_force order by segment_id, condition_number
+    """).df()
+    rules = {key: rows.astype(object).where(rows.notna(), None) for key, rows in rules.groupby("segment_id")}
+    segments["rules"] = [_rules_as_json(rules.get(key)) for key in names]
+    return segments.merge(measured, on="segment_id", validate="one_to_one")
 
 
 def assumption_figures(
@@ -117,16 +135,87 @@ def assumption_figures(
     names = sorted(profiles.df()["profile"].unique())
     sampled = _pursuits(session, pursuits)
     inside = session.sql("select account_id, profile from members").df()
-    rows = []
+    measured = [pd.DataFrame({"profile": pd.Series(dtype=object)} | {n: pd.Series(dtype=k) for n, k in MEASURES.items()})]
     for name in names:
         own = sampled["account_id"].isin(inside.loc[inside["profile"] == name, "account_id"]).map({True: "in", False: "out"})
         assignment = pd.Series(own.to_numpy(), index=sampled["account_id"], dtype=object)
-        measured = measure_segments(sampled, assignment, segments=["in", "out"], family=len(names))
-        rows.append(measured[measured["segment_id"] == "in"].assign(profile=name))
-    if not rows:
-        return _empty({"profile": "object"} | MEASURES)
-    return pd.concat(rows, ignore_index=True)
+        figures = measure_segments(sampled, assignment, segments=["in", "out"], family=len(names))
+        measured.append(figures[figures["segment_id"] == "in"].assign(profile=name))
+    return pd.concat(measured, ignore_index=True)
 
 
-def _empty(columns: dict[str, str]) -> pd.DataFrame:
-    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
+def learned_from(segments: pd.DataFrame) -> Learned:
+    """What `learned_segments` keeps, read back as `learn_segments` returned it (without its notes)."""
+    rules = [
+        [row.segment_id, number, rule["attribute"], rule["operator"], rule["value"]]
+        for row in segments.itertuples()
+        for number, rule in enumerate(json.loads(row.rules), start=1)
+    ]
+    table = pd.DataFrame(rules, columns=RULE_COLUMNS, dtype=object).astype({"condition_number": "int64"})
+    return Learned(segments, table, pd.DataFrame(columns=["topic", "note"]))
+
+
+def learned_scorecard(
+    session: duckdb.DuckDBPyConnection,
+    pursuits: duckdb.DuckDBPyRelation,
+    traits: duckdb.DuckDBPyRelation,
+    segments: duckdb.DuckDBPyRelation,
+) -> pd.DataFrame:
+    """One row per condition: its points, in words, and the pursuits that meet it."""
+    learned = learned_from(segments.order("segment_id").df())
+    listed, wide = learned.segments, wide_traits(session, pursuits, traits)
+    # An adopted segment may have lost its pursuits, and a rule its trait: no evidence, and missing for all.
+    if listed["lift"].notna().any():
+        listed["lift"] = listed["lift"].fillna(1.0)
+    for attribute in set(learned.rules["attribute"]) - set(wide.columns):
+        wide[attribute] = pd.Series(None, index=wide.index, dtype=object)
+    card = learn_scorecard(_pursuits(session, pursuits), wide, learned)
+    names = learned.segments.set_index("segment_id")["segment_name"]
+    card["definition"] = [_definition(row, names) for row in card.itertuples()]
+    keys = card[["attribute", "operator", "value"]].fillna("")
+    card["condition_id"] = [hashlib.md5("|".join(key).encode()).hexdigest() for key in keys.itertuples(index=False)]
+    with np.errstate(invalid="ignore"):
+        card["win_rate"] = card["wins"] / card["n"].where(card["n"] > 0)
+    card["win_rate_low"], card["win_rate_high"] = _wilson(card["wins"].to_numpy(), card["n"].to_numpy())
+    return _typed(card)
+
+
+def _definition(row: object, segment_names: pd.Series) -> str:
+    if pd.isna(row.attribute):
+        return f"everyone ({BASE:.0f} is the overall value per pursuit)"
+    if row.attribute == "segment":
+        return f"segment {segment_names[row.value]}"
+    return words([Condition(row.attribute, row.operator, row.value)])
+
+
+def learned_score_calibration(
+    session: duckdb.DuckDBPyConnection,
+    pursuits: duckdb.DuckDBPyRelation,
+    traits: duckdb.DuckDBPyRelation,
+    orders: duckdb.DuckDBPyRelation,
+) -> pd.DataFrame:
+    """One row per score band: what was predicted before a cut-off, and what happened after it."""
+    sales = session.sql("""
+        select
+            orders.account_id,
+            orders.closed_at as sold_on,
+            cast(case when pursuits.is_margin then orders.margin_amount else orders.net_amount end as double) as amount
+        from orders
+        inner join pursuits on
+            orders.account_id = pursuits.account_id
+            and orders.closed_at >= pursuits.began_at
+            and orders.closed_at < pursuits.horizon_at
+        where pursuits.is_sampled and pursuits.is_won
+        order by orders.account_id, orders.closed_at, orders.order_id
+    """).df()
+    return _typed(score_calibration(_pursuits(session, pursuits), wide_traits(session, pursuits, traits), sales))
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Doubles to 12 digits, and texts as texts also where all are missing."""
+    for name in frame:
+        if frame[name].dtype == "float64":
+            frame[name] = [float(f"{x:.12g}") for x in frame[name]]
+        elif frame[name].dtype == object:
+            frame[name] = frame[name].astype("string")
+    return frame

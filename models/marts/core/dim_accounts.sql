@@ -33,6 +33,10 @@ segments as (
     select * from {{ ref('int_accounts__segments') }}
 ),
 
+fit_scores as (
+    select * from {{ ref('int_accounts__fit_scores') }}
+),
+
 merged as (
     select
         resolved_account_id as account_id,
@@ -80,6 +84,9 @@ select
     parents.account_id as parent_account_id,
     segment_id,
     tier,
+    fit_scores.reason_1,
+    fit_scores.reason_2,
+    fit_scores.reason_3,
     industry,
     country,
     region,
@@ -87,9 +94,11 @@ select
     case when domain is null then false else count(*) over (partition by lower(domain)) > 1 end as has_duplicate_domain,
     employee_count,
     annual_revenue,
+    fit_scores.fit_score,
     cast(merged_account_count as integer) as merged_account_count,
     created_at
 from survivors
+left join fit_scores on survivors.account_id = fit_scores.account_id
 left join present as parents
     on
         survivors.resolved_parent_id = parents.account_id

@@ -1,60 +1,18 @@
 with
 
-in_force as (
-    select * from {{ ref('int_icp_versions__segments') }}
-    where is_in_force
-),
-
--- An adopted segment is measured anew; a learned one was measured when it was segments.
-figures as (
-    select
-        'learned' as status,
-        segment_id,
-        tier as measured_tier,
-        evidence,
-        pursuits,
-        wins,
-        win_rate,
-        win_rate_low,
-        win_rate_high,
-        value_per_pursuit,
-        lift,
-        lift_low,
-        lift_high
-    from {{ ref('learned_segments') }}
-    union all
-    select
-        'adopted' as status,
-        segment_id,
-        measured_tier,
-        cast(null as varchar) as evidence,
-        pursuits,
-        wins,
-        win_rate,
-        win_rate_low,
-        win_rate_high,
-        value_per_pursuit,
-        lift,
-        lift_low,
-        lift_high
-    from {{ ref('learned_adopted_figures') }}
-),
-
 segments as (
     select
         figures.*,
-        in_force.adoption_number,
-        in_force.segment_name,
-        in_force.definition,
-        in_force.tier,
-        in_force.tier_by_figures,
-        in_force.is_tier_overridden,
-        in_force.override_reason
-    from in_force
-    inner join figures
+        versions.adoption_number,
+        versions.tier_by_figures,
+        versions.override_reason,
+        versions.is_tier_overridden,
+        case when versions.adoption_number is null then 'learned' else 'adopted' end as status
+    from {{ ref('learned_segments_in_force') }} as figures
+    inner join {{ ref('int_icp_versions__segments') }} as versions
         on
-            in_force.segment_id = figures.segment_id
-            and figures.status = case when in_force.adoption_number is null then 'learned' else 'adopted' end
+            figures.segment_id = versions.segment_id
+            and versions.is_in_force
 ),
 
 accounts as (
@@ -136,10 +94,7 @@ select
     segments.tier_by_figures,
     segments.measured_tier,
     segments.override_reason,
-    case
-        when segments.status = 'adopted' then concat('adopted, number ', cast(segments.adoption_number as varchar))
-        else segments.evidence
-    end as evidence,
+    segments.evidence,
     segments.is_tier_overridden,
     segments.adoption_number,
     cast(coalesce(account_counts.account_count, 0) as integer) as account_count,
