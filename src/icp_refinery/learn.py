@@ -11,9 +11,12 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from icp_refinery.adopt import rule_problems as problems_of_rules
 from icp_refinery.backtest import MOST_ACCOUNTS, backtest
 from icp_refinery.clusters import value_clusters
 from icp_refinery.effects import attribute_effects
+from icp_refinery.measure import COLUMNS as MEASURES
+from icp_refinery.measure import measure_segments
 from icp_refinery.scorecard import BASE, learn_scorecard, score_calibration, words
 from icp_refinery.segments import RULE_COLUMNS, Condition, Learned, _wilson, learn_segments
 
@@ -90,6 +93,74 @@ def learned_attribute_effects(
     return attribute_effects(outcomes, wide_traits(session, pursuits, traits), behaviours.dropna().astype(bool))
 
 
+def rule_problems(seeds: dict[str, duckdb.DuckDBPyRelation], trait_names: duckdb.DuckDBPyRelation) -> pd.DataFrame:
+    """One row per problem in the seeds that hold rules: its place, `source` and `sentence`."""
+    tables = {
+        name: [{key: "" if pd.isna(value) else str(value) for key, value in row.items()} for row in seed.df().to_dict("records")]
+        for name, seed in seeds.items()
+    }
+    names = trait_names.df()
+    found = problems_of_rules(
+        tables,
+        {name: seed.columns for name, seed in seeds.items()},
+        dict(zip(names["attribute"], names["is_numeric"], strict=True)),
+    )
+    frame = pd.DataFrame(found, columns=["source", "sentence"], dtype=object)
+    return frame.assign(place=range(len(frame))).astype({"place": "int64"})
+
+
+def segments_in_force(
+    session: duckdb.DuckDBPyConnection,
+    pursuits: duckdb.DuckDBPyRelation,
+    placed: duckdb.DuckDBPyRelation,
+    versions: duckdb.DuckDBPyRelation,
+    conditions: duckdb.DuckDBPyRelation,
+    learned: duckdb.DuckDBPyRelation,
+) -> pd.DataFrame:
+    """The definition in force as `learned_segments` has it, with its tiers and `measured_tier`.
+
+    A learned one is as it was learned; an adopted one (`versions` and `conditions`) has its figures on today's data.
+    """
+    segments = session.sql("""
+        select segment_id, segment_name, definition, tier, icp_version as evidence from versions
+        where is_in_force and adoption_number is not null order by segment_id
+    """).df()
+    if segments.empty:
+        return learned.df().drop(columns="notes").assign(measured_tier=lambda frame: frame["tier"])
+    own = session.sql("""
+        select account_id, segment_id from placed
+        semi join (select account_id from pursuits where is_sampled) as sampled using (account_id)
+        where is_in_force
+    """).df()
+    names = list(segments["segment_id"])
+    measured = measure_segments(_pursuits(session, pursuits), own.set_index("account_id")["segment_id"], segments=names)
+    rules = session.sql("""
+        select segment_id, attribute, operator, value from conditions where is_in_force order by segment_id, condition_number
+    """).df()
+    rules = {key: rows.astype(object).where(rows.notna(), None) for key, rows in rules.groupby("segment_id")}
+    segments["rules"] = [_rules_as_json(rules.get(key)) for key in names]
+    return segments.merge(measured, on="segment_id", validate="one_to_one")
+
+
+def assumption_figures(
+    session: duckdb.DuckDBPyConnection,
+    pursuits: duckdb.DuckDBPyRelation,
+    members: duckdb.DuckDBPyRelation,
+    profiles: duckdb.DuckDBPyRelation,
+) -> pd.DataFrame:
+    """One row per profile that somebody believes in: its figures beside all pursuits, intervals for all profiles together."""
+    names = sorted(profiles.df()["profile"].unique())
+    sampled = _pursuits(session, pursuits)
+    inside = session.sql("select account_id, profile from members").df()
+    measured = [pd.DataFrame({"profile": pd.Series(dtype=object)} | {n: pd.Series(dtype=k) for n, k in MEASURES.items()})]
+    for name in names:
+        own = sampled["account_id"].isin(inside.loc[inside["profile"] == name, "account_id"]).map({True: "in", False: "out"})
+        assignment = pd.Series(own.to_numpy(), index=sampled["account_id"], dtype=object)
+        figures = measure_segments(sampled, assignment, segments=["in", "out"], family=len(names))
+        measured.append(figures[figures["segment_id"] == "in"].assign(profile=name))
+    return pd.concat(measured, ignore_index=True)
+
+
 def learned_from(segments: pd.DataFrame) -> Learned:
     """What `learned_segments` keeps, read back as `learn_segments` returned it (without its notes)."""
     rules = [
@@ -109,7 +180,13 @@ def learned_scorecard(
 ) -> pd.DataFrame:
     """One row per condition: its points, in words, and the pursuits that meet it."""
     learned = learned_from(segments.order("segment_id").df())
-    card = learn_scorecard(_pursuits(session, pursuits), wide_traits(session, pursuits, traits), learned)
+    listed, wide = learned.segments, wide_traits(session, pursuits, traits)
+    # An adopted segment may have lost its pursuits, and a rule its trait: no evidence, and missing for all.
+    if listed["lift"].notna().any():
+        listed["lift"] = listed["lift"].fillna(1.0)
+    for attribute in set(learned.rules["attribute"]) - set(wide.columns):
+        wide[attribute] = pd.Series(None, index=wide.index, dtype=object)
+    card = learn_scorecard(_pursuits(session, pursuits), wide, learned)
     names = learned.segments.set_index("segment_id")["segment_name"]
     card["definition"] = [_definition(row, names) for row in card.itertuples()]
     keys = card[["attribute", "operator", "value"]].fillna("")
