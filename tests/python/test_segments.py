@@ -82,7 +82,6 @@ def test_learned_rules_put_every_account_in_exactly_one_segment(company):
         patch.setattr(segments, "LEAST_T", -np.inf)
         patch.setattr(segments, "LEAST_GAIN", 0.0)
         patch.setattr(segments, "PERMUTATIONS", 19)
-        patch.setattr(segments, "REFITS", 1)
         learned = learn_segments(pursuits, traits)
     found = assign(traits, learned.rules)  # raises where an account is in none or in two
     listed = by_segment(learned)
