@@ -86,6 +86,15 @@ attributes as (
         and excluded.pattern is null
 ),
 
+bands as (
+    select
+        trait,
+        band,
+        at_least,
+        lead(at_least) over (partition by trait order by at_least) as below
+    from {{ ref('size_bands') }}
+),
+
 traits as (
     {% for attribute in ['industry', 'country', 'region'] -%}
     select
@@ -97,7 +106,7 @@ traits as (
     where {{ attribute }} is not null
     union all
     {% endfor -%}
-    {% for attribute in ['employee_count', 'annual_revenue'] -%}
+    {% for attribute, band in [('employee_count', 'size_band'), ('annual_revenue', 'revenue_band')] -%}
     select
         account_id,
         '{{ attribute }}' as attribute,
@@ -105,6 +114,18 @@ traits as (
         cast({{ attribute }} as double) as number
     from accounts
     where {{ attribute }} is not null
+    union all
+    select
+        accounts.account_id,
+        bands.trait as attribute,
+        bands.band as value,
+        cast(null as double) as number
+    from accounts
+    inner join bands
+        on
+            bands.trait = '{{ band }}'
+            and accounts.{{ attribute }} >= bands.at_least
+            and (bands.below is null or accounts.{{ attribute }} < bands.below)
     union all
     {% endfor -%}
     select
@@ -144,7 +165,8 @@ traits as (
         account_id,
         case
             when
-                attribute in ('industry', 'country', 'region', 'employee_count', 'annual_revenue', 'lead_source')
+                attribute in ('industry', 'country', 'region', 'lead_source')
+                or attribute in ('employee_count', 'annual_revenue', 'size_band', 'revenue_band')
                 or attribute like 'contact\_%' escape '\'
                 or attribute like 'engagement\_%' escape '\'
                 or attribute like 'topic\_%' escape '\'

@@ -1,7 +1,7 @@
 """Backtest: what the segments would have been worth to whoever had followed them, quarter after quarter.
 
-At each cut-off everything is learned from pursuits that were closed before it, with what they had brought until then. The pursuits
-that began in the year after it are then put in the order of their scores, and what they really brought is counted.
+At each cut-off everything is learned from pursuits that were closed before it, with what they had brought until then. The
+pursuits that began in the year after it are then put in the order of their scores, and what they really brought is counted.
 """
 
 from __future__ import annotations

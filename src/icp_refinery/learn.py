@@ -35,6 +35,8 @@ CENTRE_TYPES = {
     "note": "str",
     "choice": "str",
 }
+# Sizes are there twice: as a number, in which rules find their own cuts, and in bands that people speak of.
+BANDED = {"employee_count": "size_band", "annual_revenue": "revenue_band"}
 BEHAVIOURS = {"is_multi_year": "multi_year", "has_add_on": "add_on", "has_service": "services", "is_bundle": "bundle"}
 
 
@@ -61,9 +63,16 @@ def _pursuits(session: duckdb.DuckDBPyConnection, pursuits: duckdb.DuckDBPyRelat
 
 
 def wide_traits(
-    session: duckdb.DuckDBPyConnection, pursuits: duckdb.DuckDBPyRelation, traits: duckdb.DuckDBPyRelation
+    session: duckdb.DuckDBPyConnection,
+    pursuits: duckdb.DuckDBPyRelation,
+    traits: duckdb.DuckDBPyRelation,
+    *,
+    banded: bool = False,
 ) -> pd.DataFrame:
-    """The traits of the sampled accounts: index `account_id`, a column per attribute, text (object) or number (float)."""
+    """The traits of the sampled accounts: index `account_id`, a column per attribute, text (object) or number (float).
+
+    Sizes are numbers or, if `banded`, the bands of `size_bands`.
+    """
     accounts = session.sql("select account_id from pursuits where is_sampled order by account_id").df()["account_id"]
     long = session.sql("""
         select traits.account_id, attribute, value, number
@@ -74,7 +83,9 @@ def wide_traits(
     texts = long[is_text].pivot(index="account_id", columns="attribute", values="value").astype(object)
     numbers = long[~is_text].pivot(index="account_id", columns="attribute", values="number").astype(float)
     wide = texts.join(numbers, how="outer").reindex(accounts)
-    return wide.astype(object).where(wide.notna(), None).astype({name: float for name in numbers})
+    wide = wide.astype(object).where(wide.notna(), None).astype({name: float for name in numbers})
+    left_out = [number for number, band in BANDED.items() if band in wide] if banded else list(BANDED.values())
+    return wide.drop(columns=left_out, errors="ignore")
 
 
 def _rules_as_json(rules: pd.DataFrame | None) -> str:
@@ -90,7 +101,7 @@ def learned_attribute_effects(
     frame = session.sql("select * from pursuits where is_sampled order by account_id").df()
     outcomes = frame[["account_id", "period", *OUTCOMES]].astype({name: float for name in OUTCOMES})
     behaviours = frame.set_index("account_id")[list(BEHAVIOURS)].rename(columns=BEHAVIOURS)
-    return attribute_effects(outcomes, wide_traits(session, pursuits, traits), behaviours.dropna().astype(bool))
+    return attribute_effects(outcomes, wide_traits(session, pursuits, traits, banded=True), behaviours.dropna().astype(bool))
 
 
 def rule_problems(seeds: dict[str, duckdb.DuckDBPyRelation], trait_names: duckdb.DuckDBPyRelation) -> pd.DataFrame:
