@@ -9,6 +9,11 @@ learned as (
     group by cluster, cluster_name
 ),
 
+choice as (
+    select * from {{ ref('icp_value_cluster_choice') }}
+    where is_chosen
+),
+
 customers as (
     select * from {{ ref('fct_customers') }}
 ),
@@ -53,7 +58,13 @@ totals as (
 select
     cast(learned.cluster as integer) as value_cluster_number,
     cast(learned.cluster_name as varchar) as value_cluster,
-    nullif(cast(learned.note as varchar), '') as evidence,
+    -- The reading of a silhouette is that of Kaufman and Rousseeuw (1990).
+    case
+        when choice.silhouette > 0.5 then 'clear groups'
+        when choice.silhouette > 0.25 then 'weak structure: groups that shade into one another'
+        when choice.silhouette is not null then 'no structure: a division of what is continuous'
+        else cast(learned.note as varchar)
+    end as evidence,
     cast(coalesce(figures.customer_count, 0) as integer) as customer_count,
     figures.customer_count / cast(totals.customer_count as double) as customer_share,
     cast(coalesce(figures.active_customer_count, 0) as integer) as active_customer_count,
@@ -85,5 +96,6 @@ select
     cast(coalesce(figures.won_with_dates_count, 0) as integer) as won_with_dates_count,
     cast(figures.median_first_days_to_close as double) as median_first_days_to_close
 from learned
+cross join choice
 cross join totals
 left join figures on learned.cluster = figures.value_cluster_number
