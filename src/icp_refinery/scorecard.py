@@ -29,6 +29,7 @@ LEAST_SHARE = 0.02  # of pursuits, for a condition to be looked at
 LEAST_POINTS = 1.0  # a condition with fewer gets none
 SPREAD_OF_EFFECTS = 0.15  # what ridge regression expects of a condition: by how much it changes the value, inside a segment
 ERROR = 0.05  # of the test that anything pays inside segments; each trait is held to it again
+MOST_PAST = 20_000  # pursuits that are learned from again, to be set against later ones
 RESAMPLES = 999
 BAND = 20.0  # width of a score band
 CALIBRATION = {
@@ -97,7 +98,8 @@ def learn_scorecard(pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learn
         weight = np.ones(len(frame))
         outcome = value / max(value.std(), 1e-12)
     flags = leak_flags(frame, known)
-    candidates = known.drop(columns=flags.loc[flags["is_leak"], "attribute"])
+    # A trait that happens to be called segment would be taken for ours.
+    candidates = known.drop(columns=[*flags.loc[flags["is_leak"], "attribute"], *({"segment"} & set(known.columns))])
     coded = [t for name in sorted(candidates.columns) if (t := sg._coded(candidates[name])) is not None]
     with threadpool_limits(limits=1):
         conditions = _conditions(coded, outcome, weight, member, sg.time_cells(frame), seed, is_ratio)
@@ -149,7 +151,7 @@ def score_calibration(
     """Set scores against what happened, out of time.
 
     The cut-off is the day on which the last `later_share` of the pursuits began. Segments and scorecard are learned from
-    pursuits that had closed before it, with what was sold before it, and score the pursuits that began from it on. `sales`
+    pursuits that had closed before it (a sample of 20,000, where there are more), with what was sold before it, and score the pursuits that began from it on. `sales`
     has `account_id`, `sold_on` and `amount`: what makes up the `value` of the pursuits.
 
     One row per band of scores that has later pursuits, and one for `all`: their `n`, `wins`, win rate (Wilson's 95 % interval)
@@ -163,6 +165,8 @@ def score_calibration(
         return empty
     cutoff = began.quantile(1 - later_share, interpolation="lower").normalize()
     past = frame[closed < cutoff]
+    if len(past) > MOST_PAST:
+        past = past.sample(MOST_PAST, random_state=seed).sort_index()
     later = (began >= cutoff).to_numpy()
     if past.empty:
         return empty
@@ -218,6 +222,8 @@ def words(conditions: list[Condition]) -> str:
         if condition.operator in ("=", "in"):
             values = json.loads(condition.value) if condition.operator == "in" else [condition.value]
             return f"{attribute.replace('_', ' ')} is {sg._listed(values, 'or', short=True)}"
+    if attribute.startswith(("engagement_", "topic_")) and conditions[0].operator == "is_missing":
+        return f"no {attribute.replace('_', ' ')}"  # none was seen, nothing is unknown
     return sg._phrase(attribute, conditions, short=True)
 
 
