@@ -12,7 +12,6 @@ orders as (
 select
     orders.order_id,
     orders.account_id,
-    pursuits.is_sampled,
     case when pursuits.is_margin then orders.margin_amount else orders.net_amount end as value,
     -- What was sold between a pursuit's beginning and its win counts as sold with it.
     cast(

@@ -1,6 +1,6 @@
 """Backtest: what the segments would have been worth to whoever had followed them, quarter after quarter.
 
-At each cut-off everything is learned from pursuits that were closed before it, with what they had brought until then. The
+At each cut-off everything is learned from pursuits that were closed before it, with what they had brought by then. The
 pursuits that began in the year after it are then put in the order of their scores, and what they really brought is counted.
 """
 
@@ -48,7 +48,7 @@ COLUMNS = {
 
 
 class Known(NamedTuple):
-    """What is known at a cut-off: `pursuits` closed before it, as `learn_segments` takes them, and the `traits` of all accounts."""
+    """What is known at a cut-off: `pursuits` closed before it, as `learn_segments` takes them, and all accounts' `traits`."""
 
     pursuits: pd.DataFrame
     traits: pd.DataFrame
@@ -60,8 +60,8 @@ Scores = Callable[[Known], dict[str, pd.Series]]
 class Window(NamedTuple):
     """A cut-off, what was learned at it, and the accounts that its scores are tried on.
 
-    `accounts` has the index `account_id` and the columns `pursuits` (1 if its pursuit began in the window, else 0), `value` (what that
-    brought), `spend` (on the account, in the window); `scores` a column per scorer for the same accounts.
+    `accounts` has the index `account_id` and the columns `pursuits` (1 if its pursuit began in the window, else 0), `value`
+    (what that brought), `is_won`, and `spend` (on the account, in the window); `scores` has a column per scorer.
     """
 
     cutoff: pd.Timestamp
@@ -107,9 +107,9 @@ def backtest(
     -------
     One row per cut-off (or `all`), scorer (and `random`), measure and share. `value_captured`: of the won value, what the best
     `share` of pursuits brought. `pursuits_skippable`: the share of pursuits that could have been skipped while keeping `share`
-    of the won value; `spend_skippable`: the share of spend on accounts below the same threshold. Accounts of equal score count with
-    their average. `low`, `high`: 95 % percentile intervals over resampled accounts, what was learned held fixed; of `random` the
-    range of 95 % of random orders. Where nothing can be learned, `value` is missing and `note` says why.
+    of the won value; `spend_skippable`: the share of spend on accounts below the same threshold. Accounts of equal score count
+    with their average. `low`, `high`: 95 % percentile intervals over resampled accounts, what was learned held fixed; of
+    `random` the range of 95 % of random orders. Where nothing can be learned, `value` is missing and `note` says why.
     """
     pursuits = pursuits.sort_values("account_id", ignore_index=True)
     windows = []
@@ -279,8 +279,8 @@ def _in_parts(accounts: pd.DataFrame, given: Callable, replicates: int) -> list[
 def _amounts(accounts: pd.DataFrame, score: np.ndarray, weight: np.ndarray | None) -> list[np.ndarray]:
     """What the best accounts bring and cost, for each replicate (a row of `weight`, or of `score`).
 
-    Returns captured value (shares × replicates), kept pursuits and kept spend (shares kept × replicates), and the totals of value,
-    pursuits and spend (replicates).
+    Returns captured value (shares × replicates), kept pursuits and kept spend (shares kept × replicates), and the totals of
+    value, pursuits and spend (replicates).
     """
     each = np.stack([accounts[name].to_numpy(dtype=float) for name in ("pursuits", "value", "spend")])
     if weight is None:

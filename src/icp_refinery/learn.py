@@ -269,10 +269,10 @@ def learned_backtest(
 ) -> pd.DataFrame:
     """One row per cut-off, scorer, measure and share, as `backtest` has them.
 
-    `MOST_ACCOUNTS` pursuits and as many accounts without one are read, chosen by a hash of the id. Spend is what was spent until the
-    month of an account's first order, scaled up from the sample; accounts that have orders and no pursuit are left out.
+    `MOST_ACCOUNTS` pursuits and as many accounts without one are read, chosen by a hash of the id. Spend is what was spent until
+    the month of an account's first order, scaled up from the sample; accounts that have orders and no pursuit are left out.
     """
-    paid = session.sql("""
+    paid = """
         select spend.account_id, spend_month, cast(sum(spend.amount) as double) as amount
         from spend
         left join pursuits on spend.account_id = pursuits.account_id
@@ -280,12 +280,12 @@ def learned_backtest(
         where spend.account_id is not null
             and (orders.account_id is null or pursuits.account_id is not null and spend_month <= orders.closed_at)
         group by spend.account_id, spend_month
-    """)
-    chosen = session.sql(f"""
+    """
+    numbered = session.sql(f"""
         with accounts as (
             select account_id, true as is_pursued from pursuits
             union all
-            select distinct account_id, false from paid anti join pursuits using (account_id)
+            select distinct account_id, false from ({paid}) anti join pursuits using (account_id)
         ), numbered as (
             select *,
                 row_number() over (partition by is_pursued order by md5(account_id), account_id) as number,
@@ -295,6 +295,7 @@ def learned_backtest(
         select account_id, true as is_sampled, greatest(total / {MOST_ACCOUNTS}, 1) as weight
         from numbered where number <= {MOST_ACCOUNTS}
     """)
+    chosen = session.from_df(numbered.df())
     frame = session.sql("""
         select account_id, began_at as began_on, closed_at as closed_on, is_won, cast(value as double) as value
         from pursuits semi join chosen using (account_id) order by account_id
@@ -303,9 +304,9 @@ def learned_backtest(
         select account_id, sold_at as sold_on, cast(value as double) as value
         from sales semi join chosen using (account_id) order by account_id, sold_at, value
     """).df()
-    spent = session.sql("""
+    spent = session.sql(f"""
         select account_id, spend_month, amount * weight as amount
-        from paid join chosen using (account_id) order by account_id, spend_month
+        from ({paid}) join chosen using (account_id) order by account_id, spend_month
     """).df()
     last_day = pd.Timestamp(as_of.df()["as_of"].iloc[0])
     return backtest(frame, wide_traits(session, chosen, traits), sold, spent, as_of=last_day)
