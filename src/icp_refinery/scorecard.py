@@ -151,8 +151,9 @@ def score_calibration(
     """Set scores against what happened, out of time.
 
     The cut-off is the day on which the last `later_share` of the pursuits began. Segments and scorecard are learned from
-    pursuits that had closed before it (a sample of 20,000, where there are more), with what was sold before it, and score the pursuits that began from it on. `sales`
-    has `account_id`, `sold_on` and `amount`: what makes up the `value` of the pursuits.
+    pursuits that had closed before it (a sample of 20,000, where there are more), with what was sold before it, and score
+    the pursuits that began from it on. `sales` has `account_id`, `sold_on` and `amount`: what makes up the `value` of the
+    pursuits.
 
     One row per band of scores that has later pursuits, and one for `all`: their `n`, `wins`, win rate (Wilson's 95 % interval)
     and value per pursuit (developed to the horizon by chain ladder; 95 % by bootstrap; no interval below 5 wins), beside
@@ -281,7 +282,7 @@ def _parts(
     for order in orders:
         for at, number in enumerate(order):
             shares[number] += (worth(order[: at + 1]) - worth(order[:at])) / len(orders)
-    shares = np.round(shares + (points - shares.sum()) / len(shares), 1)
+    shares = np.round(shares, 1)
     shares[np.argmax(np.abs(shares))] += points - shares.sum()
     return [(of, round(float(share), 1)) for of, share in zip(asked.values(), shares, strict=True)]
 

@@ -57,7 +57,7 @@ def agreeing(tier: pd.Series, score: pd.Series, bounds: dict[str, tuple[float, f
 
 def test_scores_rank_new_prospects_as_segments_do_and_mean_what_they_say():
     lost, slopes, means, with_points = [], [], [], 0
-    for seed in range(8):
+    for seed in range(6):
         it = world(3000, seed)
         learned, card, segment, score = scored(it)
         new, truth = it.is_prospect, it.expected_value
@@ -156,14 +156,12 @@ def test_a_tier_bounds_the_score_however_many_points_a_trait_brings(kind):
     assert {"tier_1", "deprioritized"} <= set(tier)
     assert agreeing(tier, score)
     row = dict.fromkeys(card.columns) | {"operator": ">=", "value": "0", "n": 1, "wins": 1, "reasons": "[]"}
-    more = [
-        row | {"attribute": "webinar_count", "points": 45.0},
-        row | {"attribute": "content_count", "points": -45.0, "value": "3"},
-    ]
-    pushed = sc.fit_scores(it.traits, pd.concat([card, pd.DataFrame(more)]), segment)
-    assert (pushed - score).abs().max() > 20
-    assert agreeing(tier, pushed)
-    assert pushed[tier.isin(["tier_1", "tier_2"])].min() >= pushed[tier == "deprioritized"].max()
+    for points in (60.0, -60.0):
+        more = pd.DataFrame([row | {"attribute": "webinar_count", "points": points}])
+        pushed = sc.fit_scores(it.traits, pd.concat([card, more]), segment)
+        assert (pushed - score).abs().max() > 20
+        assert agreeing(tier, pushed)
+        assert pushed[tier.isin(["tier_1", "tier_2"])].min() >= pushed[tier == "deprioritized"].max()
 
 
 def test_where_the_overall_value_is_not_above_0_points_are_differences():
@@ -202,7 +200,7 @@ def test_a_trait_that_adds_nothing_gets_nothing_of_the_segments_points():
     lift = np.where(traits["industry"] == "a", 2.0, 0.5)
     rule = [sc.Condition("industry", "=", "a"), sc.Condition("region", "=", "x")]
     [(_, industry), (_, region)] = sc._parts(rule, 20.0, traits, lift, is_ratio=True)
-    assert region == pytest.approx(0, abs=3.5)
+    assert region == pytest.approx(0, abs=1)
     assert industry + region == pytest.approx(20)
 
 
