@@ -47,8 +47,8 @@ def of_traits(card: pd.DataFrame) -> pd.DataFrame:
     return card[card["attribute"].notna() & (card["attribute"] != "segment")]
 
 
-def agreeing(tier: pd.Series, score: pd.Series, bounds: dict[str, tuple[float, float]] = BOUNDS) -> bool:
-    low, high = (tier.map({name: ends[end] for name, ends in bounds.items()}) for end in (0, 1))
+def agreeing(tier: pd.Series, score: pd.Series) -> bool:
+    low, high = (tier.map({name: ends[end] for name, ends in BOUNDS.items()}) for end in (0, 1))
     return bool(((low <= score) & (score <= high)).all())
 
 
@@ -174,7 +174,7 @@ def test_where_the_overall_value_is_not_above_0_points_are_differences():
     assert len(listed) > 1
     means = score.groupby(segment).mean().reindex(listed.index)
     assert (means.sort_values().index == listed["value_per_pursuit"].sort_values().index).all()
-    assert agreeing(segment.map(listed["tier"]), score, BOUNDS | {"tier_1": (60, 100)})
+    assert agreeing(segment.map(listed["tier"]), score)
 
 
 # Reasons ----------------------------------------------------------------------------------------------------
@@ -334,6 +334,14 @@ def test_the_planted_buyers_score_high_and_know_why(demo: BuildResult) -> None:
     media = accounts.query("industry == 'Media' and employee_count < 50", engine="python")
     assert media["fit_score"].max() < 40
     assert media["reason_1"].notna().all()
+
+
+@pytest.mark.slow
+def test_where_margins_are_below_0_scores_are_not_all_at_the_ends(adventureworks: BuildResult) -> None:
+    scores = frame(adventureworks.database, "marts.dim_accounts")["fit_score"].astype(float)
+    assert scores.between(1, 99).mean() > 0.9
+    bands = frame(adventureworks.database, "marts.icp_score_calibration")
+    assert (bands.loc[bands["score_from"] < 40, "predicted_value"].min()) < 0
 
 
 @pytest.mark.slow
