@@ -46,3 +46,15 @@
             conditions.condition_id = listed_values.condition_id
             and traits.value = listed_values.value
 {%- endmacro %}
+
+
+{#- The same condition has the same id, whoever uses it. -#}
+{% macro condition_id() -%}
+    md5(concat(attribute, '|', operator, '|', coalesce(value, '')))
+{%- endmacro %}
+
+
+{#- Null, or a sentence with which the model stops, in SQL. -#}
+{% macro stop_with(sentence) -%}
+    case when {{ sentence }} is not null then error({{ sentence }}) end
+{%- endmacro %}
