@@ -26,16 +26,18 @@ def simulate_outcomes(
     seed: int,
     *,
     planted: dict[str, float] | None = None,
+    during: tuple[int, int] = (0, QUARTERS),
     confounded: bool = False,
+    changed_at: float = 6.5,
     leaking: bool = False,
 ) -> Worlds:
     """Outcomes, traits and behaviours of one world, as `attribute_effects` takes them.
 
     Trait values, counts and sizes are drawn at random, a tenth missing, in 12 quarters whose win rate varies
     between 15 and 35 %. `planted`: outcome -> factor by which the value `yes` of the trait `planted` (held by a
-    fifth) multiplies its chance. `confounded`: in the middle of the seventh quarter the win rate doubles, and
-    the trait `fashion` goes from 15 to 75 % `new`, for no common reason but the date. `leaking`: the trait
-    `enriched` is filled in for 70 % of winners and 10 % of losers.
+    fifth) multiplies its chance, in the quarters from the first to before the second of `during`. `confounded`: at
+    `changed_at` (in quarters) the win rate doubles, and the trait `fashion` goes from 15 to 75 % `new`, for no common
+    reason but the date. `leaking`: the trait `enriched` is filled in for 70 % of winners and 10 % of losers.
     """
     random = np.random.default_rng(seed)
     account = np.array([f"account-{number:06d}" for number in range(accounts)])
@@ -55,10 +57,11 @@ def simulate_outcomes(
             text = np.array([f"value {value}" for value in range(values)], dtype=object)[drawn]
             columns[f"kind_{number}"] = np.where(missing, None, text)
     has_it = random.random(accounts) < 0.2
-    factor = {name: np.where(has_it, lift, 1.0) for name, lift in (planted or {}).items()}
+    in_force = (quarter >= during[0]) & (quarter < during[1])
+    factor = {name: np.where(has_it & in_force, lift, 1.0) for name, lift in (planted or {}).items()}
     if planted:
         columns["planted"] = np.where(has_it, "yes", "no").astype(object)
-    late = time > 6.5
+    late = time > changed_at
     rate = np.where(late, 0.4, 0.2) if confounded else random.uniform(0.15, 0.35, QUARTERS)[quarter]
     if confounded:
         is_new = random.random(accounts) < np.where(late, 0.75, 0.15)
@@ -78,13 +81,14 @@ def simulate_outcomes(
 
 
 def study_no_signal(seeds: int, accounts: int = 3000, traits: int = 16, level: float = 0.05) -> pd.DataFrame:
-    """Worlds without any effect: per seed the `tests` made, the `verdicts` (should be 0) and the `leaks` (0)."""
+    """Worlds without any effect: per seed the `tests` made, the `verdicts`, `trends` and `leaks` (should be 0)."""
 
     def one(seed: int) -> dict[str, object]:
         table = attribute_effects(*simulate_outcomes(accounts, traits, seed), level=level)
         return {
             "tests": len(table),
             "verdicts": int((table["verdict"] != "no_evidence").sum()),
+            "trends": int(table["trend"].isin(["emerging", "fading"]).sum()),
             "leaks": table.loc[table["is_leak"], "attribute"].nunique(),
         }
 
@@ -92,16 +96,18 @@ def study_no_signal(seeds: int, accounts: int = 3000, traits: int = 16, level: f
 
 
 def study_confounded(seeds: int, accounts: int = 3000, traits: int = 8) -> pd.DataFrame:
-    """A trait and the win rate change on one date: per seed the trait's `verdicts` (should be 0) in every row that
-    names it, its `is_leak` (false), and the `crude_lift` for `won` that a test without periods would have believed."""
+    """A trait and the win rate change on one date: per seed the trait's `verdicts` and `trends` (should be 0) in
+    every row that names it, its `is_leak` (false), and the `crude_lift` for `won` that a test without periods would have
+    believed. The date is long ago in even seeds, and of late in odd ones."""
 
     def one(seed: int) -> dict[str, object]:
-        outcomes, columns, acts = simulate_outcomes(accounts, traits, seed, confounded=True)
+        outcomes, columns, acts = simulate_outcomes(accounts, traits, seed, confounded=True, changed_at=(6.5, 10.5)[seed % 2])
         table = attribute_effects(outcomes, columns, acts)
         its = table[table["attribute"].str.contains("fashion")]
         row = its[(its["outcome"] == "won") & (its["value"] == "new")].iloc[0]
         return {
             "verdicts": int((its["verdict"] != "no_evidence").sum()),
+            "trends": int(its["trend"].isin(["emerging", "fading"]).sum()),
             "is_leak": bool(its["is_leak"].any()),
             "crude_lift": row["rate"] / outcomes["won"].mean(),
             "lift": row["lift"],
@@ -143,6 +149,23 @@ def study_planted(seeds: int, accounts: int = 3000, traits: int = 16, lift: floa
             result[f"covered_{outcome}"] = row["lift_low"] <= truth <= row["lift_high"]
         others = (table["kind"] == "trait") & (table["attribute"] != "planted")
         result["false_verdicts"] = int((table.loc[others, "verdict"] != "no_evidence").sum())
+        return result
+
+    return _each(seeds, one)
+
+
+def study_trend(seeds: int, accounts: int = 3000, traits: int = 16, lift: float = LIFT) -> pd.DataFrame:
+    """One value multiplies the chance to win in the last four of twelve quarters, in the eight before, or always: per seed
+    its trend in each case (`latest`, `earlier`, `always`), and how many `other` single traits have one (should be 0)."""
+
+    def one(seed: int) -> dict[str, object]:
+        result: dict[str, object] = {"other": 0}
+        for name, during in (("latest", (8, 12)), ("earlier", (0, 8)), ("always", (0, 12))):
+            table = attribute_effects(*simulate_outcomes(accounts, traits, seed, planted={"won": lift}, during=during))
+            single = table[table["kind"] == "trait"]
+            its = single["attribute"] == "planted"
+            result[name] = single[its & (single["outcome"] == "won") & (single["value"] == "yes")]["trend"].iloc[0]
+            result["other"] += int(single.loc[~its, "trend"].isin(["emerging", "fading"]).sum())
         return result
 
     return _each(seeds, one)
@@ -226,15 +249,22 @@ def effects_section(*, seeds: int = 200) -> str:
     quarter = max(seeds // 4, 1)
     null, small = study_no_signal(seeds), study_no_signal(seeds, accounts=600, traits=12)
     dated, leak = study_confounded(seeds), study_leak(quarter)
+    trend = study_trend(quarter)
     planted, clusters = study_planted(quarter), study_clusters(quarter)
     shares = [
         ("No signal, 3,000 pursuits: worlds with any verdict", null["verdicts"] > 0, "at most 5 %"),
         ("No signal, 600 pursuits: worlds with any verdict", small["verdicts"] > 0, "at most 5 %"),
         ("No signal, 3,000 pursuits: worlds with a trait flagged as a leak", null["leaks"] > 0, "at most 5 %"),
+        ("No signal, 3,000 pursuits: worlds with anything emerging or fading", null["trends"] > 0, "at most 5 %"),
+        ("No signal, 600 pursuits: worlds with anything emerging or fading", small["trends"] > 0, "at most 5 %"),
+        ("Trait confounded with time: worlds in which it emerges or fades", dated["trends"] > 0, "at most 5 %"),
         ("Trait confounded with time: worlds with a verdict on it", dated["verdicts"] > 0, "at most 5 %"),
         ("Trait filled in for winners: flagged as a leak", leak["flagged"], "all"),
         ("Trait filled in for winners: worlds with a verdict on it", leak["verdicts"] > 0, "none"),
         ("Trait filled in for winners: worlds with another trait flagged", leak["others_flagged"] > 0, "none"),
+        (f"Lift of {LIFT} on `won` in the last four quarters only: emerges", trend["latest"] == "emerging", "at least 90 %"),
+        (f"Lift of {LIFT} on `won` until four quarters ago: fades", trend["earlier"] == "fading", "at least 90 %"),
+        (f"Steady lift of {LIFT} on `won`: emerges or fades", trend["always"] != "stable", "at most 5 %"),
         (f"Planted lift of {LIFT} on `won`: found", planted["found_won"], "at least 90 %"),
         (f"Planted lift of {LIFT} on `multi_year`: found", planted["found_multi_year"], "at least 90 %"),
         ("Planted: 95 % interval holds the truth, `won`", planted["covered_won"], "at least 92 %"),
