@@ -1,7 +1,10 @@
 with
 
 scorecard as (
-    select * from {{ ref('learned_scorecard') }}
+    select
+        *,
+        cast(power(2, row_number() over (order by condition_id) - 1) as bigint) as bit
+    from {{ ref('learned_scorecard') }}
 ),
 
 met as (
@@ -13,53 +16,79 @@ base as (
     where attribute is null
 ),
 
-scores as (
+-- Accounts that meet the same conditions have the same score and reasons: a few hundred sets, however many accounts.
+sets as (
     select
         met.account_id,
-        sum(scorecard.points) as points,
-        max(scorecard.lowest) as lowest,
-        min(scorecard.highest) as highest
+        sum(scorecard.bit) as condition_set
     from met
     inner join scorecard on met.condition_id = scorecard.condition_id
     group by met.account_id
 ),
 
-reasons as (
+examples as (
+    select
+        condition_set,
+        min(account_id) as account_id
+    from sets
+    group by condition_set
+),
+
+met_by_set as (
+    select
+        examples.condition_set,
+        met.condition_id
+    from examples
+    inner join met on examples.account_id = met.account_id
+),
+
+scores as (
+    select
+        met_by_set.condition_set,
+        sum(scorecard.points) as points,
+        max(scorecard.lowest) as lowest,
+        min(scorecard.highest) as highest
+    from met_by_set
+    inner join scorecard on met_by_set.condition_id = scorecard.condition_id
+    group by met_by_set.condition_set
+),
+
+said as (
     select
         condition_id,
-        {{ json_objects('reasons', ['reason', 'points']) }} as said
+        {{ json_objects('reasons', ['reason', 'points']) }} as part
     from scorecard
 ),
 
--- Ranked once, not for every account: by points, ties by name.
-ranked as (
+reasons as (
     select
-        condition_id,
-        reasons.said.reason,
-        row_number() over (
-            order by abs(cast(reasons.said.points as double)) desc, reasons.said.reason asc, condition_id asc
-        ) as reason_rank
-    from reasons
+        said.condition_id,
+        said.part.reason,
+        abs(cast(said.part.points as double)) as size
+    from said
 ),
 
-of_accounts as (
+-- By points, ties by name.
+ranked as (
     select
-        met.account_id,
-        ranked.reason,
-        row_number() over (partition by met.account_id order by ranked.reason_rank) as reason_number
-    from met
-    inner join ranked on met.condition_id = ranked.condition_id
+        met_by_set.condition_set,
+        reasons.reason,
+        row_number() over (
+            partition by met_by_set.condition_set order by reasons.size desc, reasons.reason asc, reasons.condition_id asc
+        ) as reason_number
+    from met_by_set
+    inner join reasons on met_by_set.condition_id = reasons.condition_id
 ),
 
 told as (
     select
-        account_id,
+        condition_set,
         max(case when reason_number = 1 then reason end) as reason_1,
         max(case when reason_number = 2 then reason end) as reason_2,
         max(case when reason_number = 3 then reason end) as reason_3
-    from of_accounts
+    from ranked
     where reason_number <= 3
-    group by account_id
+    group by condition_set
 )
 
 select
@@ -75,5 +104,6 @@ select
     ) as fit_score
 from {{ ref('int_accounts__segments') }} as segments
 cross join base
-left join scores on segments.account_id = scores.account_id
-left join told on segments.account_id = told.account_id
+left join sets on segments.account_id = sets.account_id
+left join scores on sets.condition_set = scores.condition_set
+left join told on sets.condition_set = told.condition_set

@@ -28,7 +28,6 @@ contacts as (
         contacts.contact_id,
         accounts.account_id,
         contacts.lead_source,
-        concat(' ', translate(lower(contacts.job_title), ',./-&()', '       '), ' ') as job_title,
         contacts.created_at
     from {{ ref('input_contacts') }} as contacts
     inner join resolved on contacts.account_id = resolved.account_id
@@ -45,33 +44,24 @@ first_lead_sources as (
     where lead_source is not null
 ),
 
--- Titles repeat: each distinct one is read once.
-title_roles as (
-    select distinct
-        titles.job_title,
-        roles.role_kind,
-        roles.role
-    from (select distinct job_title from contacts) as titles
-    inner join {{ ref('job_title_roles') }} as roles on position(concat(' ', roles.pattern, ' ') in titles.job_title) > 0
-),
-
 contact_roles as (
     select distinct
-        contacts.account_id,
-        concat('contact_', title_roles.role_kind, '_', replace(title_roles.role, ' ', '_')) as attribute
-    from contacts
-    inner join title_roles on contacts.job_title = title_roles.job_title
+        roles.account_id,
+        concat('contact_', roles.role_kind, '_', replace(roles.role, ' ', '_')) as attribute
+    from {{ ref('int_contacts__roles') }} as roles
+    inner join accounts on roles.account_id = accounts.account_id
+    where
+        roles.role is not null
+        and coalesce(roles.created_at <= accounts.known_at, true)
 ),
 
 recent_engagements as (
     select
-        accounts.account_id,
+        engagements.account_id,
         engagements.engagement_type,
         engagements.topic
-    from {{ ref('input_engagements') }} as engagements
-    left join {{ ref('input_contacts') }} as contacts on engagements.contact_id = contacts.contact_id
-    inner join resolved on coalesce(engagements.account_id, contacts.account_id) = resolved.account_id
-    inner join accounts on resolved.resolved_account_id = accounts.account_id
+    from {{ ref('int_engagements') }} as engagements
+    inner join accounts on engagements.account_id = accounts.account_id
     where
         engagements.occurred_at < accounts.known_at
         and engagements.occurred_at >= {{ add_days('accounts.known_at', -90) }}
@@ -96,6 +86,24 @@ attributes as (
         and excluded.pattern is null
 ),
 
+-- A year or a count arrives as text: an attribute with nothing but numbers is one.
+number_attributes as (
+    select attribute
+    from attributes
+    where recency = 1
+    group by attribute
+    having count(*) = count(try_cast(value as decimal(28, 6)))
+),
+
+bands as (
+    select
+        trait,
+        band,
+        at_least,
+        lead(at_least) over (partition by trait order by at_least) as below
+    from {{ ref('size_bands') }}
+),
+
 traits as (
     {% for attribute in ['industry', 'country', 'region'] -%}
     select
@@ -107,7 +115,7 @@ traits as (
     where {{ attribute }} is not null
     union all
     {% endfor -%}
-    {% for attribute in ['employee_count', 'annual_revenue'] -%}
+    {% for attribute, band in [('employee_count', 'size_band'), ('annual_revenue', 'revenue_band')] -%}
     select
         account_id,
         '{{ attribute }}' as attribute,
@@ -115,6 +123,18 @@ traits as (
         cast({{ attribute }} as double) as number
     from accounts
     where {{ attribute }} is not null
+    union all
+    select
+        accounts.account_id,
+        bands.trait as attribute,
+        bands.band as value,
+        cast(null as double) as number
+    from accounts
+    inner join bands
+        on
+            bands.trait = '{{ band }}'
+            and accounts.{{ attribute }} >= bands.at_least
+            and (bands.below is null or accounts.{{ attribute }} < bands.below)
     union all
     {% endfor -%}
     select
@@ -151,20 +171,22 @@ traits as (
     union all
     -- A further attribute that is named like a trait from elsewhere is kept apart from it.
     select
-        account_id,
+        attributes.account_id,
         case
             when
-                attribute in ('industry', 'country', 'region', 'employee_count', 'annual_revenue', 'lead_source')
-                or attribute like 'contact\_%' escape '\'
-                or attribute like 'engagement\_%' escape '\'
-                or attribute like 'topic\_%' escape '\'
-                then concat('further_', attribute)
-            else attribute
+                attributes.attribute in ('industry', 'country', 'region', 'lead_source')
+                or attributes.attribute in ('employee_count', 'annual_revenue', 'size_band', 'revenue_band')
+                or attributes.attribute like 'contact\_%' escape '\'
+                or attributes.attribute like 'engagement\_%' escape '\'
+                or attributes.attribute like 'topic\_%' escape '\'
+                then concat('further_', attributes.attribute)
+            else attributes.attribute
         end as attribute,
-        value,
-        cast(null as double) as number
+        case when number_attributes.attribute is null then attributes.value end as value,
+        case when number_attributes.attribute is not null then cast(attributes.value as double) end as number
     from attributes
-    where recency = 1
+    left join number_attributes on attributes.attribute = number_attributes.attribute
+    where attributes.recency = 1
 )
 
 select

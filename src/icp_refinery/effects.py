@@ -17,6 +17,7 @@ TAUTOLOGIES = frozenset({("multi_year", "multi_year"), ("add_on", "add_on"), ("b
 BANDS = 5
 CYCLE_ACCOUNTS = 10
 CYCLE_RESULTS = 2.0
+LATEST_PERIODS = 4
 CONSISTENCY_BAR = 2 / 3
 LEAK_INFORMATION = 0.5
 LEAK_MISSINGNESS = 0.1
@@ -43,6 +44,15 @@ COLUMNS = {
     "q_value": "float64",
     "consistency": "float64",
     "periods": "int64",
+    "latest_accounts": "int64",
+    "latest_rate": "float64",
+    "latest_baseline_rate": "float64",
+    "latest_lift": "float64",
+    "latest_lift_low": "float64",
+    "latest_lift_high": "float64",
+    "latest_q_value": "float64",
+    "change_p_value": "float64",
+    "trend": "object",
     "information_value": "float64",
     "is_leak": "bool",
     "verdict": "object",
@@ -66,6 +76,9 @@ class _Counts(NamedTuple):
 
     def take(self, rows: np.ndarray) -> _Counts:
         return _Counts(*(part[rows] for part in self))
+
+    def during(self, periods: np.ndarray) -> _Counts:
+        return _Counts(*(part[:, periods] for part in self))
 
 
 def attribute_effects(
@@ -114,6 +127,15 @@ def attribute_effects(
     `q_value` : Benjamini-Hochberg over all rows.
     `periods`, `consistency` : successive periods are joined into cycles of enough accounts to have a
         direction; their number, and the share of them with the direction of the whole (null without any).
+    `latest_...` : the same figures over the latest four periods that have a result for the outcome; `latest_q_value`
+        without leaving out a cycle, over all rows with ten accounts on either side then.
+    `change_p_value` : that the odds ratio of those with the value to the others is the same in the latest four periods as
+        before, given how often the outcome came in both together (exact where counts are small: Zelen 1971). Null
+        with fewer than ten accounts on either side, before or then.
+    `trend` : `emerging` raises of late (latest_q_value <= level, the interval above 1, p <= 0.05 without any one period)
+        and more than before; `fading` has the verdict `raises` and does so less than before; each after
+        Benjamini-Hochberg of the change over the rows that raise of late, or have the verdict. `stable` has no such
+        evidence; `unknown` cannot be tested, or leaks.
     `information_value` : of the whole trait for `won`, within periods, missing as a value of its own, less
         what chance gives. Null for pairs and behaviours.
     `is_leak` : the trait's information value is above 0.5, or that of its being missing above 0.1, beyond
@@ -149,6 +171,7 @@ def attribute_effects(
 
     table = pd.concat(tried, ignore_index=True)
     table["q_value"] = false_discovery_control(table["p_value"].to_numpy())
+    table["latest_q_value"] = _adjusted(table["latest_p_value"])
     parts = table["attribute"].str.split(" & ", regex=False)
     is_trait = (table["kind"] != "behaviour").to_numpy()
     information = {name: leak[0] for name, leak in leaks.items()}
@@ -157,6 +180,7 @@ def attribute_effects(
     leaking = {name for name, leak in leaks.items() if leak[1]}
     table["is_leak"] = is_trait & np.array([not leaking.isdisjoint(names) for names in parts], dtype=bool)
     table["verdict"] = _verdicts(table, level)
+    table["trend"] = _trends(table, level)
     table["order"] = table["outcome"].map({name: number for number, name in enumerate(known)})
     table = table.sort_values(["order", "attribute", "value"], ignore_index=True)
     return table[list(COLUMNS)].astype(COLUMNS)
@@ -416,7 +440,7 @@ def _sorted_pair(pair: tuple[str, int, str, int]) -> tuple[str, int, str, int]:
 
 def _test(outcome: str, labels: list[tuple[str, str, str]], counts: _Counts) -> pd.DataFrame:
     n1, a, n, m = counts
-    n0, b = n - n1, m - a
+    n0 = n - n1
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(n > 0, m / n, 0.0)
         variance = np.where(n > 1, n1 * n0 * m * (n - m) / (n**2 * (n - 1)), 0.0)
@@ -426,10 +450,10 @@ def _test(outcome: str, labels: list[tuple[str, str, str]], counts: _Counts) -> 
     direction = np.sign(np.round(excess.sum(axis=1), 9))
     p_value = _replicated_p(counts, excess, variance, cycle, cycles, direction)
     consistency = _consistency(excess, cycle, cycles, direction)
-    rate, baseline = a.sum(axis=1) / n1.sum(axis=1), expected.sum(axis=1) / n1.sum(axis=1)
-    low, high = _lift_interval(n1, a, n0, b, n)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        lift = np.where(baseline > 0, rate / baseline, np.nan)
+    observed = np.flatnonzero(n.sum(axis=0) > 0)
+    latest, before = observed[-LATEST_PERIODS:], observed[:-LATEST_PERIODS]
+    latest_p, latest_z = _recent(counts.during(latest), excess[:, latest], variance[:, latest])
+    change, change_p = _change(counts, before, latest)
     kinds, attributes, values = zip(*labels, strict=True)
     return pd.DataFrame(
         {
@@ -437,18 +461,36 @@ def _test(outcome: str, labels: list[tuple[str, str, str]], counts: _Counts) -> 
             "attribute": attributes,
             "value": values,
             "kind": kinds,
-            "accounts": n1.sum(axis=1).astype("int64"),
-            "successes": a.sum(axis=1).astype("int64"),
-            "rate": rate,
-            "baseline_rate": baseline,
-            "lift": lift,
-            "lift_low": low,
-            "lift_high": high,
+            **_figures(counts),
             "p_value": p_value,
             "consistency": consistency,
             "periods": cycles,
+            **{f"latest_{name}": figure for name, figure in _figures(counts.during(latest)).items()},
+            "latest_p_value": latest_p,
+            "latest_z": latest_z,
+            "change": change,
+            "change_p_value": change_p,
         }
     )
+
+
+def _figures(counts: _Counts) -> dict[str, np.ndarray]:
+    """Accounts, successes, rate, baseline rate and lift with its interval, over the periods of `counts`."""
+    n1, a, n, m = counts
+    with np.errstate(divide="ignore", invalid="ignore"):
+        expected = n1 * np.where(n > 0, m / n, 0.0)
+        rate, baseline = a.sum(axis=1) / n1.sum(axis=1), expected.sum(axis=1) / n1.sum(axis=1)
+        lift = np.where(baseline > 0, rate / baseline, np.nan)
+        low, high = _lift_interval(n1, a, n - n1, m - a, n)
+    return {
+        "accounts": n1.sum(axis=1).astype("int64"),
+        "successes": a.sum(axis=1).astype("int64"),
+        "rate": rate,
+        "baseline_rate": baseline,
+        "lift": lift,
+        "lift_low": np.where(np.isnan(lift), np.nan, low),
+        "lift_high": np.where(np.isnan(lift), np.nan, high),
+    }
 
 
 def _cycles(n1: np.ndarray, n0: np.ndarray, expected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -508,24 +550,102 @@ def _replicated_p(
 
 def _exact_p(n1: np.ndarray, a: np.ndarray, n: np.ndarray, m: np.ndarray, *, upper: bool) -> float:
     """Twice the tail of the sum of the strata's hypergeometric distributions."""
-    pmf, lowest = np.ones(1), 0
-    for n1_k, n_k, m_k in zip(n1, n, m, strict=True):
-        low, high = int(max(0, n1_k + m_k - n_k)), int(min(n1_k, m_k))
-        if low == high:
-            lowest += low
-            continue
-        x = np.arange(low, high + 1, dtype="float64")
-        log_pmf = _log_choose(m_k, x) + _log_choose(n_k - m_k, n1_k - x) - _log_choose(n_k, np.float64(n1_k))
-        keep = np.flatnonzero(log_pmf > -80)
-        part = np.exp(log_pmf[keep[0] : keep[-1] + 1])
-        pmf, lowest = np.convolve(pmf, part), lowest + low + int(keep[0])
+    pmf, lowest = _sum_of_hypergeometric(n1, n, m)
     place = int(a.sum()) - lowest
     tail = pmf[max(place, 0) :].sum() if upper else pmf[: max(place + 1, 0)].sum()
     return float(min(1.0, 2 * tail))
 
 
+def _sum_of_hypergeometric(n1: np.ndarray, n: np.ndarray, m: np.ndarray, odds: float = 1.0) -> tuple[np.ndarray, int]:
+    """Probabilities of the strata's successes together, where each has this odds ratio, from the lowest number on."""
+    pmf, lowest = np.ones(1), 0
+    for n1_k, n_k, m_k in zip(n1, n, m, strict=True):
+        low, high = int(max(0, n1_k + m_k - n_k)), int(min(n1_k, m_k))
+        x = np.arange(low, high + 1, dtype="float64")
+        log_pmf = _log_choose(m_k, x) + _log_choose(n_k - m_k, n1_k - x) + x * np.log(odds)
+        log_pmf -= log_pmf.max()
+        keep = np.flatnonzero(log_pmf > -80)
+        part = np.exp(log_pmf[keep[0] : keep[-1] + 1])
+        pmf, lowest = np.convolve(pmf, part / part.sum()), lowest + low + int(keep[0])
+    return pmf, lowest
+
+
 def _log_choose(n: float, k: np.ndarray) -> np.ndarray:
     return gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+
+
+def _recent(counts: _Counts, excess: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """CMH p-value over a few periods (null with too few accounts), and the z nearest to 0 with any one of them left out."""
+    enough = np.minimum(counts.n1.sum(axis=1), (counts.n - counts.n1).sum(axis=1)) >= CYCLE_ACCOUNTS
+    total, spread = excess.sum(axis=1, keepdims=True), variance.sum(axis=1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.where(spread > 0, total / np.sqrt(spread), 0.0)[:, 0]
+        without = np.where(spread > variance, (total - excess) / np.sqrt(spread - variance), 0.0)
+    p = np.where(enough, 2 * ndtr(-np.abs(z)), np.nan)
+    for test in np.flatnonzero((p < EXACT_BELOW_P) & (spread[:, 0] < EXACT_BELOW_VARIANCE)):
+        p[test] = _exact_p(*(part[test] for part in counts), upper=z[test] > 0)
+    nearest = np.abs(without).argmin(axis=1)[:, None]
+    same = (np.sign(without) == np.sign(z)[:, None]).all(axis=1)
+    return p, np.where(same, np.take_along_axis(without, nearest, axis=1)[:, 0], 0.0)
+
+
+def _change(counts: _Counts, before: np.ndarray, latest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Direction (1, -1 or 0) in which the odds ratio changed from the periods `before` to the `latest`, and its p-value.
+
+    Null where too few accounts are on either side. A score test of equal odds ratios (Breslow and Day 1980, with the
+    correction of Tarone 1985), exact where counts are small.
+    """
+    n1, a, n, m = counts
+    n0, tests = n - n1, len(n)
+    if min(len(before), len(latest)) == 0:
+        return np.zeros(tests), np.full(tests, np.nan)
+    sizes = [size[:, side].sum(axis=1) for side in (before, latest) for size in (n1, n0)]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        weight = np.where(n > 0, 1 / n, 0.0)
+        odds = (a * (n0 - m + a) * weight).sum(axis=1) / ((n1 - a) * (m - a) * weight).sum(axis=1)
+    # Without any contrast there is none that could change.
+    testable = (np.min(sizes, axis=0) >= CYCLE_ACCOUNTS) & np.isfinite(odds) & (odds > 0)
+    odds = np.where(testable, odds, 1.0)
+    expected = _expected_at(odds[:, None], n1, n0, m)
+    with np.errstate(divide="ignore"):
+        variance = 1 / (1 / expected + 1 / (n1 - expected) + 1 / (m - expected) + 1 / (n0 - m + expected))
+    excess = a - expected
+
+    early, late = (variance[:, side].sum(axis=1) for side in (before, latest))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = late / (early + late)
+        z = (excess[:, latest].sum(axis=1) - share * excess.sum(axis=1)) / np.sqrt(share * early)
+    z = np.round(np.where(np.isfinite(z), z, 0.0), 9)
+    p = np.where(testable, 2 * ndtr(-np.abs(z)), np.nan)
+    for test in np.flatnonzero((p < EXACT_BELOW_P) & (early + late < EXACT_BELOW_VARIANCE)):
+        sides = ([part[test, side] for part in counts] for side in (before, latest))
+        p[test] = _exact_change_p(*sides, odds=odds[test], upper=z[test] > 0)
+    return np.sign(z), p
+
+
+def _expected_at(odds: np.ndarray, n1: np.ndarray, n0: np.ndarray, m: np.ndarray) -> np.ndarray:
+    """Successes among the n1 that would give each table, with its margins kept, this odds ratio."""
+    linear = n0 - m + odds * (n1 + m)
+    root = np.sqrt(np.maximum(linear**2 + 4 * (1 - odds) * odds * n1 * m, 0.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        expected = 2 * odds * n1 * m / (linear + root)
+    return np.where(linear + root > 0, np.clip(expected, np.maximum(0, m - n0), np.minimum(n1, m)), 0.0)
+
+
+def _exact_change_p(early: list[np.ndarray], late: list[np.ndarray], *, odds: float, upper: bool) -> float:
+    """Twice the tail of the successes of late, given those of both, where their odds ratios are equal.
+
+    `early` and `late`: n1, a, n, m by period. The conditional distribution does not depend on `odds`; near the truth it keeps
+    the numbers from running out.
+    """
+    (early_pmf, early_low), (late_pmf, late_low) = (_sum_of_hypergeometric(n1, n, m, odds) for n1, _, n, m in (early, late))
+    total, observed = int(early[1].sum() + late[1].sum()), int(late[1].sum())
+    late_counts = late_low + np.arange(len(late_pmf))
+    partner = total - late_counts - early_low
+    inside = (partner >= 0) & (partner < len(early_pmf))
+    pmf = np.where(inside, late_pmf * early_pmf[np.clip(partner, 0, len(early_pmf) - 1)], 0.0)
+    tail = pmf[late_counts >= observed].sum() if upper else pmf[late_counts <= observed].sum()
+    return float(min(1.0, 2 * tail / pmf.sum())) if pmf.sum() > 0 else 0.0
 
 
 def _consistency(excess: np.ndarray, cycle: np.ndarray, cycles: np.ndarray, direction: np.ndarray) -> np.ndarray:
@@ -569,6 +689,26 @@ def _verdicts(table: pd.DataFrame, level: float) -> np.ndarray:
     raises = proven & (table["lift_low"] > 1).to_numpy()
     lowers = proven & (table["lift_high"] < 1).to_numpy()
     return np.where(raises, "raises", np.where(lowers, "lowers", "no_evidence"))
+
+
+def _trends(table: pd.DataFrame, level: float) -> np.ndarray:
+    recent = (table["latest_q_value"] <= level) & (table["latest_lift_low"] > 1) & (table["latest_z"] >= Z_95)
+    # What has been found is asked one more question; the change does not depend on how often both together succeeded.
+    emerging = _adjusted(table["change_p_value"].where(recent & ~table["is_leak"])) <= level
+    fading = _adjusted(table["change_p_value"].where(table["verdict"] == "raises")) <= level
+    unknown = table["change_p_value"].isna() | table["is_leak"]
+    return np.select(
+        [unknown, emerging & (table["change"] > 0), fading & (table["change"] < 0)], ["unknown", "emerging", "fading"], "stable"
+    )
+
+
+def _adjusted(p_values: pd.Series) -> np.ndarray:
+    """Benjamini-Hochberg over the p-values that are there."""
+    p = p_values.to_numpy(dtype="float64")
+    q, there = np.full(len(p), np.nan), np.isfinite(p)
+    if there.any():
+        q[there] = false_discovery_control(p[there])
+    return q
 
 
 # Leaks ------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """From the warehouse's relations to the learning functions and back: what the Python models call.
 
-At most `learning_max_rows` pursuits (marked `is_sampled` in SQL, by a hash of the id) are read, with their accounts' traits.
+At most `learning_max_rows` pursuits (marked `is_sampled` in SQL, by a hash of the id) are read, with their accounts' traits;
+and as many customers.
 """
 
 import hashlib
@@ -11,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 from icp_refinery.adopt import rule_problems as problems_of_rules
+from icp_refinery.backtest import MOST_ACCOUNTS, backtest
+from icp_refinery.clusters import value_clusters
 from icp_refinery.effects import attribute_effects
 from icp_refinery.measure import COLUMNS as MEASURES
 from icp_refinery.measure import measure_segments
@@ -18,6 +21,22 @@ from icp_refinery.scorecard import BASE, learn_scorecard, score_calibration, wor
 from icp_refinery.segments import RULE_COLUMNS, Condition, Learned, _wilson, learn_segments
 
 OUTCOMES = ["won", "high_value", "multi_year", "add_on", "retained", "expanded"]
+# Named, because a frame without rows or with one value only would lose them.
+CENTRE_TYPES = {
+    "cluster": "int64",
+    "cluster_name": "str",
+    "feature": "str",
+    "transform": "str",
+    "unit": "float64",
+    "middle": "float64",
+    "spread": "float64",
+    "centre": "float64",
+    "customers": "int64",
+    "note": "str",
+    "choice": "str",
+}
+# Sizes are there twice: as a number, in which rules find their own cuts, and in bands that people speak of.
+BANDED = {"employee_count": "size_band", "annual_revenue": "revenue_band"}
 BEHAVIOURS = {"is_multi_year": "multi_year", "has_add_on": "add_on", "has_service": "services", "is_bundle": "bundle"}
 
 
@@ -44,9 +63,16 @@ def _pursuits(session: duckdb.DuckDBPyConnection, pursuits: duckdb.DuckDBPyRelat
 
 
 def wide_traits(
-    session: duckdb.DuckDBPyConnection, pursuits: duckdb.DuckDBPyRelation, traits: duckdb.DuckDBPyRelation
+    session: duckdb.DuckDBPyConnection,
+    pursuits: duckdb.DuckDBPyRelation,
+    traits: duckdb.DuckDBPyRelation,
+    *,
+    banded: bool = False,
 ) -> pd.DataFrame:
-    """The traits of the sampled accounts: index `account_id`, a column per attribute, text (object) or number (float)."""
+    """The traits of the sampled accounts: index `account_id`, a column per attribute, text (object) or number (float).
+
+    Sizes are numbers or, if `banded`, the bands of `size_bands`.
+    """
     accounts = session.sql("select account_id from pursuits where is_sampled order by account_id").df()["account_id"]
     long = session.sql("""
         select traits.account_id, attribute, value, number
@@ -57,7 +83,9 @@ def wide_traits(
     texts = long[is_text].pivot(index="account_id", columns="attribute", values="value").astype(object)
     numbers = long[~is_text].pivot(index="account_id", columns="attribute", values="number").astype(float)
     wide = texts.join(numbers, how="outer").reindex(accounts)
-    return wide.astype(object).where(wide.notna(), None).astype({name: float for name in numbers})
+    wide = wide.astype(object).where(wide.notna(), None).astype({name: float for name in numbers})
+    left_out = [number for number, band in BANDED.items() if band in wide] if banded else list(BANDED.values())
+    return wide.drop(columns=left_out, errors="ignore")
 
 
 def _rules_as_json(rules: pd.DataFrame | None) -> str:
@@ -73,7 +101,7 @@ def learned_attribute_effects(
     frame = session.sql("select * from pursuits where is_sampled order by account_id").df()
     outcomes = frame[["account_id", "period", *OUTCOMES]].astype({name: float for name in OUTCOMES})
     behaviours = frame.set_index("account_id")[list(BEHAVIOURS)].rename(columns=BEHAVIOURS)
-    return attribute_effects(outcomes, wide_traits(session, pursuits, traits), behaviours.dropna().astype(bool))
+    return attribute_effects(outcomes, wide_traits(session, pursuits, traits, banded=True), behaviours.dropna().astype(bool))
 
 
 def rule_problems(seeds: dict[str, duckdb.DuckDBPyRelation], trait_names: duckdb.DuckDBPyRelation) -> pd.DataFrame:
@@ -219,3 +247,66 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
         elif frame[name].dtype == object:
             frame[name] = frame[name].astype("string")
     return frame
+
+
+def learned_value_clusters(session: duckdb.DuckDBPyConnection, customers: duckdb.DuckDBPyRelation) -> pd.DataFrame:
+    """One row per cluster and feature, as `value_clusters` has them; `choice`: every number of clusters tried, a JSON array."""
+    frame = session.sql("select * from customers where is_sampled order by account_id").df()
+    learned = value_clusters(frame)
+    # Through Python's own types: JSON knows no NaN.
+    choice = learned.choice.astype(object).where(learned.choice.notna(), None)
+    return learned.centres.assign(choice=json.dumps(choice.to_dict("records"))).astype(CENTRE_TYPES)
+
+
+def learned_backtest(
+    session: duckdb.DuckDBPyConnection,
+    pursuits: duckdb.DuckDBPyRelation,
+    traits: duckdb.DuckDBPyRelation,
+    sales: duckdb.DuckDBPyRelation,
+    spend: duckdb.DuckDBPyRelation,
+    orders: duckdb.DuckDBPyRelation,
+    as_of: duckdb.DuckDBPyRelation,
+) -> pd.DataFrame:
+    """One row per cut-off, scorer, measure and share, as `backtest` has them.
+
+    `MOST_ACCOUNTS` pursuits and as many accounts without one are read, chosen by a hash of the id. Spend is what was spent until
+    the month of an account's first order, scaled up from the sample; accounts that have orders and no pursuit are left out.
+    """
+    paid = """
+        select spend.account_id, spend_month, cast(sum(spend.amount) as double) as amount
+        from spend
+        left join pursuits on spend.account_id = pursuits.account_id
+        left join orders on spend.account_id = orders.account_id and order_number = 1
+        where spend.account_id is not null
+            and (orders.account_id is null or pursuits.account_id is not null and spend_month <= orders.closed_at)
+        group by spend.account_id, spend_month
+    """
+    numbered = session.sql(f"""
+        with accounts as (
+            select account_id, true as is_pursued from pursuits
+            union all
+            select distinct account_id, false from ({paid}) anti join pursuits using (account_id)
+        ), numbered as (
+            select *,
+                row_number() over (partition by is_pursued order by md5(account_id), account_id) as number,
+                count(*) over (partition by is_pursued) as total
+            from accounts
+        )
+        select account_id, true as is_sampled, greatest(total / {MOST_ACCOUNTS}, 1) as weight
+        from numbered where number <= {MOST_ACCOUNTS}
+    """)
+    chosen = session.from_df(numbered.df())
+    frame = session.sql("""
+        select account_id, began_at as began_on, closed_at as closed_on, is_won, cast(value as double) as value
+        from pursuits semi join chosen using (account_id) order by account_id
+    """).df()
+    sold = session.sql("""
+        select account_id, sold_at as sold_on, cast(value as double) as value
+        from sales semi join chosen using (account_id) order by account_id, sold_at, value
+    """).df()
+    spent = session.sql(f"""
+        select account_id, spend_month, amount * weight as amount
+        from ({paid}) join chosen using (account_id) order by account_id, spend_month
+    """).df()
+    last_day = pd.Timestamp(as_of.df()["as_of"].iloc[0])
+    return backtest(frame, wide_traits(session, chosen, traits), sold, spent, as_of=last_day)

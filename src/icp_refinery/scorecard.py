@@ -23,12 +23,13 @@ from icp_refinery.segments import Condition, Learned, Trait
 
 BASE = 50.0
 DOUBLING = 20.0  # points that double the expected value
-PER_SPREAD = 40.0  # points of one standard deviation of value, where the overall value is not above 0
+PER_SPREAD = 40.0  # points of one standard deviation of value, where ratios mean nothing
 MOST_CONDITIONS = 15
 LEAST_SHARE = 0.02  # of pursuits, for a condition to be looked at
 LEAST_POINTS = 1.0  # a condition with fewer gets none
 SPREAD_OF_EFFECTS = 0.15  # what ridge regression expects of a condition: by how much it changes the value, inside a segment
 ERROR = 0.05  # of the test that anything pays inside segments; each trait is held to it again
+MOST_PAST = 20_000  # pursuits that are learned from again, to be set against later ones
 RESAMPLES = 999
 BAND = 20.0  # width of a score band
 CALIBRATION = {
@@ -83,7 +84,7 @@ def learn_scorecard(pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learn
     member = listed.index.get_indexer(segment)
     developed = sg.expected_value(frame)[0].to_numpy()
     value = sg._winsorised(developed, won)
-    is_ratio = bool(listed["lift"].notna().all())
+    is_ratio = _is_ratio(learned)
     count = np.bincount(member, minlength=len(listed))
     total = np.bincount(member, weights=value, minlength=len(listed))
     if is_ratio:
@@ -97,7 +98,8 @@ def learn_scorecard(pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learn
         weight = np.ones(len(frame))
         outcome = value / max(value.std(), 1e-12)
     flags = leak_flags(frame, known)
-    candidates = known.drop(columns=flags.loc[flags["is_leak"], "attribute"])
+    # A trait that happens to be called segment would be taken for ours.
+    candidates = known.drop(columns=[*flags.loc[flags["is_leak"], "attribute"], *({"segment"} & set(known.columns))])
     coded = [t for name in sorted(candidates.columns) if (t := sg._coded(candidates[name])) is not None]
     with threadpool_limits(limits=1):
         conditions = _conditions(coded, outcome, weight, member, sg.time_cells(frame), seed, is_ratio)
@@ -113,7 +115,7 @@ def learn_scorecard(pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learn
         rule = [Condition(r.attribute, r.operator, r.value) for r in rule.itertuples()]
         parts = _parts(rule, points, known, effect[member], is_ratio)
         counts = [int(inside.sum()), int(won[inside].sum())]
-        rows.append(["segment", "=", key, points, *counts, *_bounds(row["tier"], is_ratio), _reasons(parts)])
+        rows.append(["segment", "=", key, points, *counts, *_bounds(row["tier"]), _reasons(parts)])
     for condition, points, hit in conditions:
         counts = [int(hit.sum()), int(won[hit].sum())]
         rows.append([*condition, points, *counts, np.nan, np.nan, _reasons([([condition], points)])])
@@ -149,8 +151,9 @@ def score_calibration(
     """Set scores against what happened, out of time.
 
     The cut-off is the day on which the last `later_share` of the pursuits began. Segments and scorecard are learned from
-    pursuits that had closed before it, with what was sold before it, and score the pursuits that began from it on. `sales`
-    has `account_id`, `sold_on` and `amount`: what makes up the `value` of the pursuits.
+    pursuits that had closed before it (a sample of 20,000, where there are more), with what was sold before it, and score
+    the pursuits that began from it on. `sales` has `account_id`, `sold_on` and `amount`: what makes up the `value` of the
+    pursuits.
 
     One row per band of scores that has later pursuits, and one for `all`: their `n`, `wins`, win rate (Wilson's 95 % interval)
     and value per pursuit (developed to the horizon by chain ladder; 95 % by bootstrap; no interval below 5 wins), beside
@@ -163,6 +166,8 @@ def score_calibration(
         return empty
     cutoff = began.quantile(1 - later_share, interpolation="lower").normalize()
     past = frame[closed < cutoff]
+    if len(past) > MOST_PAST:
+        past = past.sample(MOST_PAST, random_state=seed).sort_index()
     later = (began >= cutoff).to_numpy()
     if past.empty:
         return empty
@@ -181,7 +186,9 @@ def score_calibration(
     learned = sg.learn_segments(past, known, seed=seed)
     scorecard = learn_scorecard(past, known, learned, seed=seed)
     then = sg.expected_value(past, history=sold_before)[0].to_numpy()
-    spread = float(sg._winsorised(then, past["is_won"].to_numpy(dtype=bool)).std())
+    spread = None
+    if not _is_ratio(learned):
+        spread = float(sg._winsorised(then, past["is_won"].to_numpy(dtype=bool)).std())
     after = known.iloc[np.flatnonzero(later)]
     score = fit_scores(after, scorecard, sg.assign(after, learned.rules)).to_numpy()
     predicted = expected_values(pd.Series(score), float(then.mean()), spread).to_numpy()
@@ -204,11 +211,11 @@ def score_calibration(
 def expected_values(scores: pd.Series, overall: float, spread: float | None = None) -> pd.Series:
     """The value per pursuit that a fit score stands for.
 
-    `overall` is the value per pursuit of all; where it is not above 0, `spread` is the standard deviation of value.
+    `overall` is the value per pursuit of all. `spread`, the standard deviation of value, is given where ratios mean nothing:
+    where the overall value, or a segment's, is below 0.
     """
-    is_ratio = overall > 0
-    effect = _effect(scores.to_numpy(dtype=float), is_ratio)
-    return pd.Series(overall * effect if is_ratio else overall + effect * (spread or 0.0), index=scores.index)
+    effect = _effect(scores.to_numpy(dtype=float), spread is None)
+    return pd.Series(overall * effect if spread is None else overall + effect * spread, index=scores.index)
 
 
 def words(conditions: list[Condition]) -> str:
@@ -218,6 +225,8 @@ def words(conditions: list[Condition]) -> str:
         if condition.operator in ("=", "in"):
             values = json.loads(condition.value) if condition.operator == "in" else [condition.value]
             return f"{attribute.replace('_', ' ')} is {sg._listed(values, 'or', short=True)}"
+    if attribute.startswith(("engagement_", "topic_")) and conditions[0].operator == "is_missing":
+        return f"no {attribute.replace('_', ' ')}"  # none was seen, nothing is unknown
     return sg._phrase(attribute, conditions, short=True)
 
 
@@ -236,10 +245,15 @@ def _effect(score: np.ndarray | float, is_ratio: bool) -> np.ndarray | float:
     return 2 ** ((score - BASE) / DOUBLING) if is_ratio else (score - BASE) / PER_SPREAD
 
 
-def _bounds(tier: str, is_ratio: bool) -> tuple[float, float]:
+def _is_ratio(learned: Learned) -> bool:
+    """Whether values can be compared by ratios: not where the overall value, or a segment's, is below 0."""
+    return bool((learned.segments["lift"].astype(float) >= 0).all())  # False where one is missing
+
+
+def _bounds(tier: str) -> tuple[float, float]:
     """Where the scores of a tier lie: on the side of the lift that it was given for."""
     if tier == "tier_1":
-        return round(BASE + _points(sg.TIER_1 if is_ratio else sg.TIER_1 - 1, is_ratio), 1), 100.0
+        return round(BASE + _points(sg.TIER_1, is_ratio=True), 1), 100.0
     if tier == "tier_2":
         return BASE, 100.0
     return (0.0, BASE) if tier == "deprioritized" else (0.0, 100.0)
@@ -275,7 +289,7 @@ def _parts(
     for order in orders:
         for at, number in enumerate(order):
             shares[number] += (worth(order[: at + 1]) - worth(order[:at])) / len(orders)
-    shares = np.round(shares + (points - shares.sum()) / len(shares), 1)
+    shares = np.round(shares, 1)
     shares[np.argmax(np.abs(shares))] += points - shares.sum()
     return [(of, round(float(share), 1)) for of, share in zip(asked.values(), shares, strict=True)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
 import json
 import os
@@ -127,6 +128,32 @@ def load(path: Path) -> Any:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
     """The demo company, built by the `sample` connector with every test."""
     return build(tmp_path_factory.mktemp("demo"))
+
+
+# Other names for the industries: what is found must not hang on them.
+RENAMED = {
+    "Financial Services": "Media",
+    "Media": "Healthcare",
+    "Healthcare": "Government",
+    "Government": "Energy",
+    "Energy": "Financial Services",
+}
+
+
+@pytest.fixture(scope="session")
+def renamed_demo(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
+    """The demo company, its industries under the names of others (`RENAMED`)."""
+    folder = tmp_path_factory.mktemp("renamed")
+    for file in SAMPLE.glob("*.csv"):
+        rows = list(csv.DictReader(file.open(encoding="utf-8", newline="")))
+        if file.name == "accounts.csv":
+            for row in rows:
+                row["industry"] = RENAMED.get(row["industry"], row["industry"])
+        with (folder / file.name).open("w", encoding="utf-8", newline="") as out:
+            writer = csv.DictWriter(out, rows[0].keys(), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    return build(tmp_path_factory.mktemp("renamed_demo"), folder, unit_tests=False)
 
 
 @pytest.fixture(scope="session")

@@ -11,13 +11,15 @@ import pandas as pd
 import pytest
 from statsmodels.stats.contingency_tables import StratifiedTable
 
-from icp_refinery.effects import _Counts, _exact_p, _test, attribute_effects, leaking_traits
+from icp_refinery import effects
+from icp_refinery.effects import _change, _Counts, _exact_p, _test, attribute_effects, leaking_traits
 from icp_refinery.validate_effects import (
     simulate_outcomes,
     study_confounded,
     study_leak,
     study_no_signal,
     study_planted,
+    study_trend,
 )
 
 
@@ -89,6 +91,76 @@ def test_small_counts_get_the_exact_tail():
     assert sum(probability.values()) == pytest.approx(1)
     assert _exact_p(*columns, upper=True) == pytest.approx(2 * upper)
     assert _exact_p(*columns, upper=False) == pytest.approx(min(1, 2 * lower))
+
+
+def test_a_change_is_judged_by_what_both_times_had_together():
+    strata = [(12, 8, 40, 14), (10, 6, 30, 12), (11, 2, 33, 13), (12, 3, 36, 15)]
+    columns = [np.array(part, dtype="float64") for part in zip(*strata, strict=True)]
+
+    def ways(sides: list[tuple[int, int, int, int]]) -> dict[int, int]:
+        sums = {0: 1}
+        for n1, _, n, m in sides:
+            here = {x: comb(m, x) * comb(n - m, n1 - x) for x in range(min(n1, m) + 1) if n1 - x <= n - m}
+            sums = {
+                total: sum(sums.get(total - x, 0) * count for x, count in here.items())
+                for total in range(min(sums) + min(here), max(sums) + max(here) + 1)
+            }
+        return sums
+
+    early, late, total = ways(strata[:2]), ways(strata[2:]), sum(a for _, a, _, _ in strata)
+    chances = {x: count * early.get(total - x, 0) for x, count in late.items()}
+    lower = sum(count for x, count in chances.items() if x <= 5) / sum(chances.values())
+    counts = _Counts(*(column[None, :] for column in columns))
+    direction, p_value = _change(counts, np.array([0, 1]), np.array([2, 3]))
+    assert direction.item() == -1
+    assert p_value.item() == pytest.approx(2 * lower)
+    # Others that do better by as much are no change: the odds ratio stays.
+    same = _Counts(*(np.array([part], dtype="float64") for part in ([40, 40], [10, 24], [160, 160], [40, 96])))
+    assert _change(same, np.array([0]), np.array([1]))[1].item() > 0.7
+
+
+def test_a_normal_tail_of_a_change_is_near_the_exact_one(monkeypatch: pytest.MonkeyPatch):
+    counts = _Counts(
+        *(np.array([part], dtype="float64") for part in ([4000, 4000], [1200, 1300], [20_000, 20_000], [5000, 5000]))
+    )
+    exact = _change(counts, np.array([0]), np.array([1]))[1].item()
+    monkeypatch.setattr(effects, "EXACT_BELOW_P", 0.0)
+    assert _change(counts, np.array([0]), np.array([1]))[1].item() == pytest.approx(exact, rel=0.1)
+    assert exact < 0.05
+
+
+def test_the_latest_figures_are_those_of_the_last_four_quarters_alone():
+    outcomes, traits, _ = simulate_outcomes(3000, 4, 1, planted={"won": 2.0})
+    whole = attribute_effects(outcomes, traits).set_index(["outcome", "attribute", "value"])
+    last = outcomes[outcomes["period"] >= 8]
+    alone = _row(attribute_effects(last, traits), "yes")
+    row = whole.loc[("won", "planted", "yes")]
+    for figure in ("accounts", "rate", "baseline_rate", "lift", "lift_low", "lift_high"):
+        assert row[f"latest_{figure}"] == pytest.approx(alone[figure])
+    assert alone["trend"] == "unknown"
+    # An outcome that takes a year to show has its latest quarters a year ago.
+    outcomes["retained"] = outcomes["retained"].where(outcomes["period"] < 8)
+    later = attribute_effects(outcomes, traits).set_index(["outcome", "attribute", "value"])
+    known = outcomes["retained"].notna() & outcomes["period"].between(4, 7)
+    has_it = outcomes["account_id"].map(traits["planted"]) == "yes"
+    assert later.loc[("retained", "planted", "yes"), "latest_accounts"] == (known & has_it).sum()
+
+
+def test_what_raises_of_late_only_emerges_and_what_no_longer_does_fades():
+    found = study_trend(3)
+    assert (found["latest"] == "emerging").all()
+    assert (found["earlier"] == "fading").all()
+    assert (found["always"] == "stable").all()
+    assert found["other"].sum() <= 1
+
+
+def test_a_single_good_quarter_is_nothing_that_emerges():
+    cells = {(quarter, value): (20, 100) for quarter in range(8) for value in ("bank", "shop")}
+    cells[6, "bank"] = (95, 100)
+    row = _row(attribute_effects(*_world(cells)), "bank")
+    assert row["latest_q_value"] < 0.001
+    assert row["change_p_value"] < 0.001
+    assert row["trend"] == "stable"
 
 
 def test_interval_in_one_period_is_that_of_the_risk_ratio():
@@ -232,6 +304,7 @@ def test_without_signal_there_are_no_verdicts_and_no_leaks():
     found = study_no_signal(8, accounts=1500, traits=12)
     assert (found["tests"] > 900).all()
     assert (found["verdicts"] > 0).sum() <= 1
+    assert (found["trends"] > 0).sum() <= 1
     assert (found["leaks"] > 0).sum() == 0
 
 
@@ -239,6 +312,7 @@ def test_a_trait_that_only_came_up_with_the_times_gets_no_evidence():
     found = study_confounded(5)
     assert (found["crude_lift"] > 1.1).all()
     assert (found["verdicts"] > 0).sum() == 0
+    assert (found["trends"] > 0).sum() == 0
     assert not found["is_leak"].any()
 
 

@@ -1,25 +1,15 @@
 """What the demo company's build says of its Ideal Customer Profile, against what the generator planted."""
 
-import csv
 from pathlib import Path
 
 import duckdb
 import pandas as pd
 import pytest
 
-from conftest import SAMPLE, BuildResult, build, frame
+from conftest import RENAMED, BuildResult, build, frame
 from icp_refinery.segments import assign
 
 pytestmark = pytest.mark.slow
-
-# Other names for the industries: what is found must not hang on them.
-RENAMED = {
-    "Financial Services": "Media",
-    "Media": "Healthcare",
-    "Healthcare": "Government",
-    "Government": "Energy",
-    "Energy": "Financial Services",
-}
 
 
 def tiers(result: BuildResult, accounts: str) -> pd.Series:
@@ -40,21 +30,9 @@ def test_the_planted_buyers_are_tier_1_and_the_planted_spenders_are_not_wanted(d
     assert small_media.get("deprioritized", 0) == 1
 
 
-def test_the_finding_follows_the_accounts_when_industries_are_renamed(tmp_path: Path) -> None:
-    folder = tmp_path / "renamed"
-    folder.mkdir()
-    for file in SAMPLE.glob("*.csv"):
-        rows = list(csv.DictReader(file.open(encoding="utf-8", newline="")))
-        if file.name == "accounts.csv":
-            for row in rows:
-                row["industry"] = RENAMED.get(row["industry"], row["industry"])
-        with (folder / file.name).open("w", encoding="utf-8", newline="") as out:
-            writer = csv.DictWriter(out, rows[0].keys(), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
-    result = build(tmp_path / "build", folder, unit_tests=False)
-    assert shares(result, RENAMED["Financial Services"])[0] == 1
-    small_media = tiers(result, f"industry == '{RENAMED['Media']}' and employee_count < 50")
+def test_the_finding_follows_the_accounts_when_industries_are_renamed(renamed_demo: BuildResult) -> None:
+    assert shares(renamed_demo, RENAMED["Financial Services"])[0] == 1
+    small_media = tiers(renamed_demo, f"industry == '{RENAMED['Media']}' and employee_count < 50")
     assert small_media.get("deprioritized", 0) == 1
 
 
@@ -92,14 +70,41 @@ def test_no_trait_is_dated_after_the_pursuit_began(demo: BuildResult) -> None:
     assert known_later == []
 
 
-def test_the_planted_effects_have_a_verdict_and_the_leak_has_none(demo: BuildResult) -> None:
-    effects = frame(demo.database, "marts.icp_attribute_effects").set_index(["outcome", "attribute", "value"])
+def effects_of(result: BuildResult) -> pd.DataFrame:
+    return frame(result.database, "marts.icp_attribute_effects").set_index(["outcome", "attribute", "value"])
+
+
+@pytest.mark.parametrize("names", ["demo", "renamed_demo"])
+def test_the_planted_effects_have_a_verdict_whatever_the_industries_are_called(
+    names: str, request: pytest.FixtureRequest
+) -> None:
+    effects = effects_of(request.getfixturevalue(names))
+    called = RENAMED if names == "renamed_demo" else {name: name for name in RENAMED}
+    buyers = called["Financial Services"]
     for outcome in ("won", "high_value", "multi_year"):
-        assert effects.loc[(outcome, "industry", "Financial Services"), "verdict"] == "raises"
-    assert effects.loc[("won", "industry & lead_source", "Media & paid_social"), "verdict"] == "lowers"
+        assert effects.loc[(outcome, "industry", buyers), "verdict"] == "raises"
+    for outcome in ("won", "high_value", "multi_year", "add_on"):
+        assert effects.loc[(outcome, "industry & size_band", f"{buyers} & 200-999"), "verdict"] == "raises"
+    assert effects.loc[("won", "industry & lead_source", f"{called['Media']} & paid_social"), "verdict"] == "lowers"
+
+
+@pytest.mark.parametrize("names", ["demo", "renamed_demo"])
+def test_what_emerged_in_the_last_year_shows_and_nothing_else_does(names: str, request: pytest.FixtureRequest) -> None:
+    effects = effects_of(request.getfixturevalue(names))
+    energy = RENAMED["Energy"] if names == "renamed_demo" else "Energy"
+    pair = effects.loc[("won", "industry & region", f"{energy} & EMEA")]
+    assert pair["verdict"] == "no_evidence"
+    assert pair["latest_lift_low"] > 1.25
+    emerging = effects.index[effects["trend"] == "emerging"].tolist()
+    assert emerging == [("won", "industry", energy), ("won", "industry & region", f"{energy} & EMEA")]
+
+
+def test_the_leak_has_no_verdict(demo: BuildResult) -> None:
+    effects = effects_of(demo)
     billing = effects.loc[[key[:2] == ("won", "billing_tier") for key in effects.index]]
     assert billing["is_leak"].all()
     assert set(billing["verdict"]) <= {"no_evidence"}
+    assert set(billing["trend"]) <= {"unknown"}
 
 
 SMALL = {

@@ -37,6 +37,10 @@ fit_scores as (
     select * from {{ ref('int_accounts__fit_scores') }}
 ),
 
+clusters as (
+    select * from {{ ref('int_customers__value_clusters') }}
+),
+
 merged as (
     select
         resolved_account_id as account_id,
@@ -56,11 +60,13 @@ survivors as (
         customers.account_id is not null as is_customer,
         parents.resolved_account_id as resolved_parent_id,
         segments.segment_id,
-        segments.tier
+        segments.tier,
+        clusters.value_cluster
     from accounts
     cross join as_of
     inner join merged on accounts.account_id = merged.account_id
     left join segments on accounts.account_id = segments.account_id
+    left join clusters on accounts.account_id = clusters.account_id
     left join customers on accounts.account_id = customers.account_id
     left join opportunities on accounts.account_id = opportunities.account_id
     left join engaged on accounts.account_id = engaged.account_id
@@ -87,6 +93,7 @@ select
     fit_scores.reason_1,
     fit_scores.reason_2,
     fit_scores.reason_3,
+    value_cluster,
     industry,
     country,
     region,
