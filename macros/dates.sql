@@ -66,3 +66,33 @@
 {% macro fiscal_quarter(time) -%}
     cast(extract(quarter from {{ add_months(time, (13 - var('fiscal_year_start_month') | int) % 12) }}) as integer)
 {%- endmacro %}
+
+
+{#-
+    The first day of the reporting cycle that a time lies in. Quarters are those of the fiscal year. Two-week cycles are counted from the week
+    of 3 January 2000, so that no new data moves a boundary.
+-#}
+{% macro cycle_of(time) -%}
+    {%- set cycle = var('reporting_cycle') -%}
+    {%- if cycle == 'week' -%}
+    {{ first_of_week(time) }}
+    {%- elif cycle == 'biweek' -%}
+    {%- set anchor = "cast('" ~ (modules.datetime.date(2000, 1, 3) + modules.datetime.timedelta(week_start_number())) ~ "' as date)" -%}
+    {{ add_days(first_of_week(time), '-abs(mod(' ~ days_between(anchor, first_of_week(time)) ~ ', 14))') }}
+    {%- elif cycle == 'month' -%}
+    {{ first_of_month(time) }}
+    {%- else -%}
+    {%- set shift = (13 - var('fiscal_year_start_month') | int) % 12 -%}
+    {{ add_months("date_trunc('quarter', " ~ add_months(first_of_month(time), shift) ~ ')', -shift) }}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- The first day of the cycle that begins so many cycles later. -#}
+{% macro add_cycles(cycle_start, cycles) -%}
+    {%- if var('reporting_cycle') in ['week', 'biweek'] -%}
+    {{ add_days(cycle_start, 'cast(' ~ {'week': 7, 'biweek': 14}[var('reporting_cycle')] ~ ' * (' ~ cycles ~ ') as integer)') }}
+    {%- else -%}
+    {{ add_months(cycle_start, 'cast(' ~ (3 if var('reporting_cycle') == 'quarter' else 1) ~ ' * (' ~ cycles ~ ') as integer)') }}
+    {%- endif -%}
+{%- endmacro %}

@@ -5,6 +5,10 @@
         {%- do stop("The variable fiscal_year_start_month is a month from 1 to 12, not " ~ months ~ ".") -%}
     {%- endif -%}
     {%- do week_start_number() -%}
+    {%- set cycles = ['week', 'biweek', 'month', 'quarter'] -%}
+    {%- if var('reporting_cycle') not in cycles -%}
+        {%- do stop("The variable reporting_cycle is one of " ~ cycles | join(', ') ~ ", not " ~ var('reporting_cycle') ~ ".") -%}
+    {%- endif -%}
     {%- set grace = var('renewal_grace_days') -%}
     {%- if grace is not integer or grace < 0 -%}
         {%- do stop("The variable renewal_grace_days is a whole number of days, 0 or more, not " ~ grace ~ ".") -%}

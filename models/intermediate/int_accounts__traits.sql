@@ -28,7 +28,6 @@ contacts as (
         contacts.contact_id,
         accounts.account_id,
         contacts.lead_source,
-        concat(' ', translate(lower(contacts.job_title), ',./-&()', '       '), ' ') as job_title,
         contacts.created_at
     from {{ ref('input_contacts') }} as contacts
     inner join resolved on contacts.account_id = resolved.account_id
@@ -45,33 +44,24 @@ first_lead_sources as (
     where lead_source is not null
 ),
 
--- Titles repeat: each distinct one is read once.
-title_roles as (
-    select distinct
-        titles.job_title,
-        roles.role_kind,
-        roles.role
-    from (select distinct job_title from contacts) as titles
-    inner join {{ ref('job_title_roles') }} as roles on position(concat(' ', roles.pattern, ' ') in titles.job_title) > 0
-),
-
 contact_roles as (
     select distinct
-        contacts.account_id,
-        concat('contact_', title_roles.role_kind, '_', replace(title_roles.role, ' ', '_')) as attribute
-    from contacts
-    inner join title_roles on contacts.job_title = title_roles.job_title
+        roles.account_id,
+        concat('contact_', roles.role_kind, '_', replace(roles.role, ' ', '_')) as attribute
+    from {{ ref('int_contacts__roles') }} as roles
+    inner join accounts on roles.account_id = accounts.account_id
+    where
+        roles.role is not null
+        and coalesce(roles.created_at <= accounts.known_at, true)
 ),
 
 recent_engagements as (
     select
-        accounts.account_id,
+        engagements.account_id,
         engagements.engagement_type,
         engagements.topic
-    from {{ ref('input_engagements') }} as engagements
-    left join {{ ref('input_contacts') }} as contacts on engagements.contact_id = contacts.contact_id
-    inner join resolved on coalesce(engagements.account_id, contacts.account_id) = resolved.account_id
-    inner join accounts on resolved.resolved_account_id = accounts.account_id
+    from {{ ref('int_engagements') }} as engagements
+    inner join accounts on engagements.account_id = accounts.account_id
     where
         engagements.occurred_at < accounts.known_at
         and engagements.occurred_at >= {{ add_days('accounts.known_at', -90) }}

@@ -25,6 +25,11 @@ days as (
         currency_code,
         cast(created_at as date) as day
     from {{ ref('input_opportunities') }}
+    union
+    select
+        currency_code,
+        spent_on as day
+    from {{ ref('input_campaign_spend') }}
 )
 
 select

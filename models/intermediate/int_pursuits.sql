@@ -95,7 +95,8 @@ select
             then least({{ days_between('horizons.closed_at', 'as_of.ends_at') }} / 30.4375, {{ var('value_horizon_months') }})
     end as months_observed,
     horizons.began_at,
-    horizons.closed_at
+    horizons.closed_at,
+    horizons.horizon_at
 from horizons
 cross join as_of
 cross join measure

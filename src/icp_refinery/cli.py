@@ -1,5 +1,7 @@
 """The command line: `icp`."""
 
+import os
+from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +9,8 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from icp_refinery.check import check
+from icp_refinery import adopt as adoption
+from icp_refinery.check import check, project_directory
 from icp_refinery.simulate import ACCOUNTS, LINES_PER_ACCOUNT, MONTHS, SEED, write_world
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -61,3 +64,38 @@ def simulate(
     except (ValueError, OSError) as problem:
         raise typer.BadParameter(str(problem)) from None
     typer.echo(f"{accounts:,} accounts over {months} months in {out}")
+
+
+@app.command()
+def adopt(
+    sales: Annotated[str, typer.Option(help="Who agrees for Sales.")] = "",
+    marketing: Annotated[str, typer.Option(help="Who agrees for Marketing.")] = "",
+    reason: Annotated[str, typer.Option(help="Why.")] = "",
+    on: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day of the adoption; default today.")] = None,
+    database: Annotated[Path | None, typer.Option(help="A built database; default ICP_DATABASE, else the project's.")] = None,
+    check_only: Annotated[bool, typer.Option("--check", help="Adopt nothing: say what is wrong with the adopted files.")] = False,
+) -> None:
+    """Adopt the learned profile: write it to seeds/adopted/, where Sales and Marketing can agree on it in a pull request."""
+    project = project_directory()
+    folder = project / "seeds" / "adopted"
+    database = database or Path(os.environ.get("ICP_DATABASE") or project / "warehouse" / "icp.duckdb")
+    try:
+        if check_only:
+            _say_problems(folder, database)
+            return
+        typer.echo(adoption.adopt(database, folder, sales, marketing, reason, on.date() if on else date.today()))
+    except (adoption.AdoptionError, OSError) as problem:
+        typer.secho(str(problem), err=True, fg="red")
+        raise typer.Exit(1) from None
+    typer.echo("Commit the folder; the next `dbt build` applies it.")
+
+
+def _say_problems(folder: Path, database: Path) -> None:
+    traits = adoption.known_traits(database) if database.exists() else None
+    problems = adoption.adopted_problems(adoption.read_adopted(folder), traits)
+    for problem in problems:
+        typer.secho(problem, err=True, fg="red")
+    if problems:
+        raise typer.Exit(1)
+    unsaid = "" if traits is not None else f" Traits were not compared with data: there is no database {database}."
+    typer.echo(f"Nothing is wrong with the files in {folder}.{unsaid}")

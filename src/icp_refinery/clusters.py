@@ -361,8 +361,12 @@ def _names(customers: pd.DataFrame, features: pd.DataFrame, revenue: str, cluste
         }
     )
     # The share of customers that have the mark (of worth: the mean); a mark holds where most have it.
-    shares = profile.astype("float64").groupby(cluster).mean().reindex(range(k)).to_dict("records")
-    names = [_name(share) for share in shares]
+    profile = profile.astype("float64")
+    shares = profile.groupby(cluster).mean().reindex(range(k))
+    # What customers at large have rather more often marks none of them.
+    for mark in ("grown", "multi_year"):
+        shares[mark] = shares[mark].where(shares[mark] >= profile[mark].mean(), 0.0)
+    names = [_name(share) for share in shares.to_dict("records")]
     unique = []
     for number, name in enumerate(names):
         same = [other for other in range(k) if names[other] == name]

@@ -1,17 +1,40 @@
 """From the warehouse's relations to the learning functions and back: what the Python models call.
 
-At most `learning_max_rows` pursuits (marked `is_sampled` in SQL, by a hash of the id) are read, with their accounts' traits.
+At most `learning_max_rows` pursuits (marked `is_sampled` in SQL, by a hash of the id) are read, with their accounts' traits;
+and as many customers.
 """
 
+import hashlib
 import json
 
 import duckdb
+import numpy as np
 import pandas as pd
 
+from icp_refinery.adopt import rule_problems as problems_of_rules
+from icp_refinery.backtest import MOST_ACCOUNTS, backtest
+from icp_refinery.clusters import value_clusters
 from icp_refinery.effects import attribute_effects
-from icp_refinery.segments import learn_segments
+from icp_refinery.measure import COLUMNS as MEASURES
+from icp_refinery.measure import measure_segments
+from icp_refinery.scorecard import BASE, learn_scorecard, score_calibration, words
+from icp_refinery.segments import RULE_COLUMNS, Condition, Learned, _wilson, learn_segments
 
 OUTCOMES = ["won", "high_value", "multi_year", "add_on", "retained", "expanded"]
+# Named, because a frame without rows or with one value only would lose them.
+CENTRE_TYPES = {
+    "cluster": "int64",
+    "cluster_name": "str",
+    "feature": "str",
+    "transform": "str",
+    "unit": "float64",
+    "middle": "float64",
+    "spread": "float64",
+    "centre": "float64",
+    "customers": "int64",
+    "note": "str",
+    "choice": "str",
+}
 # Sizes are there twice: as a number, in which rules find their own cuts, and in bands that people speak of.
 BANDED = {"employee_count": "size_band", "annual_revenue": "revenue_band"}
 BEHAVIOURS = {"is_multi_year": "multi_year", "has_add_on": "add_on", "has_service": "services", "is_bundle": "bundle"}
@@ -79,3 +102,211 @@ def learned_attribute_effects(
     outcomes = frame[["account_id", "period", *OUTCOMES]].astype({name: float for name in OUTCOMES})
     behaviours = frame.set_index("account_id")[list(BEHAVIOURS)].rename(columns=BEHAVIOURS)
     return attribute_effects(outcomes, wide_traits(session, pursuits, traits, banded=True), behaviours.dropna().astype(bool))
+
+
+def rule_problems(seeds: dict[str, duckdb.DuckDBPyRelation], trait_names: duckdb.DuckDBPyRelation) -> pd.DataFrame:
+    """One row per problem in the seeds that hold rules: its place, `source` and `sentence`."""
+    tables = {
+        name: [{key: "" if pd.isna(value) else str(value) for key, value in row.items()} for row in seed.df().to_dict("records")]
+        for name, seed in seeds.items()
+    }
+    names = trait_names.df()
+    found = problems_of_rules(
+        tables,
+        {name: seed.columns for name, seed in seeds.items()},
+        dict(zip(names["attribute"], names["is_numeric"], strict=True)),
+    )
+    frame = pd.DataFrame(found, columns=["source", "sentence"], dtype=object)
+    return frame.assign(place=range(len(frame))).astype({"place": "int64"})
+
+
+def segments_in_force(
+    session: duckdb.DuckDBPyConnection,
+    pursuits: duckdb.DuckDBPyRelation,
+    placed: duckdb.DuckDBPyRelation,
+    versions: duckdb.DuckDBPyRelation,
+    conditions: duckdb.DuckDBPyRelation,
+    learned: duckdb.DuckDBPyRelation,
+) -> pd.DataFrame:
+    """The definition in force as `learned_segments` has it, with its tiers and `measured_tier`.
+
+    A learned one is as it was learned; an adopted one (`versions` and `conditions`) has its figures on today's data.
+    """
+    segments = session.sql("""
+        select segment_id, segment_name, definition, tier, icp_version as evidence from versions
+        where is_in_force and adoption_number is not null order by segment_id
+    """).df()
+    if segments.empty:
+        return learned.df().drop(columns="notes").assign(measured_tier=lambda frame: frame["tier"])
+    own = session.sql("""
+        select account_id, segment_id from placed
+        semi join (select account_id from pursuits where is_sampled) as sampled using (account_id)
+        where is_in_force
+    """).df()
+    names = list(segments["segment_id"])
+    measured = measure_segments(_pursuits(session, pursuits), own.set_index("account_id")["segment_id"], segments=names)
+    rules = session.sql("""
+        select segment_id, attribute, operator, value from conditions where is_in_force order by segment_id, condition_number
+    """).df()
+    rules = {key: rows.astype(object).where(rows.notna(), None) for key, rows in rules.groupby("segment_id")}
+    segments["rules"] = [_rules_as_json(rules.get(key)) for key in names]
+    return segments.merge(measured, on="segment_id", validate="one_to_one")
+
+
+def assumption_figures(
+    session: duckdb.DuckDBPyConnection,
+    pursuits: duckdb.DuckDBPyRelation,
+    members: duckdb.DuckDBPyRelation,
+    profiles: duckdb.DuckDBPyRelation,
+) -> pd.DataFrame:
+    """One row per profile that somebody believes in: its figures beside all pursuits, intervals for all profiles together."""
+    names = sorted(profiles.df()["profile"].unique())
+    sampled = _pursuits(session, pursuits)
+    inside = session.sql("select account_id, profile from members").df()
+    measured = [pd.DataFrame({"profile": pd.Series(dtype=object)} | {n: pd.Series(dtype=k) for n, k in MEASURES.items()})]
+    for name in names:
+        own = sampled["account_id"].isin(inside.loc[inside["profile"] == name, "account_id"]).map({True: "in", False: "out"})
+        assignment = pd.Series(own.to_numpy(), index=sampled["account_id"], dtype=object)
+        figures = measure_segments(sampled, assignment, segments=["in", "out"], family=len(names))
+        measured.append(figures[figures["segment_id"] == "in"].assign(profile=name))
+    return pd.concat(measured, ignore_index=True)
+
+
+def learned_from(segments: pd.DataFrame) -> Learned:
+    """What `learned_segments` keeps, read back as `learn_segments` returned it (without its notes)."""
+    rules = [
+        [row.segment_id, number, rule["attribute"], rule["operator"], rule["value"]]
+        for row in segments.itertuples()
+        for number, rule in enumerate(json.loads(row.rules), start=1)
+    ]
+    table = pd.DataFrame(rules, columns=RULE_COLUMNS, dtype=object).astype({"condition_number": "int64"})
+    return Learned(segments, table, pd.DataFrame(columns=["topic", "note"]))
+
+
+def learned_scorecard(
+    session: duckdb.DuckDBPyConnection,
+    pursuits: duckdb.DuckDBPyRelation,
+    traits: duckdb.DuckDBPyRelation,
+    segments: duckdb.DuckDBPyRelation,
+) -> pd.DataFrame:
+    """One row per condition: its points, in words, and the pursuits that meet it."""
+    learned = learned_from(segments.order("segment_id").df())
+    listed, wide = learned.segments, wide_traits(session, pursuits, traits)
+    # An adopted segment may have lost its pursuits, and a rule its trait: no evidence, and missing for all.
+    if listed["lift"].notna().any():
+        listed["lift"] = listed["lift"].fillna(1.0)
+    for attribute in set(learned.rules["attribute"]) - set(wide.columns):
+        wide[attribute] = pd.Series(None, index=wide.index, dtype=object)
+    card = learn_scorecard(_pursuits(session, pursuits), wide, learned)
+    names = learned.segments.set_index("segment_id")["segment_name"]
+    card["definition"] = [_definition(row, names) for row in card.itertuples()]
+    keys = card[["attribute", "operator", "value"]].fillna("")
+    card["condition_id"] = [hashlib.md5("|".join(key).encode()).hexdigest() for key in keys.itertuples(index=False)]
+    with np.errstate(invalid="ignore"):
+        card["win_rate"] = card["wins"] / card["n"].where(card["n"] > 0)
+    card["win_rate_low"], card["win_rate_high"] = _wilson(card["wins"].to_numpy(), card["n"].to_numpy())
+    return _typed(card)
+
+
+def _definition(row: object, segment_names: pd.Series) -> str:
+    if pd.isna(row.attribute):
+        return f"everyone ({BASE:.0f} is the overall value per pursuit)"
+    if row.attribute == "segment":
+        return f"segment {segment_names[row.value]}"
+    return words([Condition(row.attribute, row.operator, row.value)])
+
+
+def learned_score_calibration(
+    session: duckdb.DuckDBPyConnection,
+    pursuits: duckdb.DuckDBPyRelation,
+    traits: duckdb.DuckDBPyRelation,
+    orders: duckdb.DuckDBPyRelation,
+) -> pd.DataFrame:
+    """One row per score band: what was predicted before a cut-off, and what happened after it."""
+    sales = session.sql("""
+        select
+            orders.account_id,
+            orders.closed_at as sold_on,
+            cast(case when pursuits.is_margin then orders.margin_amount else orders.net_amount end as double) as amount
+        from orders
+        inner join pursuits on
+            orders.account_id = pursuits.account_id
+            and orders.closed_at >= pursuits.began_at
+            and orders.closed_at < pursuits.horizon_at
+        where pursuits.is_sampled and pursuits.is_won
+        order by orders.account_id, orders.closed_at, orders.order_id
+    """).df()
+    return _typed(score_calibration(_pursuits(session, pursuits), wide_traits(session, pursuits, traits), sales))
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Doubles to 12 digits, and texts as texts also where all are missing."""
+    for name in frame:
+        if frame[name].dtype == "float64":
+            frame[name] = [float(f"{x:.12g}") for x in frame[name]]
+        elif frame[name].dtype == object:
+            frame[name] = frame[name].astype("string")
+    return frame
+
+
+def learned_value_clusters(session: duckdb.DuckDBPyConnection, customers: duckdb.DuckDBPyRelation) -> pd.DataFrame:
+    """One row per cluster and feature, as `value_clusters` has them; `choice`: every number of clusters tried, a JSON array."""
+    frame = session.sql("select * from customers where is_sampled order by account_id").df()
+    learned = value_clusters(frame)
+    # Through Python's own types: JSON knows no NaN.
+    choice = learned.choice.astype(object).where(learned.choice.notna(), None)
+    return learned.centres.assign(choice=json.dumps(choice.to_dict("records"))).astype(CENTRE_TYPES)
+
+
+def learned_backtest(
+    session: duckdb.DuckDBPyConnection,
+    pursuits: duckdb.DuckDBPyRelation,
+    traits: duckdb.DuckDBPyRelation,
+    sales: duckdb.DuckDBPyRelation,
+    spend: duckdb.DuckDBPyRelation,
+    orders: duckdb.DuckDBPyRelation,
+    as_of: duckdb.DuckDBPyRelation,
+) -> pd.DataFrame:
+    """One row per cut-off, scorer, measure and share, as `backtest` has them.
+
+    `MOST_ACCOUNTS` pursuits and as many accounts without one are read, chosen by a hash of the id. Spend is what was spent until
+    the month of an account's first order, scaled up from the sample; accounts that have orders and no pursuit are left out.
+    """
+    paid = """
+        select spend.account_id, spend_month, cast(sum(spend.amount) as double) as amount
+        from spend
+        left join pursuits on spend.account_id = pursuits.account_id
+        left join orders on spend.account_id = orders.account_id and order_number = 1
+        where spend.account_id is not null
+            and (orders.account_id is null or pursuits.account_id is not null and spend_month <= orders.closed_at)
+        group by spend.account_id, spend_month
+    """
+    numbered = session.sql(f"""
+        with accounts as (
+            select account_id, true as is_pursued from pursuits
+            union all
+            select distinct account_id, false from ({paid}) anti join pursuits using (account_id)
+        ), numbered as (
+            select *,
+                row_number() over (partition by is_pursued order by md5(account_id), account_id) as number,
+                count(*) over (partition by is_pursued) as total
+            from accounts
+        )
+        select account_id, true as is_sampled, greatest(total / {MOST_ACCOUNTS}, 1) as weight
+        from numbered where number <= {MOST_ACCOUNTS}
+    """)
+    chosen = session.from_df(numbered.df())
+    frame = session.sql("""
+        select account_id, began_at as began_on, closed_at as closed_on, is_won, cast(value as double) as value
+        from pursuits semi join chosen using (account_id) order by account_id
+    """).df()
+    sold = session.sql("""
+        select account_id, sold_at as sold_on, cast(value as double) as value
+        from sales semi join chosen using (account_id) order by account_id, sold_at, value
+    """).df()
+    spent = session.sql(f"""
+        select account_id, spend_month, amount * weight as amount
+        from ({paid}) join chosen using (account_id) order by account_id, spend_month
+    """).df()
+    last_day = pd.Timestamp(as_of.df()["as_of"].iloc[0])
+    return backtest(frame, wide_traits(session, chosen, traits), sold, spent, as_of=last_day)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import sparse
+from scipy.special import logsumexp
 from scipy.stats import norm
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
@@ -23,18 +24,19 @@ from icp_refinery.leaks import leak_flags
 
 LEVEL = 0.01  # of the permutation test of the whole partition
 CONFIDENCE = 0.95  # simultaneous, over the nodes of one tree
+PROVISIONAL = 0.20  # up to this p accounts are told apart, and nothing is claimed of them
 PERMUTATIONS = 599
-REFITS = 199  # permutations after which the model is fitted again
-REFITTED_ROWS = 4_000
-TESTED_ROWS = 20_000  # the permutation test reads a sample of at most this many pursuits
+PRIOR = 0.05  # variance of an effect that the test looks for, in units of the variance of the outcome
+TESTED_ROWS = 10_000  # the permutation test reads a sample of at most this many pursuits
 FOLDS = 5
 MOST_VALUES = 50  # values of a trait that can appear in a rule; rarer ones fall on the not_in side
 MOST_BINS = 48
 LEAST_PURSUITS = 50
 LEAST_WINS = 15
 LEAST_SUPPORT = 8  # pursuits with a value, for the value to appear in a rule
-PAIR_SUPPORT = 30
+PAIR_SUPPORT = 20
 LEAST_LEAF = 30  # pursuits of a segment
+LIKENESS = 0.6  # of the smaller sides of a split and of the same split without a fold, as a Jaccard index
 LEAST_T = 2.0  # between the sides of a split, on folds that did not choose it
 LEAST_GAIN = 0.01  # of the variance that the model explains, for a split
 TIER_1, TIER_2 = 1.25, 1.0
@@ -175,9 +177,9 @@ def learn_segments(
     robust = _winsorised(value, won)
     score = _centred(_score(won, robust), cells)
     with threadpool_limits(limits=1):
-        p = _whole_partition_p(coded, won, score, cells, seed)
+        p = _permutation_p(coded, won, score, cells, seed)
         notes.append(("permutation test", f"p = {p:.3f} by permutation within periods"))
-        if p > LEVEL:
+        if p > max(LEVEL, PROVISIONAL):
             return _one_segment(frame, value, notes)
         fold = _folds(n, cells, seed)
         predicted = _teach(coded, score, fold, seed)
@@ -185,17 +187,15 @@ def learn_segments(
     everyone = np.ones(n, dtype=bool)
     tree = _grow(coded, target, everyone, max_segments, max_conditions)
     crossed = np.empty(n, dtype=int)
-    free, kept = 0.0, 0.0
+    kept, free = np.empty(n), np.empty(n)
     for k in range(FOLDS):
         held, taught = fold == k, predicted[:, k]
         again = _refitted(tree, coded, taught, ~held)
         crossed[held] = _leaf_of(again, coded, held)
-        kept += score[held] @ _leaf_means(again, coded, taught, ~held, held)
+        kept[held] = _leaf_means(again, coded, taught, ~held, held)
         other = _grow(coded, taught, ~held, max_segments, max_conditions)
-        free += score[held] @ _leaf_means(other, coded, taught, ~held, held)
-    # Folds choose sets and thresholds, not the traits of the tree: by how much trees that choose these too, without
-    # the fold, explain less of it, by so much are the effects shrunk.
-    shrinkage = float(np.clip(free / kept, 0, 1)) if kept > 0 else 0.0
+        free[held] = _leaf_means(other, coded, taught, ~held, held)
+    shrinkage = _shrinkage(score, kept, free)
     looked_at = len(tree)
     tree, crossed = _pruned(tree, crossed, target, score)
     leaves = sorted(set(_leaves_under(tree, 0)))
@@ -206,6 +206,9 @@ def learn_segments(
     notes.append(("shrinkage", f"effects times {shrinkage:.2f}"))
     notes.append(("cross-fit", f"{np.mean(own == crossed):.0%} of pursuits keep their segment without their fold"))
     figures = _figures(leaves, looked_at, shrinkage, crossed, robust, value, won, cells)
+    if p > LEVEL:
+        # All effects may still be none, so every interval has room for that: an order of accounts, and no claim.
+        figures = figures._replace(low=np.fmin(figures.low, 1.0), high=np.fmax(figures.high, 1.0))
     return _tables(tree, leaves, coded, own, figures, frame, value, p, notes)
 
 
@@ -385,132 +388,77 @@ def _folds(n: int, cells: np.ndarray, seed: int) -> np.ndarray:
 # --------------------------------------------------------------------------------------------- the test
 
 
-def _whole_partition_p(traits: list[Trait], won: np.ndarray, score: np.ndarray, cells: np.ndarray, seed: int) -> float:
-    """Test that no trait matters: two permutation tests, the smaller p doubled.
-
-    The search over values and pairs is quick. Where it does not decide, the model is fitted again to each permutation,
-    which sees many small effects at once; it stops at the first that explains as much as the data.
-    """
-    quick = _permutation_p(traits, won, score, cells, seed)
-    if 2 * quick <= LEVEL:
-        return 2 * quick
-    rng = np.random.default_rng(seed + 2)
-    n = len(score)
-    rows = np.sort(rng.choice(n, REFITTED_ROWS, replace=False)) if n > REFITTED_ROWS else np.arange(n)
-    x = np.stack([t.raw[rows] for t in traits], axis=1)
-    kinds = [not t.is_numeric for t in traits]
-    y, cells = score[rows], cells[rows]
-    by_cell = np.argsort(cells, kind="stable")
-    everyone = np.ones(len(rows), dtype=bool)
-
-    def explained(outcome: np.ndarray) -> float:
-        return float(_boosted(x, kinds, outcome, everyone, seed, rounds=20, rate=0.2).var())
-
-    observed = explained(y)
-    for done in range(1, REFITS + 1):
-        shuffled = np.empty_like(y)
-        shuffled[by_cell] = y[np.lexsort((rng.random(len(rows)), cells))]
-        if explained(shuffled) >= observed:
-            # the first exceedance after `done` permutations: 1 / done is a valid p (Besag and Clifford 1991)
-            return min(1.0, 2 * min(quick, 1 / done))
-    return min(1.0, 2 * min(quick, 1 / (REFITS + 1)))
-
-
 def _permutation_p(traits: list[Trait], won: np.ndarray, score: np.ndarray, cells: np.ndarray, seed: int) -> float:
     """Test whether any trait, or pair of traits, goes with winning or value more than chance gives.
 
-    Outcomes are permuted within periods; every permutation is searched as the data were, so that having looked at
-    many traits is paid for. Four statistics (the largest effect of a value, of a pair of values, of a whole trait,
-    of a pair of traits) are combined by the smallest of their p values, itself ranked among the permutations.
+    The statistic is the likelihood ratio of "one value, range or pair of them has a normal effect" against "none has", averaged
+    over all of them (the exponential average of Andrews and Ploberger 1994): unlike the largest effect it gains from several
+    values that each tell a little. Outcomes are permuted within periods and every permutation is searched as
+    the data were, so that having looked at many traits is paid for.
     """
     rng = np.random.default_rng(seed + 1)
     n = len(won)
     rows = np.sort(rng.choice(n, TESTED_ROWS, replace=False)) if n > TESTED_ROWS else np.arange(n)
-    single, single_owner, pairs, pair_owner = _indicators(traits, rows)
+    families = [part for part in _indicators(traits, rows) if sum(p.shape[1] for p in part)]
     cells = cells[rows]
     outcomes = [_centred(won[rows].astype(float), cells), _centred(score[rows], cells)]
     outcomes = [y / y.std() for y in outcomes if y.std() > 1e-12]
-    if not outcomes or single.shape[1] == 0:
+    if not outcomes or not families:
         return 1.0
     by_cell = np.argsort(cells, kind="stable")
     sorted_cells = cells[by_cell]
-    order = np.empty((PERMUTATIONS + 1, len(rows)), dtype=np.int32)
-    order[0] = np.arange(len(rows))
+    order = np.empty((len(rows), PERMUTATIONS + 1), dtype=np.int32)
+    order[:, 0] = np.arange(len(rows))
     for b in range(1, PERMUTATIONS + 1):
-        shuffled = np.lexsort((rng.random(len(rows)), sorted_cells))
-        order[b, by_cell] = by_cell[shuffled]
-    statistics = [np.zeros(PERMUTATIONS + 1) for _ in range(4)]
+        order[by_cell, b] = by_cell[np.lexsort((rng.random(len(rows)), sorted_cells))]
+    averages = []
     for y in outcomes:
-        permuted = y[order].T.astype(np.float32)
-        for features, owner, at in ((single, single_owner, 0), (pairs, pair_owner, 2)):
-            # of each trait (pair): the sum of squares between its values, as in an analysis of variance
-            between = np.zeros((owner.max(initial=-1) + 1, PERMUTATIONS + 1))
-            size = np.asarray(features.sum(axis=0)).ravel()[:, None]
-            for start in range(0, features.shape[1], 2000):
-                part = slice(start, start + 2000)
-                sums = np.asarray(features[:, part].T @ permuted)
-                statistics[at] = np.maximum(statistics[at], np.abs(_standardised(sums)).max(axis=0))
-                np.add.at(between, owner[part], sums**2 / (size[part] + 10))
-            if len(between):
-                evened = _standardised(np.cbrt(between)).max(axis=0)
-                statistics[at + 1] = np.maximum(statistics[at + 1], evened)
-    stacked = np.stack(statistics)
-    above = (stacked[:, None, :] >= stacked[:, :, None] - 1e-9).mean(axis=2)
-    smallest = above.min(axis=0)
-    return float((smallest <= smallest[0] + 1e-12).mean())
+        permuted = y.astype(np.float32)[order]
+        for family in families:  # singles and pairs weigh the same, however many there are
+            ratios = [_log_ratios(features, permuted) for features in family if features.shape[1]]
+            averages.append(logsumexp(np.concatenate(ratios), axis=0) - np.log(sum(len(r) for r in ratios)))
+    statistic = logsumexp(np.stack(averages), axis=0)
+    return float((statistic >= statistic[0] - 1e-9).mean())
 
 
-def _standardised(sums: np.ndarray) -> np.ndarray:
+def _log_ratios(features: sparse.csc_matrix, outcomes: np.ndarray) -> np.ndarray:
+    """Log likelihood ratios, features × outcomes, of an effect with variance PRIOR against none."""
+    sums = np.asarray(features.T @ outcomes)
     spread = sums.std(axis=1, keepdims=True)
-    return np.divide(sums - sums.mean(axis=1, keepdims=True), spread, out=np.zeros_like(sums), where=spread > 1e-9)
+    z = np.divide(sums - sums.mean(axis=1, keepdims=True), spread, out=np.zeros_like(sums), where=spread > 1e-9)
+    size = PRIOR * np.asarray(features.sum(axis=0), dtype=float).reshape(-1, 1)
+    return z**2 * (size / (2 * (1 + size))) - np.log1p(size) / 2
 
 
-def _indicators(traits: list[Trait], rows: np.ndarray) -> tuple[sparse.csc_matrix, np.ndarray, sparse.csc_matrix, np.ndarray]:
-    """Indicators of values (of ranges, for numbers) and of pairs of values, and whose trait (pair) each one is."""
-    n = len(rows)
-    coarse: list[np.ndarray] = []
-    single: list[np.ndarray] = []
-    owner: list[int] = []
-    for number, t in enumerate(traits):
-        codes = t.codes[rows]
-        made = []
-        if t.is_numeric:
-            present = codes != t.missing
+def _indicators(traits: list[Trait], rows: np.ndarray) -> tuple[list[sparse.csc_matrix], list[sparse.csc_matrix]]:
+    """Indicators of values (of ranges, for numbers), and of pairs of them: a matrix each for a trait and a pair of traits."""
+    single, paired = [], []
+    for trait in traits:
+        codes = trait.codes[rows]
+        if trait.is_numeric:
+            present = codes != trait.missing
             cuts = np.unique(np.quantile(codes[present], np.linspace(0, 1, 9)[1:-1])) if present.any() else []
-            bands = np.searchsorted(np.asarray(cuts), codes, side="right")
-            made = [present & (bands == band) for band in range(len(cuts) + 1)]
-            made += [present & (codes >= cut) for cut in cuts]
-            codes = np.where(present, bands // 2, len(cuts) + 1)
-            made += [~present]
+            band = np.where(present, np.searchsorted(np.asarray(cuts), codes, side="right"), -1)
+            last = len(cuts)
+            ranges = [(i, j) for i in range(last + 1) for j in range(i, last + 1) if (i, j) != (0, last)]
+            made = [(band >= i) & (band <= j) for i, j in [*ranges, (-1, -1)]]
+            wide = [m for m, (i, j) in zip(made, ranges, strict=False) if j - i in (1, 3)]
         else:
-            made = [codes == c for c in np.unique(codes)]
-        made = [m for m in made if min(m.sum(), n - m.sum()) >= LEAST_SUPPORT]
-        single += made
-        owner += [number] * len(made)
-        coarse.append(np.unique(codes, return_inverse=True)[1])
-    columns = sparse.csc_matrix(np.stack(single, axis=1).astype(np.float32)) if single else _empty(n)
-    data, pair_owner, width = [], [], 0
-    for i in range(len(traits)):
-        for j in range(i + 1, len(traits)):
-            both = coarse[i] * (coarse[j].max() + 1) + coarse[j]
-            count = np.bincount(both)
-            kept = np.flatnonzero(count >= PAIR_SUPPORT)
-            place = np.full(len(count), -1)
-            place[kept] = width + np.arange(len(kept))
-            data.append(place[both])
-            pair_owner += [len(data) - 1] * len(kept)
-            width += len(kept)
-    if not width:
-        return columns, np.array(owner, dtype=int), _empty(n), np.zeros(0, dtype=int)
-    columns_of = np.stack(data, axis=1)
-    row, column = np.nonzero(columns_of >= 0)
-    ones = np.ones(len(row), dtype=np.float32)
-    pairs = sparse.csc_matrix((ones, (row, columns_of[row, column])), shape=(n, width))
-    return columns, np.array(owner, dtype=int), pairs, np.array(pair_owner, dtype=int)
+            made = wide = [codes == code for code in np.unique(codes)]
+        single.append(_sparse(made, len(rows), LEAST_SUPPORT))
+        paired.append(_sparse(wide, len(rows), PAIR_SUPPORT))
+    pairs = []
+    for i, one in enumerate(paired):
+        for other in paired[i + 1 :]:
+            left, right = np.nonzero((one.T @ other).toarray() >= PAIR_SUPPORT)
+            if len(left):
+                pairs.append(one[:, left].multiply(other[:, right]).tocsc())
+    return single, pairs
 
 
-def _empty(n: int) -> sparse.csc_matrix:
-    return sparse.csc_matrix((n, 0), dtype=np.float32)
+def _sparse(made: list[np.ndarray], n: int, least: int) -> sparse.csc_matrix:
+    kept = [m for m in made if least <= m.sum() <= n - least]
+    return sparse.csc_matrix(np.stack(kept, axis=1).astype(np.float32)) if kept else sparse.csc_matrix((n, 0), dtype=np.float32)
 
 
 # -------------------------------------------------------------------------------------------- the model
@@ -550,12 +498,10 @@ def _boosted(
     y: np.ndarray,
     train: np.ndarray,
     seed: int,
-    rounds: int = 60,
-    rate: float = 0.1,
 ) -> np.ndarray:
     model = HistGradientBoostingRegressor(
-        learning_rate=rate,
-        max_iter=rounds,
+        learning_rate=0.1,
+        max_iter=60,
         max_leaf_nodes=3,
         min_samples_leaf=30,
         l2_regularization=20.0,
@@ -628,8 +574,12 @@ def _split_of(
     allowed: dict[int, np.ndarray],
     least: int,
     missing_split: bool,
+    like: np.ndarray | None = None,
 ) -> Split:
-    """The best split of a node on one trait; gain 0 where there is none with `least` rows on both sides."""
+    """The best split of a node on one trait; gain 0 where there is none with `least` rows on both sides.
+
+    With `like` (the codes that go left) only splits are looked at both of whose sides are much the same as its sides.
+    """
     nothing = Split(0.0, number, missing_split, np.zeros(trait.size, dtype=bool))
     codes = trait.codes[rows]
     count = np.bincount(codes, minlength=trait.size).astype(float)
@@ -667,6 +617,11 @@ def _split_of(
     left_n, left_sum = counts[:-1], totals[:-1]
     right_n, right_sum = counts[-1] - left_n, totals[-1] - left_sum
     valid = (left_n >= least) & (right_n >= least)
+    if like is not None:
+        both_left = np.cumsum([count[[c for c in g if like[c]]].sum() for g in groups])
+        only_left, only_like = left_n - both_left[:-1], both_left[-1] - both_left[:-1]
+        apart, both_right = only_left + only_like, right_n - only_like
+        valid &= np.minimum(both_left[:-1], both_right) >= LIKENESS * (np.minimum(both_left[:-1], both_right) + apart)
     if not valid.any():
         return nothing
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -679,25 +634,48 @@ def _split_of(
 
 
 def _refitted(tree: list[Node], traits: list[Trait], target: np.ndarray, train: np.ndarray) -> list[Node]:
-    """The same tree with sets and thresholds chosen again from `train` rows only."""
+    """The same tree with each split's set or threshold chosen again from `train` rows only, to place other rows.
+
+    Each split is chosen among the rows that its node really has: were they those of the splits chosen again above it, one
+    that turns out differently would make other segments of all that is below.
+    """
     made = list(tree)
     rows = {0: np.flatnonzero(train)}
     least = max(10, round(0.01 * len(rows[0])))
-    for number in range(len(tree)):
-        node = made[number]
+    for number, node in enumerate(tree):
         if node.trait < 0:
             continue
-        here = rows[number]
-        split = _split_of(traits[node.trait], node.trait, target[here], here, node.allowed, least, node.is_missing_split)
-        if split.gain <= 0:
-            left = np.zeros(traits[node.trait].size, dtype=bool)
-            left |= tree[node.left].allowed[node.trait]
-            split = Split(0.0, node.trait, node.is_missing_split, left)
-        goes_left = split.left[traits[node.trait].codes[here]]
+        here, trait = rows[number], traits[node.trait]
+        own = tree[node.left].allowed[node.trait]
+        split = _split_of(trait, node.trait, target[here], here, node.allowed, least, node.is_missing_split, own)
+        left = _for_all_codes(split.left if split.gain > 0 else own, trait, node.allowed.get(node.trait))
+        goes_left = own[trait.codes[here]]
         for child, side in ((node.left, True), (node.right, False)):
-            made[child] = made[child]._replace(allowed=_narrowed(node.allowed, split, side, traits))
+            made[child] = made[child]._replace(allowed={node.trait: left == side})
             rows[child] = here[goes_left == side]
     return made
+
+
+def _for_all_codes(left: np.ndarray, trait: Trait, mask: np.ndarray | None) -> np.ndarray:
+    """A side also for codes that are not in the node: of numbers that of the nearest, else the lower side."""
+    if mask is None or mask.all():
+        return left
+    if not trait.is_numeric or not mask[:-1].any():
+        return left | ~mask
+    bins = np.flatnonzero(mask[:-1])
+    nearest = np.clip(np.arange(trait.size - 1), bins[0], bins[-1])
+    return np.append(left[nearest], left[-1] if mask[-1] else left[bins[0]])
+
+
+def _shrinkage(score: np.ndarray, kept: np.ndarray, free: np.ndarray) -> float:
+    """By how much the effects are too large because the tree chose its traits with all folds in sight.
+
+    `kept` are the predictions of trees that choose sets and thresholds without the fold, `free` of those that choose the
+    traits as well. The ratio of what both explain is drawn to 1 by the standard error of their difference.
+    """
+    noise = float(np.sqrt((score**2 * (kept - free) ** 2).sum()))
+    with_choice, without = max(float(score @ kept), 0.0), max(float(score @ free), 0.0)
+    return min((without + noise) / (with_choice + noise), 1.0) if with_choice + noise > 0 else 1.0
 
 
 def _pruned(tree: list[Node], leaf: np.ndarray, target: np.ndarray, score: np.ndarray) -> tuple[list[Node], np.ndarray]:
@@ -889,7 +867,7 @@ def _tables(
         worth = figures.overall + (figures.estimate[i] - 1) * (figures.overall if figures.is_ratio else figures.unit)
         lift = float(figures.estimate[i]) if figures.is_ratio else np.nan
         observed = [n, wins, wins / n if n else np.nan, rate_low, rate_high]
-        evidence = f"permutation p = {p:.3f}"
+        evidence = f"permutation p = {p:.3f}" if p <= LEVEL else f"{NO_EVIDENCE}: permutation p = {p:.3f}"
         tier = tier_of(low, high)
         segments.append([key, name, _definition(conditions), tier, *observed, float(worth), lift, low, high, evidence])
         rules += [[key, j + 1, *condition] for j, condition in enumerate(conditions)]

@@ -56,7 +56,8 @@ class World(NamedTuple):
 
     `pursuits` and `traits` are as `learn_segments` takes them. `expected_value` (per account) is the true
     expected value of a pursuit, `is_planted` says where a rule raises it, and `is_prospect` marks accounts
-    that were not pursued yet.
+    that were not pursued yet. `sales` (`account_id`, `sold_on`, `value`) are the orders that the values add up, and
+    everything is as of the end of the day `as_of`.
     """
 
     pursuits: pd.DataFrame
@@ -65,6 +66,8 @@ class World(NamedTuple):
     is_planted: pd.Series
     is_prospect: pd.Series
     kind: str
+    sales: pd.DataFrame
+    as_of: pd.Timestamp
 
 
 def world(
@@ -149,7 +152,18 @@ def world(
         pd.Series(planted, index=ids, name="is_planted"),
         pd.Series(~pursued, index=ids, name="is_prospect"),
         kind if signal else "none",
+        _sales(frame, renewed=(won & renews & (months >= 12))[pursued]),
+        as_of,
     )
+
+
+def _sales(pursuits: pd.DataFrame, renewed: np.ndarray) -> pd.DataFrame:
+    """The order that won, and its renewal a year later, which is worth the same."""
+    orders = pursuits[["account_id", "closed_on", "value"]].set_axis(["account_id", "sold_on", "value"], axis=1)
+    orders = orders.assign(value=np.where(renewed, orders["value"] / 2, orders["value"]))[pursuits["is_won"]]
+    again = orders[renewed[pursuits["is_won"]]]
+    again = again.assign(sold_on=again["sold_on"] + pd.Timedelta(days=366))
+    return pd.concat([orders, again]).sort_values(["account_id", "sold_on"], ignore_index=True)
 
 
 def matches(rule: Rule, traits: pd.DataFrame) -> np.ndarray:

@@ -104,6 +104,35 @@ def test_contract_customers_are_told_apart_by_what_they_did(customers: pd.DataFr
     assert sorted(joined["cluster"].unique()) == list(range(1, len(means) + 1))
 
 
+def test_a_cluster_that_expands_less_than_customers_at_large_is_not_named_for_it():
+    random = np.random.default_rng(0)
+    large, live = np.arange(300) < 100, np.arange(300) < 200
+    # All large customers grew, and 60 of 100 of the others.
+    grown = large | (np.arange(300) % 5 < 3)
+    start = np.where(large, 60_000, 6_000) * random.lognormal(0, 0.2, 300)
+    frame = pd.DataFrame(
+        {
+            "account_id": [f"c{number:04d}" for number in range(300)],
+            "net_amount": start * 3,
+            "margin_amount": np.nan,
+            "current_mrr": np.where(live, start / 12, 0),
+            "peak_mrr": start / 12,
+            "first_annual_contract_value": start,
+            "renewals_due": 3,
+            "renewals_made": np.where(live, 3, 1),
+            "expansion_count": np.where(grown, 1, 0),
+            "expansion_order_count": np.where(large, random.integers(2, 5, 300), 0),
+            "is_first_order_multi_year": False,
+            "tenure_months": 40,
+            "first_order_at": pd.Timestamp("2022-01-01"),
+            "last_order_at": pd.Timestamp("2025-01-01"),
+        }
+    )
+    result = value_clusters(frame)
+    planted = np.repeat(["expanders", "steady subscribers", "churned after renewing"], 100)
+    assert (result.assignments["cluster_name"].to_numpy() == planted).mean() > 0.97
+
+
 def test_buyers_without_contracts_are_told_apart_by_recency_and_frequency(buyers: pd.DataFrame):
     result = value_clusters(buyers)
     planted = np.repeat(["one-time buyers", "lapsed buyers", "frequent buyers"], [60, 80, 100])

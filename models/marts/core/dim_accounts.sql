@@ -33,6 +33,14 @@ segments as (
     select * from {{ ref('int_accounts__segments') }}
 ),
 
+fit_scores as (
+    select * from {{ ref('int_accounts__fit_scores') }}
+),
+
+clusters as (
+    select * from {{ ref('int_customers__value_clusters') }}
+),
+
 merged as (
     select
         resolved_account_id as account_id,
@@ -52,11 +60,13 @@ survivors as (
         customers.account_id is not null as is_customer,
         parents.resolved_account_id as resolved_parent_id,
         segments.segment_id,
-        segments.tier
+        segments.tier,
+        clusters.value_cluster
     from accounts
     cross join as_of
     inner join merged on accounts.account_id = merged.account_id
     left join segments on accounts.account_id = segments.account_id
+    left join clusters on accounts.account_id = clusters.account_id
     left join customers on accounts.account_id = customers.account_id
     left join opportunities on accounts.account_id = opportunities.account_id
     left join engaged on accounts.account_id = engaged.account_id
@@ -80,6 +90,10 @@ select
     parents.account_id as parent_account_id,
     segment_id,
     tier,
+    fit_scores.reason_1,
+    fit_scores.reason_2,
+    fit_scores.reason_3,
+    value_cluster,
     industry,
     country,
     region,
@@ -87,9 +101,11 @@ select
     case when domain is null then false else count(*) over (partition by lower(domain)) > 1 end as has_duplicate_domain,
     employee_count,
     annual_revenue,
+    fit_scores.fit_score,
     cast(merged_account_count as integer) as merged_account_count,
     created_at
 from survivors
+left join fit_scores on survivors.account_id = fit_scores.account_id
 left join present as parents
     on
         survivors.resolved_parent_id = parents.account_id

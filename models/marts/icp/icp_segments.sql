@@ -1,7 +1,18 @@
 with
 
-learned as (
-    select * from {{ ref('learned_segments') }}
+segments as (
+    select
+        figures.*,
+        versions.adoption_number,
+        versions.tier_by_figures,
+        versions.override_reason,
+        versions.is_tier_overridden,
+        case when versions.adoption_number is null then 'learned' else 'adopted' end as status
+    from {{ ref('learned_segments_in_force') }} as figures
+    inner join {{ ref('int_icp_versions__segments') }} as versions
+        on
+            figures.segment_id = versions.segment_id
+            and versions.is_in_force
 ),
 
 accounts as (
@@ -10,6 +21,21 @@ accounts as (
 
 orders as (
     select * from {{ ref('fct_orders') }}
+),
+
+-- What an adopted segment was chosen on does not test it: these pursuits were closed later.
+new_pursuit_counts as (
+    select
+        placed.segment_id,
+        count(*) as new_pursuit_count
+    from {{ ref('int_pursuits') }} as pursuits
+    inner join accounts as placed on pursuits.account_id = placed.account_id
+    inner join {{ ref('int_icp_versions') }} as versions
+        on
+            versions.is_in_force
+            and pursuits.closed_at >= {{ add_days('versions.learned_as_of', 1) }}
+    where pursuits.is_sampled
+    group by placed.segment_id
 ),
 
 account_counts as (
@@ -60,24 +86,31 @@ retention as (
 )
 
 select
-    learned.segment_id,
-    learned.segment_name,
-    learned.definition,
-    learned.tier,
-    learned.evidence,
+    segments.segment_id,
+    segments.segment_name,
+    segments.definition,
+    segments.tier,
+    segments.status,
+    segments.tier_by_figures,
+    segments.measured_tier,
+    segments.override_reason,
+    segments.evidence,
+    segments.is_tier_overridden,
+    segments.adoption_number,
     cast(coalesce(account_counts.account_count, 0) as integer) as account_count,
     cast(coalesce(account_counts.customer_count, 0) as integer) as customer_count,
     cast(coalesce(order_figures.order_count, 0) as integer) as order_count,
     cast(coalesce(opportunity_counts.opportunity_count, 0) as integer) as opportunity_count,
-    cast(learned.pursuits as integer) as pursuit_count,
-    cast(learned.wins as integer) as won_pursuit_count,
-    cast(learned.win_rate as double) as win_rate,
-    cast(learned.win_rate_low as double) as win_rate_low,
-    cast(learned.win_rate_high as double) as win_rate_high,
-    cast(learned.value_per_pursuit as double) as value_per_pursuit,
-    cast(learned.lift as double) as lift,
-    cast(learned.lift_low as double) as lift_low,
-    cast(learned.lift_high as double) as lift_high,
+    cast(segments.pursuits as integer) as pursuit_count,
+    cast(segments.wins as integer) as won_pursuit_count,
+    cast(coalesce(new_pursuit_counts.new_pursuit_count, 0) as integer) as new_pursuit_count,
+    cast(segments.win_rate as double) as win_rate,
+    cast(segments.win_rate_low as double) as win_rate_low,
+    cast(segments.win_rate_high as double) as win_rate_high,
+    cast(segments.value_per_pursuit as double) as value_per_pursuit,
+    cast(segments.lift as double) as lift,
+    cast(segments.lift_low as double) as lift_low,
+    cast(segments.lift_high as double) as lift_high,
     cast(opportunity_counts.median_days_to_close as double) as median_days_to_close,
     cast(coalesce(opportunity_counts.won_with_dates_count, 0) as integer) as won_with_dates_count,
     cast(coalesce(order_figures.net_amount, 0) as decimal(18, 4)) as net_amount,
@@ -91,8 +124,9 @@ select
     retention.customer_retention,
     retention.gross_revenue_retention,
     retention.net_revenue_retention
-from learned
-left join account_counts on learned.segment_id = account_counts.segment_id
-left join opportunity_counts on learned.segment_id = opportunity_counts.segment_id
-left join order_figures on learned.segment_id = order_figures.segment_id
-left join retention on learned.segment_id = retention.segment_id
+from segments
+left join new_pursuit_counts on segments.segment_id = new_pursuit_counts.segment_id
+left join account_counts on segments.segment_id = account_counts.segment_id
+left join opportunity_counts on segments.segment_id = opportunity_counts.segment_id
+left join order_figures on segments.segment_id = order_figures.segment_id
+left join retention on segments.segment_id = retention.segment_id

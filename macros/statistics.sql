@@ -1,0 +1,21 @@
+{#- The ends of Wilson's 95 % interval of a rate, count / n; null where n is 0. -#}
+{% macro wilson_low(count, n) -%}
+    {{ wilson_end(count, n, '-') }}
+{%- endmacro %}
+
+
+{% macro wilson_high(count, n) -%}
+    {{ wilson_end(count, n, '+') }}
+{%- endmacro %}
+
+
+{% macro wilson_end(count, n, side) -%}
+    {%- set z = 1.959963984540054 -%}
+    {%- set count = 'cast(' ~ count ~ ' as double)' -%}
+    {%- set n = 'cast(' ~ n ~ ' as double)' -%}
+    case
+        when {{ n }} > 0 then least(greatest((
+            {{ count }} + {{ z * z / 2 }} {{ side }} {{ z }} * sqrt({{ count }} * ({{ n }} - {{ count }}) / {{ n }} + {{ z * z / 4 }})
+        ) / ({{ n }} + {{ z * z }}), 0), 1)
+    end
+{%- endmacro %}

@@ -1,0 +1,25 @@
+with
+
+-- A broken rule stops the build here.
+problems as (
+    select min_by(sentence, place) as sentence
+    from {{ ref('rule_problems') }}
+    where source = 'assumptions'
+),
+
+checked as (
+    select {{ stop_with('sentence') }} as stopped
+    from problems
+)
+
+select
+    assumptions.profile,
+    {{ condition_id() }} as condition_id,
+    assumptions.believed_by,
+    assumptions.attribute,
+    assumptions.operator,
+    assumptions.value,
+    assumptions.note
+from {{ ref('assumptions') }} as assumptions
+cross join checked
+where checked.stopped is null

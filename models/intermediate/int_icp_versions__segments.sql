@@ -1,0 +1,52 @@
+with
+
+versions as (
+    select * from {{ ref('int_icp_versions') }}
+),
+
+adopted as (
+    select * from {{ ref('adopted_segments') }}
+)
+
+select
+    versions.icp_version,
+    versions.adoption_number,
+    adopted.segment_id,
+    adopted.segment_name,
+    adopted.definition,
+    coalesce(adopted.tier_override, adopted.tier) as tier,
+    adopted.tier as tier_by_figures,
+    adopted.override_reason,
+    versions.is_in_force,
+    coalesce(adopted.tier_override <> adopted.tier, false) as is_tier_overridden,
+    cast(adopted.pursuits as integer) as pursuit_count,
+    cast(adopted.wins as integer) as won_pursuit_count,
+    cast(adopted.win_rate as double) as win_rate,
+    cast(adopted.value_per_pursuit as double) as value_per_pursuit,
+    cast(adopted.lift as double) as lift,
+    cast(adopted.lift_low as double) as lift_low,
+    cast(adopted.lift_high as double) as lift_high
+from versions
+inner join adopted on versions.adoption_number = cast(adopted.adoption_number as integer)
+union all
+select
+    versions.icp_version,
+    versions.adoption_number,
+    learned.segment_id,
+    learned.segment_name,
+    learned.definition,
+    learned.tier,
+    learned.tier as tier_by_figures,
+    cast(null as varchar) as override_reason,
+    versions.is_in_force,
+    false as is_tier_overridden,
+    cast(learned.pursuits as integer) as pursuit_count,
+    cast(learned.wins as integer) as won_pursuit_count,
+    cast(learned.win_rate as double) as win_rate,
+    cast(learned.value_per_pursuit as double) as value_per_pursuit,
+    cast(learned.lift as double) as lift,
+    cast(learned.lift_low as double) as lift_low,
+    cast(learned.lift_high as double) as lift_high
+from versions
+cross join {{ ref('learned_segments') }} as learned
+where versions.icp_version = 'learned'

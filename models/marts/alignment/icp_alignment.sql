@@ -1,0 +1,177 @@
+{% set counts = ['account', 'lead', 'mql', 'sql', 'opportunity', 'win'] %}
+
+with
+
+as_of as (
+    select * from {{ ref('int_as_of') }}
+),
+
+cycles as (
+    select * from {{ ref('int_cycles') }}
+),
+
+first_cycle as (
+    select min(cycle_start) as cycle_start
+    from cycles
+),
+
+segments as (
+    select * from {{ ref('int_accounts__segments') }}
+),
+
+entries as (
+    select
+        *,
+        {{ cycle_of('entered_at') }} as cycle_start
+    from {{ ref('int_stage_entries') }}
+),
+
+tiers as (
+    select tier from {{ ref('icp_segments') }}
+    union
+    select 'unassigned' as tier
+),
+
+-- What is older than the first cycle is there from its beginning.
+account_changes as (
+    select
+        lifespans.tier,
+        greatest({{ cycle_of('lifespans.exists_from') }}, first_cycle.cycle_start) as cycle_start
+    from {{ ref('int_accounts__lifespans') }} as lifespans
+    cross join first_cycle
+),
+
+new_accounts as (
+    select
+        tier,
+        cycle_start,
+        count(*) as account_count
+    from account_changes
+    group by tier, cycle_start
+),
+
+entry_counts as (
+    select
+        tier,
+        cycle_start,
+        count(*) filter (where stage = 'lead') as lead_count,
+        count(*) filter (where stage = 'mql') as mql_count,
+        count(*) filter (where stage = 'sql') as sql_count,
+        count(*) filter (where stage = 'opportunity') as opportunity_count,
+        count(*) filter (where stage = 'won') as win_count,
+        sum(deal_size) filter (where stage = 'won') as won_value
+    from entries
+    group by tier, cycle_start
+),
+
+spend as (
+    select
+        coalesce(segments.tier, 'unassigned') as tier,
+        spend.cycle_start,
+        sum(spend.amount) as spend
+    from {{ ref('int_accounts__campaign_spend') }} as spend
+    left join segments on spend.account_id = segments.account_id
+    group by coalesce(segments.tier, 'unassigned'), spend.cycle_start
+),
+
+-- What Sales qualified has half a year to be won; younger ones are not judged yet.
+qualified as (
+    select
+        entries.record_id,
+        entries.tier,
+        entries.cycle_start,
+        max(case when {{ days_between('entries.entered_at', 'wins.entered_at') }} between 0 and 180 then 1 else 0 end) as won
+    from entries
+    cross join as_of
+    left join entries as wins
+        on
+            entries.account_id = wins.account_id
+            and wins.stage = 'won'
+    where
+        entries.stage = 'sql'
+        and {{ days_between('entries.entered_at', 'as_of.as_of') }} >= 180
+    group by entries.record_id, entries.tier, entries.cycle_start
+),
+
+qualified_counts as (
+    select
+        tier,
+        cycle_start,
+        count(*) as matured_sql_count,
+        sum(won) as won_sql_count
+    from qualified
+    group by tier, cycle_start
+),
+
+joined as (
+    select
+        cycles.cycle_start,
+        cycles.cycle_end,
+        tiers.tier,
+        cycles.is_finished,
+        sum(coalesce(new_accounts.account_count, 0)) over (
+            partition by tiers.tier
+            order by cycles.cycle_start
+            rows between unbounded preceding and current row
+        ) as account_count,
+        coalesce(entry_counts.lead_count, 0) as lead_count,
+        coalesce(entry_counts.mql_count, 0) as mql_count,
+        coalesce(entry_counts.sql_count, 0) as sql_count,
+        coalesce(entry_counts.opportunity_count, 0) as opportunity_count,
+        coalesce(entry_counts.win_count, 0) as win_count,
+        coalesce(entry_counts.won_value, 0) as won_value,
+        coalesce(spend.spend, 0) as spend,
+        coalesce(qualified_counts.matured_sql_count, 0) as matured_sql_count,
+        coalesce(qualified_counts.won_sql_count, 0) as won_sql_count
+    from cycles
+    cross join tiers
+    left join new_accounts
+        on
+            cycles.cycle_start = new_accounts.cycle_start
+            and tiers.tier = new_accounts.tier
+    left join entry_counts
+        on
+            cycles.cycle_start = entry_counts.cycle_start
+            and tiers.tier = entry_counts.tier
+    left join spend
+        on
+            cycles.cycle_start = spend.cycle_start
+            and tiers.tier = spend.tier
+    left join qualified_counts
+        on
+            cycles.cycle_start = qualified_counts.cycle_start
+            and tiers.tier = qualified_counts.tier
+),
+
+totals as (
+    select
+        *,
+        {% for name in counts -%}
+        sum({{ name }}_count) over (partition by cycle_start) as {{ name }}_total,
+        {% endfor -%}
+        sum(won_value) over (partition by cycle_start) as won_value_total,
+        sum(spend) over (partition by cycle_start) as spend_total
+    from joined
+)
+
+select
+    cycle_start,
+    cycle_end,
+    tier,
+    is_finished,
+    {% for name in counts -%}
+    cast({{ name }}_count as integer) as {{ name }}_count,
+    cast({{ name }}_total as integer) as {{ name }}_total,
+    {{ name }}_count / nullif(cast({{ name }}_total as double), 0) as {{ name }}_share,
+    {% endfor -%}
+    {% for name in ['won_value', 'spend'] -%}
+    cast({{ name }} as decimal(18, 4)) as {{ name }},
+    cast({{ name }}_total as decimal(18, 4)) as {{ name }}_total,
+    cast({{ name }} as double) / nullif(cast({{ name }}_total as double), 0) as {{ name }}_share,
+    {% endfor -%}
+    cast(matured_sql_count as integer) as matured_sql_count,
+    cast(won_sql_count as integer) as won_sql_count,
+    won_sql_count / nullif(cast(matured_sql_count as double), 0) as qualification_accuracy,
+    {{ wilson_low('won_sql_count', 'matured_sql_count') }} as qualification_accuracy_low,
+    {{ wilson_high('won_sql_count', 'matured_sql_count') }} as qualification_accuracy_high
+from totals

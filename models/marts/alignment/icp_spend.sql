@@ -1,0 +1,141 @@
+with
+
+as_of as (
+    select * from {{ ref('int_as_of') }}
+),
+
+cycles as (
+    select * from {{ ref('int_cycles') }}
+),
+
+segments as (
+    select * from {{ ref('int_accounts__segments') }}
+),
+
+entries as (
+    select * from {{ ref('int_stage_entries') }}
+),
+
+spend as (
+    select
+        spend.cycle_start,
+        coalesce(segments.tier, 'unassigned') as tier,
+        coalesce(spend.channel, 'unknown') as channel,
+        spend.account_id,
+        spend.amount
+    from {{ ref('int_accounts__campaign_spend') }} as spend
+    left join segments on spend.account_id = segments.account_id
+),
+
+memberships as (
+    select
+        members.campaign_id,
+        coalesce(campaigns.channel, 'unknown') as channel,
+        resolved.resolved_account_id as account_id,
+        min(members.added_at) as added_at
+    from {{ ref('input_campaign_members') }} as members
+    cross join as_of
+    left join {{ ref('input_campaigns') }} as campaigns on members.campaign_id = campaigns.campaign_id
+    left join {{ ref('input_contacts') }} as contacts on members.contact_id = contacts.contact_id
+    inner join {{ ref('int_accounts__resolved') }} as resolved
+        on coalesce(members.account_id, contacts.account_id) = resolved.account_id
+    where members.added_at < as_of.ends_at
+    group by members.campaign_id, coalesce(campaigns.channel, 'unknown'), resolved.resolved_account_id
+),
+
+-- A win follows from what led to its opportunity.
+results as (
+    select
+        entries.stage,
+        entries.record_id,
+        entries.account_id,
+        entries.tier,
+        {{ cycle_of('entries.entered_at') }} as cycle_start,
+        coalesce(opportunities.entered_at, entries.entered_at) as opened_at
+    from entries
+    left join entries as opportunities
+        on
+            entries.record_id = opportunities.record_id
+            and opportunities.stage = 'opportunity'
+    where entries.stage in ('opportunity', 'won')
+),
+
+-- The last campaign that the account was added to before.
+touched as (
+    select
+        results.stage,
+        results.record_id,
+        memberships.channel,
+        row_number() over (
+            partition by results.stage, results.record_id
+            order by memberships.added_at desc, memberships.campaign_id asc
+        ) as recency
+    from results
+    inner join memberships
+        on
+            results.account_id = memberships.account_id
+            and results.opened_at >= memberships.added_at
+),
+
+figures as (
+    select
+        cycle_start,
+        tier,
+        channel,
+        account_id,
+        amount,
+        cast(null as varchar) as stage
+    from spend
+    union all
+    select
+        results.cycle_start,
+        results.tier,
+        coalesce(touched.channel, 'none') as channel,
+        cast(null as varchar) as account_id,
+        cast(0 as decimal(18, 4)) as amount,
+        results.stage
+    from results
+    left join touched
+        on
+            results.stage = touched.stage
+            and results.record_id = touched.record_id
+            and touched.recency = 1
+    where exists (select 1 from spend)
+),
+
+counted as (
+    select
+        cycle_start,
+        tier,
+        channel,
+        count(distinct account_id) as account_count,
+        sum(amount) as spend,
+        count(*) filter (where stage = 'opportunity') as opportunity_count,
+        count(*) filter (where stage = 'won') as win_count
+    from figures
+    group by cycle_start, tier, channel
+),
+
+totals as (
+    select
+        *,
+        sum(spend) over (partition by cycle_start) as spend_total
+    from counted
+)
+
+select
+    totals.cycle_start,
+    cycles.cycle_end,
+    totals.tier,
+    totals.channel,
+    cycles.is_finished,
+    cast(totals.account_count as integer) as account_count,
+    cast(totals.spend as decimal(18, 4)) as spend,
+    cast(totals.spend_total as decimal(18, 4)) as spend_total,
+    cast(totals.spend as double) / nullif(cast(totals.spend_total as double), 0) as spend_share,
+    cast(totals.opportunity_count as integer) as opportunity_count,
+    cast(totals.spend as double) / nullif(totals.opportunity_count, 0) as cost_per_opportunity,
+    cast(totals.win_count as integer) as win_count,
+    cast(totals.spend as double) / nullif(totals.win_count, 0) as cost_per_win
+from totals
+inner join cycles on totals.cycle_start = cycles.cycle_start

@@ -1,0 +1,277 @@
+"""The alignment marts, each against an independent computation in pandas, on the demo company."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import cohen_kappa_score
+from statsmodels.stats.proportion import proportion_confint
+
+from conftest import BuildResult
+
+pytestmark = pytest.mark.slow
+STAGES = ["lead", "mql", "sql", "opportunity", "won"]
+
+
+def read(database: Path, relation: str) -> pd.DataFrame:
+    """A relation with numbers as floats and moments as pandas has them."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        found = connection.execute(f"select * from {relation}").df()
+    for name in found.columns:
+        if str(found[name].dtype).startswith(("Int", "int", "decimal")):
+            found[name] = found[name].astype(float)
+    return found
+
+
+def as_of(database: Path) -> pd.Timestamp:
+    return pd.Timestamp(read(database, "intermediate.int_as_of")["as_of"][0])
+
+
+def days(earlier: pd.Series, later: pd.Series) -> pd.Series:
+    return (pd.to_datetime(later).dt.normalize() - pd.to_datetime(earlier).dt.normalize()).dt.days
+
+
+def entries(database: Path) -> pd.DataFrame:
+    """Stage, account, entry and next entry, from the contacts, opportunities and orders alone."""
+    end = as_of(database) + pd.Timedelta(days=1)
+    accounts = read(database, "intermediate.int_accounts__resolved").set_index("account_id")
+    contacts = read(database, "input.input_contacts")
+    contacts = contacts[~contacts["account_id"].map(accounts["is_excluded"]).fillna(False).astype(bool)]
+    contacts["account_id"] = contacts["account_id"].map(accounts["resolved_account_id"])
+    deals = read(database, "marts.fct_opportunities").query("opportunity_type == 'new_business'")
+    orders = read(database, "marts.fct_orders")
+
+    rows = []
+    for contact in contacts.itertuples():
+        dates = [contact.became_lead_at, contact.became_mql_at, contact.became_sql_at]
+        dates = [date if pd.notna(date) and date < end else pd.NaT for date in dates]
+        theirs = deals[deals["account_id"] == contact.account_id]["created_at"]
+        for place, date in enumerate(dates):
+            if pd.isna(date):
+                continue
+            later = [other for other in dates[place + 1 :] if pd.notna(other) and other.normalize() >= date.normalize()]
+            if place == 2:
+                later = [other for other in theirs if other.normalize() >= date.normalize()]
+            rows.append((STAGES[place], contact.account_id, date, min(later) if later else pd.NaT, None, np.nan, np.nan))
+    named = orders.groupby("opportunity_id")[["net_amount", "monthly_recurring_revenue"]].sum()
+    for deal in deals.itertuples():
+        won = deal.closed_at if deal.is_won else pd.NaT
+        size, mrr = named.loc[deal.opportunity_id] if deal.is_won and deal.opportunity_id in named.index else (np.nan, np.nan)
+        size = deal.amount if deal.is_won and np.isnan(size) else size
+        rows.append(("opportunity", deal.account_id, deal.created_at, won, deal.is_closed, size, mrr))
+        if pd.notna(won):
+            rows.append(("won", deal.account_id, won, pd.NaT, True, size, mrr))
+    by_deal = set(deals[deals["is_won"]]["account_id"])
+    for order in orders.sort_values(["closed_at", "order_id"]).drop_duplicates("account_id").itertuples():
+        if order.account_id not in by_deal:
+            mrr = order.monthly_recurring_revenue
+            rows.append(("won", order.account_id, order.closed_at, pd.NaT, True, order.net_amount, mrr))
+    made = pd.DataFrame(rows, columns=["stage", "account_id", "entered_at", "next_at", "is_closed", "deal_size", "mrr"])
+    placed = read(database, "marts.icp_segments").set_index("segment_id")["tier"]
+    segments = read(database, "intermediate.int_accounts__segments").set_index("account_id")["segment_id"]
+    made["segment_id"] = made["account_id"].map(segments).fillna("unassigned")
+    made["tier"] = made["segment_id"].map(placed).fillna("unassigned")
+    made["days"] = days(made["entered_at"], made["next_at"])
+    made["age"] = (as_of(database) - made["entered_at"].dt.normalize()).dt.days
+    return made
+
+
+def figures(rows: pd.DataFrame, stage: str) -> dict[str, float]:
+    """What icp_funnel says of the entries into one stage."""
+    said: dict[str, float] = {"entered_count": len(rows)}
+    if stage != "won":
+        said["reached_count"] = rows["next_at"].notna().sum()
+        said["median_days_to_next"], said["p75_days_to_next"] = rows["days"].quantile([0.5, 0.75])
+        for window in (30, 90, 180):
+            old = rows[rows["age"] >= window]
+            n, converted = len(old), int((old["days"] <= window).sum())
+            said |= {f"matured_{window}_days_count": n, f"converted_{window}_days_count": converted}
+            if n:
+                low, high = proportion_confint(converted, n, method="wilson")
+                said |= {f"conversion_{window}_days_rate": converted / n}
+                said |= {f"conversion_{window}_days_low": low, f"conversion_{window}_days_high": high}
+    if stage == "opportunity":
+        closed = rows["is_closed"].sum()
+        won = rows["next_at"].notna().sum()
+        said |= {"open_count": len(rows) - closed, "closed_count": closed, "won_count": won, "win_rate": won / closed}
+        said["win_rate_low"], said["win_rate_high"] = proportion_confint(won, closed, method="wilson")
+        said["average_days_to_close"] = rows["days"].mean()
+        speed = (len(rows) - closed) * won / closed * rows["deal_size"].mean() / rows["days"].mean()
+        said["pipeline_velocity"] = speed
+    if stage in ("opportunity", "won"):
+        for name in ("deal_size", "mrr"):
+            said |= {f"{name}_count": rows[name].notna().sum(), f"average_{name}": rows[name].mean()}
+    return said
+
+
+def assert_equal(found: pd.DataFrame, expected: pd.DataFrame, key: list[str]) -> None:
+    """The same rows, and in the columns of `expected` the same figures."""
+    found, expected = found.set_index(key).sort_index(), expected.set_index(key).sort_index()
+    assert found.index.is_unique
+    pd.testing.assert_index_equal(found.index, expected.index)
+    found = found[expected.columns]
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9, atol=1e-9)
+
+
+def test_funnel(demo: BuildResult) -> None:
+    made = entries(demo.database)
+    rows = []
+    for stage, of_stage in made.groupby("stage"):
+        for tier, segment, chosen in [
+            ("all", "all", of_stage),
+            *((tier, "all", each) for tier, each in of_stage.groupby("tier")),
+            *((*names, each) for names, each in of_stage.groupby(["tier", "segment_id"])),
+        ]:
+            rows.append({"tier": tier, "segment_id": segment, "stage": stage} | figures(chosen, stage))
+    found = read(demo.database, "marts.icp_funnel").drop(columns="stage_number")
+    expected = pd.DataFrame(rows)
+    assert set(expected["stage"]) == set(STAGES)
+    assert set(expected.columns) == set(found.columns)
+    assert_equal(found, expected, ["tier", "segment_id", "stage"])
+
+
+def month(moments: pd.Series) -> pd.Series:
+    return pd.to_datetime(moments).dt.to_period("M").dt.start_time
+
+
+def allocated(database: Path) -> pd.DataFrame:
+    """Spend by campaign, account, channel, tier and month, in equal shares: to the cent only in sum."""
+    end = as_of(database) + pd.Timedelta(days=1)
+    accounts = read(database, "intermediate.int_accounts__resolved").set_index("account_id")
+    rates = read(database, "input.input_exchange_rates").sort_values("valid_from")
+    spend = read(database, "input.input_campaign_spend")
+    spend = spend[spend["spent_on"] < end].sort_values("spent_on")
+    spend["spent_on"], rates["valid_from"] = (each.astype("datetime64[us]") for each in (spend["spent_on"], rates["valid_from"]))
+    spend = pd.merge_asof(spend, rates, left_on="spent_on", right_on="valid_from", by="currency_code")
+    spend["amount"] *= spend["rate"].where(spend["currency_code"] != "USD").fillna(1)
+    contacts = read(database, "input.input_contacts").set_index("contact_id")["account_id"]
+    members = read(database, "input.input_campaign_members")
+    members = members[members["added_at"] < end]
+    members["account_id"] = members["account_id"].fillna(members["contact_id"].map(contacts))
+    members = members[~members["account_id"].map(accounts["is_excluded"]).fillna(True).astype(bool)]
+    members["account_id"] = members["account_id"].map(accounts["resolved_account_id"])
+    members = members.groupby(["campaign_id", "account_id"], as_index=False)["added_at"].min()
+    members["share"] = 1 / members.groupby("campaign_id")["account_id"].transform("size")
+    shared = spend.merge(members, on="campaign_id", how="left")
+    shared["amount"] *= shared["share"].fillna(1)
+    tiers = read(database, "intermediate.int_accounts__segments").set_index("account_id")["tier"]
+    channels = read(database, "input.input_campaigns").set_index("campaign_id")["channel"]
+    shared["tier"] = shared["account_id"].map(tiers).fillna("unassigned")
+    shared["channel"] = shared["campaign_id"].map(channels).fillna("unknown")
+    shared["cycle_start"] = month(shared["spent_on"])
+    return shared
+
+
+def lifespans(database: Path) -> pd.DataFrame:
+    """Accounts with their tier, since when they exist, and since when they are customers."""
+    accounts = read(database, "marts.dim_accounts").set_index("account_id")
+    resolved = read(database, "intermediate.int_accounts__resolved").set_index("account_id")["resolved_account_id"]
+    engagements = read(database, "input.input_engagements")
+    engaged = engagements.groupby(engagements["account_id"].map(resolved))["occurred_at"].min()
+    opened = read(database, "marts.fct_opportunities").groupby("account_id")["created_at"].min()
+    ordered = read(database, "marts.fct_orders").groupby("account_id")["closed_at"].min()
+    firsts = pd.concat([accounts["created_at"], engaged, opened, ordered], axis=1).min(axis=1)
+    accounts["exists_from"] = firsts.where(accounts["created_at"].notna(), pd.Timestamp("1900-01-01"))
+    accounts["customer_from"] = ordered
+    return accounts[["tier", "exists_from", "customer_from"]]
+
+
+def cycle_starts(database: Path) -> list[pd.Timestamp]:
+    return read(database, "intermediate.int_cycles")["cycle_start"].map(pd.Timestamp).sort_values().tolist()
+
+
+def test_alignment(demo: BuildResult) -> None:
+    database = demo.database
+    made, accounts, spend = entries(database), lifespans(database), allocated(database)
+    made["cycle_start"] = month(made["entered_at"])
+    won = made[made["stage"] == "won"]
+    sqls = made[(made["stage"] == "sql") & (made["age"] >= 180)].reset_index(drop=True)
+    gaps = sqls.reset_index().merge(won[["account_id", "entered_at"]], on="account_id", suffixes=("", "_won"))
+    sqls["is_won"] = sqls.index.isin(gaps[days(gaps["entered_at"], gaps["entered_at_won"]).between(0, 180)]["index"])
+    rows = []
+    for start in cycle_starts(database):
+        there = accounts[accounts["exists_from"] < start + pd.offsets.MonthBegin(1)]
+        now, paid, judged = (
+            each[each["cycle_start"] == start] for each in (made, spend, sqls.assign(cycle_start=month(sqls["entered_at"])))
+        )
+        for tier in [*accounts["tier"].unique(), "unassigned"]:
+            row = {"cycle_start": start, "tier": tier}
+            for name, inside, total in [
+                ("account", there["tier"] == tier, len(there)),
+                *((stage, (now["stage"] == stage) & (now["tier"] == tier), (now["stage"] == stage).sum()) for stage in STAGES),
+            ]:
+                name = "win" if name == "won" else name
+                row |= {
+                    f"{name}_count": inside.sum(),
+                    f"{name}_total": total,
+                    f"{name}_share": inside.sum() / total if total else np.nan,
+                }
+            wins = now[now["stage"] == "won"]
+            value, value_total = wins[wins["tier"] == tier]["deal_size"].sum(), wins["deal_size"].sum()
+            row |= {"won_value": value, "won_value_share": value / value_total if value_total else np.nan}
+            row |= {"spend_total": paid["amount"].sum()}
+            theirs = judged[judged["tier"] == tier]
+            row |= {"matured_sql_count": len(theirs), "won_sql_count": theirs["is_won"].sum()}
+            row |= {"qualification_accuracy": theirs["is_won"].mean()}
+            low, high = (
+                proportion_confint(theirs["is_won"].sum(), len(theirs), method="wilson") if len(theirs) else (np.nan, np.nan)
+            )
+            row |= {"qualification_accuracy_low": low, "qualification_accuracy_high": high}
+            rows.append(row)
+    found = read(database, "marts.icp_alignment")
+    expected = pd.DataFrame(rows)
+    # Conversion keeps four decimals.
+    assert_equal(found, expected.drop(columns="spend_total"), ["cycle_start", "tier"])
+    totals = found.groupby("cycle_start")["spend_total"].first()
+    np.testing.assert_allclose(totals, expected.groupby("cycle_start")["spend_total"].first(), atol=0.001)
+    # Equal shares, but for a cent per campaign and account.
+    shares = spend.groupby(["cycle_start", "tier"])["amount"].agg(["sum", "size"])
+    joined = found.set_index(["cycle_start", "tier"])["spend"].reindex(shares.index)
+    assert ((joined - shares["sum"]).abs() <= 0.01 * shares["size"]).all()
+    assert abs(found["spend"].sum() - spend["amount"].sum()) < 0.01
+    assert shares["sum"].loc[:, "unassigned"].sum() > 0
+
+
+def test_agreement(demo: BuildResult) -> None:
+    database = demo.database
+    accounts, spend, made = lifespans(database), allocated(database), entries(database)
+    members = spend[spend["account_id"].notna()]
+    paid = members[month(members["added_at"]) <= members["cycle_start"]][["account_id", "cycle_start"]]
+    added = read(database, "input.input_campaign_members").merge(
+        read(database, "input.input_contacts")[["contact_id", "account_id"]],
+        on="contact_id",
+        how="left",
+        suffixes=("", "_of_contact"),
+    )
+    resolved = read(database, "intermediate.int_accounts__resolved").set_index("account_id")["resolved_account_id"]
+    added["account_id"] = added["account_id"].fillna(added["account_id_of_contact"]).map(resolved)
+    first = added.groupby(["campaign_id", "account_id"], as_index=False)["added_at"].min()
+    targeted = pd.concat([paid, pd.DataFrame({"account_id": first["account_id"], "cycle_start": month(first["added_at"])})])
+    opened = made[made["stage"] == "opportunity"]
+    rows = []
+    for start in cycle_starts(database):
+        end = start + pd.offsets.MonthBegin(1)
+        prospects = accounts[(accounts["exists_from"] < end) & ~(accounts["customer_from"] < start)]
+        sides = {
+            "marketing": prospects.index.isin(targeted[targeted["cycle_start"] == start]["account_id"]),
+            "sales": prospects.index.isin(opened[month(opened["entered_at"]) == start]["account_id"]),
+            "icp": prospects["tier"].isin(["tier_1", "tier_2"]).to_numpy(),
+        }
+        for pair in ("marketing_sales", "marketing_icp", "sales_icp"):
+            left, right = (sides[name] for name in pair.split("_"))
+            varies = 0 < left.sum() < len(left) and 0 < right.sum() < len(right)
+            either = (left | right).sum()
+            row = {"cycle_start": start, "pair": pair, "prospect_count": len(prospects), "first_count": left.sum()}
+            row |= {"second_count": right.sum(), "both_count": (left & right).sum(), "either_count": either}
+            row |= {"agreement": (left == right).mean(), "kappa": cohen_kappa_score(left, right) if varies else np.nan}
+            row |= {"overlap": (left & right).sum() / either if either else np.nan}
+            row["agreement_low"], row["agreement_high"] = proportion_confint((left == right).sum(), len(left), method="wilson")
+            rows.append(row)
+    expected = pd.DataFrame(rows)
+    assert expected["kappa"].notna().sum() > 90
+    assert expected["kappa"].isna().any()
+    assert_equal(read(database, "marts.icp_agreement"), expected, ["cycle_start", "pair"])

@@ -1,0 +1,326 @@
+"""Backtest: it finds what the truth is worth, sees nothing of the future, and says where it knows nothing."""
+
+from __future__ import annotations
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+
+from icp_refinery import backtest as bt
+from icp_refinery import learn
+from icp_refinery.backtest import Known, backtest, cutoffs, known_at, learned_scores
+from icp_refinery.validate_backtest import backtest_study, judge
+from icp_refinery.worlds import World, world
+
+BEST = 0.2
+
+
+def row(found: pd.DataFrame, measure: str, share: float, scorer: str = "segments", cutoff: str = "all") -> pd.Series:
+    chosen = (found["measure"] == measure) & (found["scorer"] == scorer) & (found["cutoff"] == cutoff)
+    rows = found[chosen & np.isclose(found["share"], share)]
+    assert len(rows) == 1
+    return rows.iloc[0]
+
+
+# The truth ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def planted() -> tuple[World, pd.DataFrame]:
+    it = world(2000, 2, kind="set", strength=5.0, prospects=50)
+    found = backtest(
+        it.pursuits,
+        it.traits,
+        it.sales,
+        as_of=it.as_of,
+        scores=lambda known: learned_scores(known) | {"truth": it.expected_value},
+    )
+    return it, found
+
+
+def test_segments_beat_random_and_come_near_the_truth(planted):
+    _, found = planted
+    captured = {scorer: row(found, "value_captured", BEST, scorer) for scorer in ("segments", "boosting", "truth", "random")}
+    assert captured["segments"]["low"] > captured["random"]["high"]
+    assert captured["segments"]["value"] > 0.85 * captured["truth"]["value"]
+    assert captured["boosting"]["value"] > 0.85 * captured["truth"]["value"]
+    skippable = {scorer: row(found, "pursuits_skippable", 0.9, scorer)["value"] for scorer in captured}
+    assert skippable["random"] == pytest.approx(0.1)
+    assert skippable["random"] < skippable["segments"] < skippable["truth"] + 0.1
+
+
+def test_cutoffs_are_at_most_eight_quarter_starts_with_enough_before_and_after(planted):
+    it, found = planted
+    days = pd.to_datetime(found.loc[found["cutoff"] != "all", "cutoff"].drop_duplicates())
+    assert len(days) == 8
+    assert (days.dt.is_quarter_start).all()
+    assert days.max() + pd.DateOffset(months=3) <= it.as_of + pd.Timedelta(days=1)
+    few = it.pursuits.sample(240, random_state=1).query("closed_on < '2023-07-01'")
+    first = min(cutoffs(few, pd.Timestamp("2023-06-30")))
+    before = few[few["closed_on"] < first]
+    assert len(before) >= 50
+    assert before["is_won"].sum() >= 15
+    earlier = few[few["closed_on"] < first - pd.DateOffset(months=3)]
+    assert len(earlier) < 50 or earlier["is_won"].sum() < 15
+
+
+def test_without_signal_segments_are_as_random_and_say_so():
+    quiet = [judge(world(600, 40 + seed, signal=False, prospects=20)) for seed in range(2)]
+    for it in quiet:
+        assert it.captured.loc["segments", "value"] == BEST
+        assert it.captured.loc["segments", "note"] == "all accounts have one score at 8 of 8 cut-offs: as random"
+        assert it.captured.loc["segments", ["low", "high"]].tolist() == it.captured.loc["random", ["low", "high"]].tolist()
+        assert it.captured.loc["random", "low"] < BEST < it.captured.loc["random", "high"]
+        assert it.captured.loc["boosting", "low"] <= BEST <= it.captured.loc["boosting", "high"]
+
+
+def test_the_interval_holds_what_the_scores_are_really_worth():
+    held = 0
+    for seed in range(20):
+        it = world(400, 60 + seed, prospects=20)
+        given = {"truth": it.expected_value}
+        found = backtest(it.pursuits, it.traits, it.sales, as_of=it.as_of, scores=lambda known, given=given: given, resamples=200)
+        # What these accounts bring on average, in place of what they happened to bring.
+        expected = it.pursuits.assign(value=it.pursuits["account_id"].map(it.expected_value))
+        ideal = backtest(expected, it.traits, it.sales, as_of=it.as_of, scores=lambda known, given=given: given, resamples=2)
+        one = row(found, "value_captured", BEST, "truth")
+        held += one["low"] <= row(ideal, "value_captured", BEST, "truth")["value"] <= one["high"]
+    assert held >= 16
+
+
+@pytest.mark.slow
+def test_the_study_says_what_was_captured():
+    text = backtest_study(seeds=1, null_seeds=1, sizes=((600, False), (600, True)))
+    assert text.count("\n| ") == 3
+    assert "nan" not in text
+
+
+# Nothing of the future -------------------------------------------------------------------------------------
+
+
+def test_what_happens_after_a_cutoff_changes_nothing_that_was_learned_at_it():
+    it = world(900, 5, kind="value", strength=6.0, prospects=50)
+    cutoff = cutoffs(it.pursuits, it.as_of)[3]
+
+    def learned_at_it(pursuits: pd.DataFrame, sales: pd.DataFrame) -> tuple[Known, dict[str, pd.Series]]:
+        seen = {}
+
+        def scores(known: Known) -> dict[str, pd.Series]:
+            seen[len(known.pursuits)] = known
+            return {"any": pd.Series(0.0, index=known.traits.index)}
+
+        backtest(pursuits, it.traits, sales, as_of=it.as_of, scores=scores, resamples=2)
+        known = seen[(pursuits["closed_on"] < cutoff).sum()]
+        return known, learned_scores(known)
+
+    later = it.pursuits.copy()
+    after = later["closed_on"] >= cutoff
+    rng = np.random.default_rng(0)
+    later.loc[after, "is_won"] = rng.random(after.sum()) < 0.6
+    later.loc[after, "value"] = rng.lognormal(11, 1, after.sum())
+    won_before = ~after & later["is_won"]
+    later.loc[won_before, "value"] *= 3
+    renewed = it.sales["sold_on"] >= cutoff
+    sales = it.sales.assign(value=it.sales["value"].where(~renewed, it.sales["value"] * 9))
+    known, given = learned_at_it(it.pursuits, it.sales)
+    known_again, given_again = learned_at_it(later, sales)
+    pd.testing.assert_frame_equal(known.pursuits, known_again.pursuits)
+    for scorer in given:
+        pd.testing.assert_series_equal(given[scorer], given_again[scorer])
+    assert given["segments"].nunique() > 1
+
+
+def test_a_pursuit_is_known_with_what_it_had_brought_by_the_cutoff():
+    day = pd.Timestamp
+    pursuits = pd.DataFrame(
+        {
+            "account_id": ["won", "lost", "closed that day", "won before the sale"],
+            "began_on": [day("2023-01-01")] * 4,
+            "closed_on": [day("2023-03-01 15:00"), day("2023-12-31"), day("2024-01-01"), day("2023-12-31 23:00")],
+            "is_won": [True, False, True, True],
+            "value": [999.0, 0.0, 5.0, 7.0],
+        }
+    )
+    sales = pd.DataFrame(
+        {
+            "account_id": ["won", "won", "won", "lost", "closed that day", "won before the sale"],
+            "sold_on": pd.to_datetime(
+                [
+                    "2023-03-01 15:00",
+                    "2023-12-31 23:59",
+                    "2024-01-01 00:00",
+                    "2023-06-01 00:00",
+                    "2024-01-01 00:00",
+                    "2024-02-01 00:00",
+                ]
+            ),
+            "value": [100.0, 20.0, 879.0, 50.0, 5.0, 7.0],
+        }
+    )
+    known = known_at(pursuits, sales, day("2024-01-01")).set_index("account_id")
+    assert known["value"].to_dict() == {"won": 120.0, "lost": 0.0, "won before the sale": 0.0}
+    assert known.loc["won", "months_observed"] == pytest.approx(306 / 30.4375)
+    assert np.isnan(known.loc["lost", "months_observed"])
+
+
+# Figures that can be checked on paper ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def on_paper(monkeypatch) -> dict:
+    """Two pursuits before the cut-off of 1 January 2024, five after it, and what was spent on them and on others."""
+    for least in ("LEAST_PURSUITS", "LEAST_WINS", "LEAST_SCORED", "LEAST_SCORED_WINS"):
+        monkeypatch.setattr(bt, least, 1)
+    day = pd.Timestamp
+    pursuits = pd.DataFrame(
+        [
+            ["before 1", day("2023-10-05"), day("2023-11-01"), True, 10.0],
+            ["before 2", day("2023-10-05"), day("2023-11-01"), False, 0.0],
+            ["being pursued", day("2023-12-31"), day("2024-01-02"), True, 500.0],
+            ["a", day("2024-01-01"), day("2024-02-01"), True, 60.0],
+            ["b", day("2024-01-01"), day("2024-02-01"), True, 30.0],
+            ["c", day("2024-01-01"), day("2024-02-01"), False, 0.0],
+            ["d", day("2024-01-01"), day("2024-02-01"), True, 10.0],
+            ["e", day("2024-03-30"), day("2024-03-31"), False, 0.0],
+        ],
+        columns=["account_id", "began_on", "closed_on", "is_won", "value"],
+    )
+    score = pd.Series({"a": 3.0, "b": 2.0, "c": 2.0, "d": 1.0, "e": 1.0, "prospect": 1.0, "before 2": 2.5})
+    sales = pd.DataFrame({"account_id": ["before 1"], "sold_on": [day("2023-11-01")], "value": [10.0]})
+    spent = [["a", 10], ["b", 20], ["c", 30], ["e", 20], ["prospect", 20], ["before 2", 25], ["being pursued", 999]]
+    spend = pd.DataFrame(spent, columns=["account_id", "amount"]).assign(spend_month=day("2024-02-01"))
+    early = pd.DataFrame({"account_id": ["a"], "amount": [999], "spend_month": [day("2023-12-01")]})
+    return {
+        "pursuits": pursuits,
+        "traits": pd.DataFrame(index=pd.Index(sorted({*pursuits["account_id"], *score.index}), name="account_id")),
+        "sales": sales,
+        "spend": pd.concat([spend, early]),
+        "as_of": day("2024-03-31"),
+        "scores": lambda known: {"by_hand": score},
+    }
+
+
+def test_accounts_of_equal_score_count_with_their_average(on_paper):
+    found = backtest(**on_paper)
+    assert found["cutoff"].unique().tolist() == ["all", "2024-01-01"]
+    of_score = {"scorer": "by_hand", "cutoff": "2024-01-01"}
+    captured = {share: row(found, "value_captured", share, **of_score)["value"] for share in (0.1, 0.2, 0.3, 0.6, 0.8, 1.0)}
+    assert captured == pytest.approx({0.1: 0.3, 0.2: 0.6, 0.3: 0.675, 0.6: 0.9, 0.8: 0.95, 1.0: 1.0})
+    assert row(found, "pursuits_skippable", 0.9, **of_score)["value"] == pytest.approx(0.4)
+    assert row(found, "pursuits_skippable", 0.95, **of_score)["value"] == pytest.approx(0.2)
+    # Of 125: `before 2` (25) lies above the threshold, and half of what is at it (20 + 20) is kept at 95 %.
+    assert row(found, "spend_skippable", 0.9, **of_score)["value"] == pytest.approx(40 / 125)
+    assert row(found, "spend_skippable", 0.95, **of_score)["value"] == pytest.approx(20 / 125)
+    one = row(found, "spend_skippable", 0.9, **of_score)
+    assert one[["pursuits", "wins", "learned_pursuits", "won_value", "spend"]].tolist() == [5, 3, 2, 100.0, 125.0]
+
+
+def test_without_spend_or_won_value_the_share_is_unknown_and_says_why(on_paper):
+    found = backtest(**on_paper | {"spend": None})
+    spend = found[found["measure"] == "spend_skippable"]
+    assert spend[["value", "low", "high"]].isna().all(axis=None)
+    assert (spend["note"] == "no spend").all()
+    unpaid = on_paper["pursuits"].assign(value=0.0)
+    found = backtest(**on_paper | {"pursuits": unpaid})
+    assert found["value"].isna().all()
+    assert set(found["note"]) == {"nothing was won", "no spend"}
+
+
+def test_the_interval_is_that_of_resampled_accounts(planted):
+    it, found = planted
+    cutoff = found["cutoff"].iloc[-1]
+    window = bt.accounts_after(it.pursuits, None, pd.Timestamp(cutoff))
+    score, value = it.expected_value[window.index].to_numpy(), window["value"].to_numpy()
+    rng = np.random.default_rng(9)
+    captured = []
+    for _ in range(2000):
+        drawn = rng.integers(0, len(value), len(value))
+        by_score = drawn[np.argsort(-(score[drawn] + rng.random(len(drawn)) * 1e-3))]
+        captured.append(value[by_score[: round(BEST * len(drawn))]].sum() / value[drawn].sum())
+    low, high = np.quantile(captured, [0.025, 0.975])
+    given = row(found, "value_captured", BEST, "truth", cutoff)
+    assert (given["low"], given["high"]) == pytest.approx((low, high), abs=0.2 * (high - low))
+
+
+# Little data, and its order ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pursuits", [0, 1, 25])
+def test_too_few_pursuits_give_a_reason_instead_of_figures(pursuits):
+    it = world(60, 3, prospects=10)
+    few = it.pursuits.head(pursuits)
+    found = backtest(few, it.traits, it.sales[it.sales["account_id"].isin(few["account_id"])], as_of=it.as_of)
+    assert set(found["cutoff"]) == {"all"}
+    assert found["value"].isna().all()
+    assert found["note"].str.startswith("not enough evidence").all()
+    assert found.dtypes.astype(str).to_dict() == bt.COLUMNS
+
+
+def test_orders_only_are_all_won():
+    it = world(600, 8, prospects=10)
+    won = it.pursuits[it.pursuits["is_won"]].assign(began_on=lambda frame: frame["closed_on"])
+    found = backtest(won, it.traits, it.sales, as_of=it.as_of)
+    assert row(found, "value_captured", 1.0)["value"] == 1
+    assert row(found, "pursuits_skippable", 0.9)["pursuits"] == row(found, "pursuits_skippable", 0.9)["wins"]
+
+
+def test_the_order_of_rows_changes_nothing(monkeypatch):
+    monkeypatch.setattr(bt, "MOST_CUTOFFS", 2)
+    it = world(500, 11, prospects=50)
+    spend = pd.DataFrame(
+        {
+            "account_id": np.tile(it.traits.index, 2),
+            "spend_month": np.repeat([pd.Timestamp("2023-02-01"), pd.Timestamp("2024-03-01")], len(it.traits)),
+            "amount": np.arange(2 * len(it.traits)) % 97 + 0.1,
+        }
+    )
+    once = backtest(it.pursuits, it.traits, it.sales, spend, as_of=it.as_of)
+    mixed = [frame.sample(frac=1, random_state=4) for frame in (it.pursuits, it.traits, it.sales, spend)]
+    pd.testing.assert_frame_equal(once, backtest(*mixed, as_of=it.as_of), check_exact=True)
+
+
+# From the warehouse -----------------------------------------------------------------------------------------
+
+
+def test_the_warehouse_gives_a_sample_by_hash_and_spend_until_the_first_order(monkeypatch):
+    given = {}
+    monkeypatch.setattr(learn, "MOST_ACCOUNTS", 2)
+    monkeypatch.setattr(learn, "backtest", lambda *frames, as_of: given.update(frames=frames, as_of=as_of))
+    session = duckdb.connect()
+    pursuits = session.sql("""
+        select 'p' || n as account_id, timestamp '2024-01-01' as began_at, timestamp '2024-02-01' as closed_at, n = 1 as is_won,
+            cast(5 as decimal(18, 4)) as value
+        from range(1, 5) as t(n)
+    """)
+    orders = session.sql("""
+        select * from (
+            values ('p1', 1, timestamp '2024-02-10'), ('p1', 2, timestamp '2024-03-10'), ('customer', 1, timestamp '2024-05-01')
+        ) as t(account_id, order_number, closed_at)
+    """)
+    spend = session.sql("""
+        select account_id, cast(m as date) as spend_month, cast(10 as decimal(18, 4)) as amount
+        from
+            (
+                values ('p1'), ('p2'), ('p3'), ('p4'), ('customer'), ('prospect 1'), ('prospect 2'), ('prospect 3'), (null)
+            ) as a(account_id),
+            (values ('2024-01-01'), ('2024-02-01'), ('2024-03-01')) as b(m)
+    """)
+    sales = session.sql("select 'p' || n as account_id, timestamp '2024-02-10' as sold_at, 5.0 as value from range(1, 5) as t(n)")
+    traits = session.sql("select 'p1' as account_id, 'industry' as attribute, 'x' as value, cast(null as double) as number")
+    as_of = session.sql("select date '2024-12-31' as as_of")
+    monkeypatch.setattr(learn, "wide_traits", lambda session, chosen, traits: chosen.df())
+    learn.learned_backtest(session, pursuits, traits, sales, spend, orders, as_of)
+    frame, chosen, sold, spent = given["frames"]
+    first_by_hash = session.sql("select account_id from pursuits order by md5(account_id) limit 2").df()["account_id"]
+    assert set(frame["account_id"]) == set(sold["account_id"]) == set(first_by_hash)
+    assert set(chosen["account_id"]) - set(frame["account_id"]) == {
+        name
+        for (name,) in session.sql("select 'prospect ' || n as a from range(1, 4) as t(n) order by md5(a) limit 2").fetchall()
+    }
+    by_account = spent.groupby("account_id")["amount"].sum()
+    # A pursuit stands for two, a prospect for one and a half; of a customer only the months until it bought.
+    expected = {name: 60.0 if name.startswith("p") and name != "p1" else 40.0 for name in frame["account_id"]}
+    expected |= {name: 45.0 for name in set(chosen["account_id"]) - set(frame["account_id"])}
+    assert by_account.to_dict() == expected
+    assert given["as_of"] == pd.Timestamp("2024-12-31")

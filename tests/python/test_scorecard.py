@@ -1,0 +1,364 @@
+"""Scorecard: scores mean what they say, explain themselves, agree with the tiers, and claim nothing where there is nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import BuildResult, build, frame
+from icp_refinery import scorecard as sc
+from icp_refinery.leaks import leak_flags
+from icp_refinery.segments import Learned, assign, learn_segments
+from icp_refinery.worlds import World, captured, world
+
+BOUNDS = {"tier_1": (56.4, 100), "tier_2": (50, 100), "tier_3": (0, 100), "deprioritized": (0, 50)}
+
+
+def additive_world(pursuits: int, seed: int) -> World:
+    """Five traits that each change the chance of winning a little, and no rule: what a tree shows badly."""
+    it = world(pursuits, seed, signal=False)
+    rng = np.random.default_rng(seed + 99)
+    change = 0.35 * (it.traits["employee_count"].fillna(0) > 200).to_numpy()
+    for name in ("lead_source", "seniority", "funding_stage", "tech_stack", "job_function"):
+        values = sorted(it.traits[name].dropna().unique())
+        effects = dict(zip(values, rng.normal(0, 0.35, len(values)), strict=True))
+        change = change + it.traits[name].map(effects).fillna(0).to_numpy(dtype=float)
+    rate = pd.Series(np.minimum(0.2 * np.exp(change), 0.95), it.traits.index)
+    won = rng.random(pursuits) < rate[it.pursuits["account_id"]].to_numpy()
+    bought = np.where(won, 20_000 * rng.lognormal(-0.32, 0.8, pursuits), 0.0)
+    frame = it.pursuits.assign(is_won=won, value=bought, months_observed=np.where(won, 24.0, np.nan))
+    return it._replace(pursuits=frame, expected_value=rate * 20_000)
+
+
+def scored(it: World) -> tuple[Learned, pd.DataFrame, pd.Series, pd.Series]:
+    """What was learned, the scorecard, the segment and the score of every account."""
+    learned = learn_segments(it.pursuits, it.traits)
+    card = sc.learn_scorecard(it.pursuits, it.traits, learned)
+    segment = assign(it.traits, learned.rules)
+    return learned, card, segment, sc.fit_scores(it.traits, card, segment)
+
+
+def of_traits(card: pd.DataFrame) -> pd.DataFrame:
+    return card[card["attribute"].notna() & (card["attribute"] != "segment")]
+
+
+def agreeing(tier: pd.Series, score: pd.Series, bounds: dict[str, tuple[float, float]] = BOUNDS) -> bool:
+    low, high = (tier.map({name: ends[end] for name, ends in bounds.items()}) for end in (0, 1))
+    return bool(((low <= score) & (score <= high)).all())
+
+
+# What scores mean -------------------------------------------------------------------------------------------
+
+
+def test_scores_rank_new_prospects_as_segments_do_and_mean_what_they_say():
+    lost, slopes, means, with_points = [], [], [], 0
+    for seed in range(8):
+        it = world(3000, seed)
+        learned, card, segment, score = scored(it)
+        new, truth = it.is_prospect, it.expected_value
+        by_segment = segment.map(learned.segments.set_index("segment_id")["value_per_pursuit"])
+        lost.append(captured(by_segment[new], truth[new]) - captured(score[new], truth[new]))
+        said = sc.expected_values(score[new], 1.0)
+        slopes.append(np.polyfit(np.log(said), np.log(truth[new] / truth[new].mean()), 1)[0])
+        means.append(said.mean())
+        with_points += len(of_traits(card)) > 0
+    assert max(lost) < 0.01
+    assert 0.9 < np.median(slopes) < 1.1
+    assert 0.9 < np.mean(means) < 1.1
+    assert with_points <= 2  # inside planted segments no trait matters
+
+
+def test_traits_that_pay_inside_segments_get_points_and_rank_prospects_better():
+    gained, slopes = [], []
+    for seed in range(3):
+        it = additive_world(3000, seed)
+        learned, card, segment, score = scored(it)
+        new, truth = it.is_prospect, it.expected_value
+        by_segment = segment.map(learned.segments.set_index("segment_id")["value_per_pursuit"])
+        gained.append(captured(score[new], truth[new]) - captured(by_segment[new], truth[new]))
+        said = np.log(sc.expected_values(score[new], 1.0))
+        slopes.append(np.polyfit(said, np.log(truth[new] / truth[new].mean()), 1)[0])
+        mattering = {
+            "lead_source",
+            "seniority",
+            "funding_stage",
+            "tech_stack",
+            "job_function",
+            "employee_count",
+            "annual_revenue",
+        }
+        assert set(of_traits(card)["attribute"]) <= mattering
+        assert 0 < len(of_traits(card)) <= sc.MOST_CONDITIONS
+        assert agreeing(segment.map(learned.segments.set_index("segment_id")["tier"]), score)
+    assert min(gained) > 0.02
+    assert 0.8 < np.median(slopes) < 1.25
+
+
+def test_the_mean_of_a_segment_is_its_lift_with_the_points_of_traits_or_without():
+    it = additive_world(3000, 0)
+    learned, card, _, score = scored(it)
+    assert len(of_traits(card))
+    own = it.traits.loc[it.pursuits["account_id"]]
+    said = sc.expected_values(score[own.index], 1.0).groupby(assign(own, learned.rules)).mean()
+    lift = learned.segments.set_index("segment_id")["lift"]
+    np.testing.assert_allclose(said.reindex(lift.index), lift, rtol=0.05)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_without_signal_everyone_scores_50_for_no_reason(seed):
+    _, card, _, score = scored(world(600, seed, signal=False, prospects=300))
+    assert set(score) == {50.0}
+    assert card[["attribute", "points", "reasons"]].fillna("").to_numpy().tolist() == [["", 50.0, "[]"]]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 25])
+def test_a_handful_of_pursuits_gives_the_base_only(rows):
+    it = world(25, 0, prospects=0)
+    few = it._replace(pursuits=it.pursuits.iloc[:rows])
+    assert set(scored(few)[-1]) == {50.0}
+    sales = pd.DataFrame({"account_id": [], "sold_on": pd.to_datetime([]), "amount": []})
+    assert len(sc.score_calibration(few.pursuits, few.traits, sales)) <= 2
+
+
+def test_traits_flagged_as_leaks_get_no_points_of_their_own():
+    it = world(2000, 3, trouble="leak", prospects=500)
+    flags = leak_flags(it.pursuits, it.traits)
+    flagged = set(flags.loc[flags["is_leak"], "attribute"])
+    assert "billing_system" in flagged
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sc, "ERROR", 0.999)
+        patch.setattr(sc, "_pays", lambda *_: 99.0)
+        _, card, _, _ = scored(it)
+    assert len(of_traits(card))
+    assert not flagged & set(of_traits(card)["attribute"])
+
+
+def test_a_trait_called_segment_is_not_taken_for_a_segment():
+    it = additive_world(3000, 0)
+    renamed = it._replace(traits=it.traits.rename(columns={"lead_source": "segment"}))
+    learned, card, _, _ = scored(renamed)
+    assert set(card.loc[card["attribute"] == "segment", "value"]) == set(learned.segments["segment_id"])
+
+
+# Scores and tiers -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["pair", "two_rules", "size"])
+def test_a_tier_bounds_the_score_however_many_points_a_trait_brings(kind):
+    it = world(1500, 1, kind=kind, strength=5, prospects=1500)
+    learned, card, segment, score = scored(it)
+    tier = segment.map(learned.segments.set_index("segment_id")["tier"])
+    assert {"tier_1", "deprioritized"} <= set(tier)
+    assert agreeing(tier, score)
+    row = dict.fromkeys(card.columns) | {"operator": ">=", "value": "0", "n": 1, "wins": 1, "reasons": "[]"}
+    more = [
+        row | {"attribute": "webinar_count", "points": 45.0},
+        row | {"attribute": "content_count", "points": -45.0, "value": "3"},
+    ]
+    pushed = sc.fit_scores(it.traits, pd.concat([card, pd.DataFrame(more)]), segment)
+    assert (pushed - score).abs().max() > 20
+    assert agreeing(tier, pushed)
+    assert pushed[tier.isin(["tier_1", "tier_2"])].min() >= pushed[tier == "deprioritized"].max()
+
+
+def test_where_the_overall_value_is_not_above_0_points_are_differences():
+    it = world(3000, 2)
+    value = it.pursuits["value"] - it.pursuits["value"].mean() * 1.1
+    negative = it._replace(pursuits=it.pursuits.assign(value=value, is_won=True, months_observed=24.0))
+    learned, _, segment, score = scored(negative)
+    listed = learned.segments.set_index("segment_id")
+    assert listed["lift"].isna().all()
+    assert len(listed) > 1
+    means = score.groupby(segment).mean().reindex(listed.index)
+    assert (means.sort_values().index == listed["value_per_pursuit"].sort_values().index).all()
+    assert agreeing(segment.map(listed["tier"]), score, BOUNDS | {"tier_1": (60, 100)})
+
+
+# Reasons ----------------------------------------------------------------------------------------------------
+
+
+def test_the_reasons_of_a_segment_add_up_to_its_points_and_name_the_traits_of_its_rule():
+    it = world(3000, 0, kind="set_and_size")
+    learned, card, _, _ = scored(it)
+    for row in card[card["attribute"] == "segment"].itertuples():
+        said = json.loads(row.reasons)
+        rule = learned.rules[learned.rules["segment_id"] == row.value]
+        assert len(said) <= rule["attribute"].nunique()
+        assert sum(float(part["points"]) for part in said) == pytest.approx(row.points, abs=0.5 * rule["attribute"].nunique())
+    best = json.loads(card.loc[card["points"].where(card["attribute"] == "segment").idxmax(), "reasons"])
+    assert len(best) == 2
+    assert all(float(part["points"]) > 5 for part in best)
+    assert any("employees" in part["reason"] for part in best)
+
+
+def test_a_trait_that_adds_nothing_gets_nothing_of_the_segments_points():
+    rng = np.random.default_rng(0)
+    traits = pd.DataFrame({"industry": rng.choice(["a", "b"], 400), "region": rng.choice(["x", "y"], 400)}, dtype=object)
+    lift = np.where(traits["industry"] == "a", 2.0, 0.5)
+    rule = [sc.Condition("industry", "=", "a"), sc.Condition("region", "=", "x")]
+    [(_, industry), (_, region)] = sc._parts(rule, 20.0, traits, lift, is_ratio=True)
+    assert region == pytest.approx(0, abs=3.5)
+    assert industry + region == pytest.approx(20)
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        (("industry", "=", "Financial Services"), "industry is Financial Services"),
+        (("industry", "in", '["a", "b", "c", "d", "e"]'), "industry is a, b or 3 more"),
+        (("industry", "not_in", '["a", "b"]'), "industry other than a or b"),
+        (("employee_count", ">=", "200"), "200 or more employees"),
+        (("employee_count", "<", "200"), "below 200 employees or unknown"),
+        (("lead_source", "is_missing", None), "lead source unknown"),
+        (("engagement_webinar", "is_missing", None), "no engagement webinar"),
+    ],
+)
+def test_a_condition_reads_as_a_person_would_say_it(condition, said):
+    assert sc.words([sc.Condition(*condition)]) == said
+
+
+# Determinism ------------------------------------------------------------------------------------------------
+
+
+def test_the_order_of_rows_and_columns_changes_nothing():
+    it = additive_world(2000, 1)
+    learned, card, _, score = scored(it)
+    rng = np.random.default_rng(0)
+    pursuits = it.pursuits.sample(frac=1, random_state=1)
+    traits = it.traits.sample(frac=1, random_state=2)[list(rng.permutation(it.traits.columns))]
+    again = sc.learn_scorecard(pursuits, traits, learned)
+    assert len(of_traits(card))
+    pd.testing.assert_frame_equal(card, again)
+    pd.testing.assert_series_equal(score.sort_index(), sc.fit_scores(traits, again, assign(traits, learned.rules)).sort_index())
+
+
+# Out of time ------------------------------------------------------------------------------------------------
+
+
+def sales_of(it: World) -> pd.DataFrame:
+    won = it.pursuits[it.pursuits["is_won"]]
+    return won.rename(columns={"closed_on": "sold_on", "value": "amount"})[["account_id", "sold_on", "amount"]]
+
+
+def steady_world(seed: int) -> World:
+    """A planted world in which a win is one sale, so that nothing is still to come."""
+    it = world(3000, seed, kind="set", strength=4, prospects=10)
+    bought = it.pursuits["value"] / np.where(it.pursuits["months_observed"] >= 12, 1 + 0.6, 1)
+    return it._replace(pursuits=it.pursuits.assign(value=bought))
+
+
+def test_scores_hold_for_pursuits_that_began_after_they_were_learned():
+    bands = pd.concat([sc.score_calibration((it := steady_world(seed)).pursuits, it.traits, sales_of(it)) for seed in range(4)])
+    known = bands[bands["value_low"].notna()]
+    assert len(known) >= 8
+    assert known["predicted_value"].between(known["value_low"], known["value_high"]).mean() >= 0.75
+    assert known["value_per_pursuit"].corr(known["predicted_value"]) > 0.9
+    assert (bands["value_low"].isna() == (bands["wins"] < 5)).all()
+
+
+def test_bands_add_up_to_all_and_split_at_the_cut_off():
+    it = steady_world(0)
+    bands = sc.score_calibration(it.pursuits, it.traits, sales_of(it)).set_index("score_band")
+    cutoff = bands.loc["all", "cutoff_on"]
+    later = it.pursuits[it.pursuits["began_on"] >= cutoff]
+    assert bands.loc["all", "n"] == bands.drop("all")["n"].sum() == len(later)
+    assert 0.3 < len(later) / len(it.pursuits) < 0.4
+    assert bands.loc["all", "wins"] == bands.drop("all")["wins"].sum() == later["is_won"].sum()
+    assert bands.loc["all", "learned_from_pursuits"] == (it.pursuits["closed_on"] < cutoff).sum()
+
+
+def test_nothing_that_happened_after_the_cut_off_changes_the_prediction():
+    it = steady_world(1)
+    bands = sc.score_calibration(it.pursuits, it.traits, sales_of(it))
+    cutoff = bands["cutoff_on"].iloc[0]
+    after = it.pursuits["closed_on"] >= cutoff
+    sales = sales_of(it)
+    again = sales.assign(sold_on=cutoff + pd.Timedelta(days=40), amount=sales["amount"] * 3)  # sold once more, later
+    turned = it.pursuits.assign(is_won=it.pursuits["is_won"] ^ after)
+    turned["value"] = np.where(turned["is_won"], turned["value"] * 4 + 1000 * after, 0.0)
+    turned["months_observed"] = np.where(turned["is_won"], 24.0, np.nan)
+    other = sc.score_calibration(turned, it.traits, pd.concat([sales, again]))
+    same = ["score_band", "cutoff_on", "learned_from_pursuits", "n", "mean_score", "predicted_value"]
+    pd.testing.assert_frame_equal(bands[same], other[same])
+    assert (bands["value_per_pursuit"] != other["value_per_pursuit"]).all()
+
+
+# In the warehouse -------------------------------------------------------------------------------------------
+
+
+def by_the_library(database: Path) -> tuple[pd.Series, pd.DataFrame]:
+    """The score and the three reasons of every account, from what was learned and the traits."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        card = connection.execute("select * from learned.learned_scorecard").df()
+        traits = connection.execute("select * from intermediate.int_accounts__traits").df()
+        placed = connection.execute("select account_id, segment_id from intermediate.int_accounts__segments").df()
+    segment = placed.set_index("account_id")["segment_id"].sort_index()
+    wide = pd.DataFrame(index=segment.index)
+    for attribute, rows in traits.groupby("attribute"):
+        column = "number" if rows["number"].notna().any() else "value"
+        wide[attribute] = rows.set_index("account_id")[column].astype(float if column == "number" else object)
+    said = {account: [] for account in segment.index}
+    for row in card.itertuples():
+        if pd.isna(row.attribute):
+            continue
+        one = pd.DataFrame([row._asdict()]).assign(points=100.0, lowest=0.0, highest=100.0)
+        met = sc.fit_scores(wide, one, segment) == 100
+        for part in json.loads(row.reasons):
+            for account in wide.index[met]:
+                said[account].append((-abs(float(part["points"])), part["reason"]))
+    reasons = {account: [reason for _, reason in sorted(parts)[:3]] for account, parts in said.items()}
+    table = pd.DataFrame.from_dict({a: (r + [None] * 3)[:3] for a, r in reasons.items()}, orient="index")
+    return sc.fit_scores(wide, card, segment), table
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("company", ["demo", "adventureworks"])
+def test_sql_scores_every_account_as_the_library_does(company: str, request: pytest.FixtureRequest) -> None:
+    result: BuildResult = request.getfixturevalue(company)
+    accounts = frame(result.database, "marts.dim_accounts").set_index("account_id").sort_index()
+    score, reasons = by_the_library(result.database)
+    assert accounts["fit_score"].to_dict() == score.reindex(accounts.index).to_dict()
+    found = accounts[["reason_1", "reason_2", "reason_3"]].to_numpy(dtype=object).tolist()
+    assert found == reasons.reindex(accounts.index).astype(object).where(lambda r: r.notna(), None).to_numpy().tolist()
+
+
+@pytest.mark.slow
+def test_the_planted_buyers_score_high_and_know_why(demo: BuildResult) -> None:
+    accounts = frame(demo.database, "marts.dim_accounts")
+    buyers = accounts.query("industry == 'Financial Services' and 200 <= employee_count < 1000", engine="python")
+    assert buyers["fit_score"].min() > 70
+    assert buyers["reason_1"].str.contains("Financial Services").all()
+    media = accounts.query("industry == 'Media' and employee_count < 50", engine="python")
+    assert media["fit_score"].max() < 40
+    assert media["reason_1"].notna().all()
+
+
+@pytest.mark.slow
+def test_a_company_with_one_order_scores_50_everywhere(tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "accounts.csv").write_text("account_id,industry\n" + "".join(f"A{i},x\n" for i in range(25)))
+    (folder / "orders.csv").write_text("order_id,account_id,order_status,closed_at,amount\n1,A1,closed_won,2024-01-05,100\n")
+    result = build(tmp_path / "build", folder, unit_tests=False)
+    assert set(frame(result.database, "marts.dim_accounts")["fit_score"]) == {50.0}
+    assert frame(result.database, "marts.dim_accounts")["reason_1"].isna().all()
+    [row] = frame(result.database, "marts.icp_scorecard").to_dict("records")
+    assert (row["attribute"], row["points"], row["account_count"], row["pursuit_count"]) == (None, 50.0, 25, 1)
+    assert frame(result.database, "marts.icp_score_calibration").empty
+
+
+@pytest.mark.slow
+def test_the_demo_companys_calibration_counts_every_later_pursuit_once(demo: BuildResult) -> None:
+    bands = frame(demo.database, "marts.icp_score_calibration").set_index("score_band")
+    with duckdb.connect(str(demo.database), read_only=True) as connection:
+        [(later, won)] = connection.execute(
+            "select count(*), count(*) filter (where is_won) from intermediate.int_pursuits where began_at >= ?",
+            [bands.loc["all", "cutoff_on"]],
+        ).fetchall()
+    assert (bands.loc["all", "pursuit_count"], bands.loc["all", "won_pursuit_count"]) == (later, won)
+    assert bands.drop("all")["pursuit_count"].sum() == later
