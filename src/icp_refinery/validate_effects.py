@@ -309,9 +309,9 @@ def clusters_section(seeds: int = 50, first_seed: int = REPORT_SEED) -> str:
         findings,
         f"{first_seed:,} to {first_seed + seeds - 1:,}",
         [
-            f"The lowest tenth of the index is {found['month_later'].quantile(0.1):.3f}; the number of clusters stays in {stays:.0%}. "
-            f"The index with the four kinds of customers that were simulated is {kinds:.3f} (median): kinds overlap in what they spend, "
-            "and clusters are made of what customers spend, keep and add, not of kinds. No bar was set for it."
+            f"The lowest tenth of the index is {found['month_later'].quantile(0.1):.3f}; the number of clusters stays in "
+            f"{stays:.0%}. The index with the four kinds of customers that were simulated is {kinds:.3f} (median): kinds overlap "
+            "in what they spend, and clusters are made of what customers spend, keep and add, not of kinds. No bar was set for it."
         ],
     )
 
