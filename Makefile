@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help build test lint format bench example docs lock clean
+.PHONY: help build test validate lint format bench example docs lock clean
 
 help:  ## List the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,9 @@ build: $(READY)  ## Build the demo company and say what was made
 
 test: $(READY)  ## Run everything that must hold
 	$(BIN)/python -m pytest
+
+validate: $(READY)  ## Run every study at full size and write docs/validation.md
+	$(BIN)/python -m icp_refinery.validation
 
 lint: $(READY)  ## Check the format of SQL and Python
 	$(BIN)/ruff check .

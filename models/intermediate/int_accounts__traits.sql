@@ -86,6 +86,15 @@ attributes as (
         and excluded.pattern is null
 ),
 
+-- A year or a count arrives as text: an attribute with nothing but numbers is one.
+number_attributes as (
+    select attribute
+    from attributes
+    where recency = 1
+    group by attribute
+    having count(*) = count(try_cast(value as decimal(28, 6)))
+),
+
 bands as (
     select
         trait,
@@ -162,21 +171,22 @@ traits as (
     union all
     -- A further attribute that is named like a trait from elsewhere is kept apart from it.
     select
-        account_id,
+        attributes.account_id,
         case
             when
-                attribute in ('industry', 'country', 'region', 'lead_source')
-                or attribute in ('employee_count', 'annual_revenue', 'size_band', 'revenue_band')
-                or attribute like 'contact\_%' escape '\'
-                or attribute like 'engagement\_%' escape '\'
-                or attribute like 'topic\_%' escape '\'
-                then concat('further_', attribute)
-            else attribute
+                attributes.attribute in ('industry', 'country', 'region', 'lead_source')
+                or attributes.attribute in ('employee_count', 'annual_revenue', 'size_band', 'revenue_band')
+                or attributes.attribute like 'contact\_%' escape '\'
+                or attributes.attribute like 'engagement\_%' escape '\'
+                or attributes.attribute like 'topic\_%' escape '\'
+                then concat('further_', attributes.attribute)
+            else attributes.attribute
         end as attribute,
-        value,
-        cast(null as double) as number
+        case when number_attributes.attribute is null then attributes.value end as value,
+        case when number_attributes.attribute is not null then cast(attributes.value as double) end as number
     from attributes
-    where recency = 1
+    left join number_attributes on attributes.attribute = number_attributes.attribute
+    where attributes.recency = 1
 )
 
 select

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from conftest import ROOT, BuildResult, load
+from conftest import ROOT, BuildResult, build, load
 
 EXAMPLE = ROOT / "examples" / "adventureworks"
 
@@ -248,3 +248,81 @@ def test_the_example_says_whether_the_marts_agree(
     (wrong,) = [line for line in capsys.readouterr().out.splitlines() if "NO" in line]
     assert "net sales" in wrong
     assert "80,450,596.99" in wrong
+
+
+# What is learned, by margin and (without cost) by revenue
+
+
+@pytest.fixture(scope="module")
+def by_margin(adventureworks: BuildResult) -> Query:
+    return learned(adventureworks)
+
+
+@pytest.fixture(scope="module")
+def by_revenue(tmp_path_factory: pytest.TempPathFactory) -> Query:
+    folder = tmp_path_factory.mktemp("adventureworks_without_cost")
+    load(EXAMPLE / "prepare.py").prepare(folder / "files", with_cost=False)
+    return learned(build(folder / "build", folder / "files", unit_tests=False))
+
+
+def learned(result: BuildResult) -> Query:
+    """Answers queries on `resellers`: each with its tier, business type, product line, and money of the orders."""
+    connection = duckdb.connect()
+    connection.execute(f"attach '{result.database}' as aw (read_only)")
+    connection.execute("""
+        create table resellers as
+        select tier, business.value as business_type, line.value as product_line, net_amount, margin_amount
+        from aw.marts.dim_accounts
+        join aw.input.input_account_attributes as business
+            on dim_accounts.account_id = business.account_id and business.attribute = 'business_type'
+        join aw.input.input_account_attributes as line
+            on dim_accounts.account_id = line.account_id and line.attribute = 'product_line'
+        left join aw.marts.fct_customers on dim_accounts.account_id = fct_customers.account_id
+    """)
+    return querying(connection)
+
+
+def share_of(query: Query, tier: str, where: str) -> float:
+    return query(f"select avg(cast(tier in ({tier}) as integer)) from resellers where {where}")[0][0]
+
+
+@pytest.mark.slow
+def test_by_margin_warehouses_are_not_tier_1_for_being_warehouses(by_margin: Query) -> None:
+    assert share_of(by_margin, "'tier_1'", "business_type = 'Warehouse'") < 0.5
+    assert share_of(by_margin, "'tier_1', 'tier_2'", "business_type = 'Warehouse' and product_line <> 'Mountain'") == 0
+    assert share_of(by_margin, "'deprioritized'", "business_type = 'Warehouse' and product_line <> 'Mountain'") > 0.8
+    alone = by_margin("""
+        select count(*) from aw.marts.icp_segments semi join (
+            select segment_id from aw.marts.icp_segment_rules
+            group by segment_id having bool_and(attribute in ('business_type', 'annual_revenue'))
+        ) using (segment_id) where tier in ('tier_1', 'tier_2')
+    """)
+    assert alone == [(0,)]
+
+
+@pytest.mark.slow
+def test_by_margin_the_mountain_line_is_what_pays(by_margin: Query) -> None:
+    mountain = "product_line = 'Mountain' and business_type in ('Warehouse', 'Value Added Reseller')"
+    assert share_of(by_margin, "'tier_1'", mountain) == 1
+    money = dict(by_margin("select tier, sum(margin_amount) from resellers group by tier"))
+    assert money["tier_1"] > 2_000_000
+    assert money["deprioritized"] < -1_000_000
+    verdicts = by_margin("""
+        select value, verdict from aw.marts.icp_attribute_effects
+        where outcome = 'high_value' and attribute = 'product_line' and verdict <> 'no_evidence' order by value
+    """)
+    assert verdicts == [("Mountain", "raises"), ("Road", "lowers")]
+
+
+@pytest.mark.slow
+def test_by_revenue_warehouses_are_wanted_and_bike_shops_are_not(by_revenue: Query) -> None:
+    assert by_revenue("select count(margin_amount) from resellers") == [(0,)]
+    assert share_of(by_revenue, "'tier_1', 'tier_2'", "business_type = 'Warehouse'") > 0.8
+    assert share_of(by_revenue, "'deprioritized'", "business_type = 'Warehouse'") == 0
+    assert share_of(by_revenue, "'tier_1', 'tier_2'", "business_type = 'Specialty Bike Shop'") == 0
+    assert share_of(by_revenue, "'deprioritized'", "business_type = 'Specialty Bike Shop'") > 0.5
+    verdict = by_revenue("""
+        select verdict from aw.marts.icp_attribute_effects
+        where outcome = 'high_value' and attribute = 'business_type' and value = 'Specialty Bike Shop'
+    """)
+    assert verdict == [("lowers",)]

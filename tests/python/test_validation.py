@@ -1,0 +1,49 @@
+"""The report on the studies: what a bar says, and that every study writes its section."""
+
+from pathlib import Path
+
+import pytest
+
+from icp_refinery import validation
+from icp_refinery.findings import section, share
+from icp_refinery.validate_effects import clusters_section, effects_section
+
+
+@pytest.mark.parametrize(
+    ("hits", "bar", "reached"),
+    [
+        ([True] + [False] * 19, {"at_most": 0.05}, True),
+        ([True] * 2 + [False] * 18, {"at_most": 0.05}, False),
+        ([True] * 18 + [False] * 2, {"at_least": 0.9}, True),
+        ([True] * 17 + [False] * 3, {"at_least": 0.9}, False),
+    ],
+)
+def test_a_bar_is_reached_or_not_and_the_page_says_so(hits: list[bool], bar: dict[str, float], reached: bool) -> None:
+    finding = share("asked", hits, **bar)
+    assert finding.is_reached == reached
+    text = section("Title", "Question?", [finding], "1 to 20")
+    assert ("| reached |" in text) == reached
+    assert ("**not reached**" in text) != reached
+
+
+def test_a_share_needs_one_bar() -> None:
+    with pytest.raises(ValueError, match="one bar"):
+        share("asked", [True], at_most=0.1, at_least=0.1)
+
+
+def test_the_page_has_a_section_for_each_study_and_is_the_same_each_time(tmp_path: Path) -> None:
+    def few_effects() -> str:
+        return effects_section(4, first_seed=1000)
+
+    def few_clusters() -> str:
+        return clusters_section(2, first_seed=1000)
+
+    pages = [tmp_path / name for name in ("one.md", "two.md")]
+    for page in pages:
+        validation.write_report(page, [few_effects, few_clusters])
+    text = pages[0].read_text(encoding="utf-8")
+    assert text == pages[1].read_text(encoding="utf-8")
+    assert text.startswith("# Validation\n")
+    assert [line for line in text.splitlines() if line.startswith("## ")] == ["## Attribute effects", "## Value clusters"]
+    assert "seeds: 1,000 to 1,003" in text.lower()
+    assert {effects_section, clusters_section} <= set(validation.SECTIONS)
