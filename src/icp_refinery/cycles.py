@@ -91,9 +91,10 @@ def review_cycles(
     reference_end : the last day of the data that the adopted segments were learned from; without it what is
         compared with is the history before the last year.
 
-    An outcome of a segment is compared with the reference over windows that end with the cycle (1, 2, 4, ... cycles, a year at
-    most), less what is common to all segments: a tier is relative. `all` is compared as it is. `p_value` is that of the
-    largest |z| that a year of looks over all segments, outcomes and windows has without a change, by simulation.
+    An outcome of a segment is compared with the reference over windows that end with the cycle (from one to a year
+    of cycles), less what is common to all segments: a tier is relative. `all` is compared as it is. `p_value` is that of the
+    largest |z| that a year of looks has without a change, by simulation: over all segments, outcomes and windows that can
+    contradict a tier, and apart from them over all that cannot (time to close, `all`, what only confirms the tier).
     `revise`: the win rate or first-order value is beyond the bound (5 % a year) in the direction that contradicts the tier, and
     the window's early lift (first-order value per pursuit against all) is one that the tier does not have. `watch`: the
     same at 10 %, or without contradiction by the lift; a longer time to close; the mix; an attribute that emerged or
@@ -112,7 +113,7 @@ def review_cycles(
     place = pursuits["cycle_start"].map(pd.Series(looks.index, looks["cycle_start"])).to_numpy(dtype=float)
     place = np.where(old | np.isnan(place), -1, place).astype(int)
     codes = pd.Categorical(pursuits["segment_id"], categories=names).codes.astype(int)
-    tested = _tested(pursuits, old, place, codes, len(looks), len(names), a_year)
+    tested = _tested(pursuits, old, place, codes, len(looks), [tiers[name] for name in names], a_year)
     mix = _mix(pursuits, traits, old, place, codes, len(looks), names, a_year)
     rows = []
     for look, cycle in enumerate(looks["cycle_start"]):
@@ -155,13 +156,14 @@ class _Tested(NamedTuple):
 
 
 def _windows(a_year: int) -> list[int]:
-    return [*(2**k for k in range(10) if 2**k < a_year), a_year]
+    return [*(width for width in (1, 2, 3, 4, 6, 8, 16, 26) if width < a_year), a_year]
 
 
 def _tested(
-    pursuits: pd.DataFrame, old: np.ndarray, place: np.ndarray, codes: np.ndarray, looks: int, segments: int, a_year: int
+    pursuits: pd.DataFrame, old: np.ndarray, place: np.ndarray, codes: np.ndarray, looks: int, tiers: list[str], a_year: int
 ) -> _Tested:
-    windows = _windows(a_year)
+    """All tests. Those that can contradict a tier are one family, the others (time to close, all, what confirms) another."""
+    windows, segments = _windows(a_year), len(tiers)
     won = pursuits["is_won"].to_numpy(dtype=bool)
     every = _counted(won.astype(float), np.ones(len(won), dtype=bool), old, place, codes, looks, segments)
     counts = {WIN_RATE: every}
@@ -178,9 +180,20 @@ def _tested(
         scaled0 = counts[outcome].total0 / spread if spread else counts[outcome].total0 * 0
         counts[outcome] = counts[outcome]._replace(total=scaled, total0=scaled0)
     z = {name: (_win_scores if name == WIN_RATE else _mean_scores)(its, windows) for name, its in counts.items()}
-    largest = np.maximum.reduce([_null_maxima(name, its, windows, a_year) for name, its in counts.items()])
-    p = {name: (1 + (largest[:, None] >= np.abs(its).reshape(1, -1) - 1e-9).sum(axis=0)) / (1 + DRAWS) for name, its in z.items()}
-    p = {name: its.reshape(z[name].shape) for name, its in p.items()}
+    null = {name: _null_scores(name, its, windows, a_year) for name, its in counts.items()}
+    contradicts = np.array([[_contradicts(tier, better) for tier in tiers] + [False] for better in (False, True)])
+    p = {name: np.ones_like(its) for name, its in z.items()}
+    for is_decisive in (True, False):
+
+        def asked(name: str, its: np.ndarray, is_decisive: bool = is_decisive) -> np.ndarray:
+            able = np.where(its > 0, contradicts[1], contradicts[0]) & (name != DAYS)
+            return np.where(able == is_decisive, np.abs(its), 0.0)
+
+        largest = np.maximum.reduce([asked(name, its).reshape(DRAWS, -1).max(axis=1) for name, its in null.items()])
+        for name, its in z.items():
+            size = asked(name, its)
+            chance = (1 + (largest[:, None] >= size.reshape(1, -1) - 1e-9).sum(axis=0)) / (1 + DRAWS)
+            p[name] = np.where(size > 0, chance.reshape(size.shape), p[name])
     lift = _early_lift(pursuits, won, old, place, codes, every, windows)
     return _Tested(windows, z, p, every, lift)
 
@@ -270,8 +283,8 @@ def _trailing(part: np.ndarray, windows: list[int]) -> np.ndarray:
     return np.stack(sums, axis=-2)
 
 
-def _null_maxima(name: str, counts: _Counts, windows: list[int], a_year: int) -> np.ndarray:
-    """The largest |z| of a year of looks without a change, `DRAWS` times. Cycles still to come are as large as those so far."""
+def _null_scores(name: str, counts: _Counts, windows: list[int], a_year: int) -> np.ndarray:
+    """z of a year of looks without a change, `DRAWS` times. Cycles still to come are as large as those so far."""
     random = np.random.default_rng([len(name), 20_250_101])
     looks, segments = counts.n.shape
     to_come = np.ceil(counts.n.mean(axis=0))[None, :].repeat(max(a_year - looks, 0), axis=0)
@@ -286,7 +299,7 @@ def _null_maxima(name: str, counts: _Counts, windows: list[int], a_year: int) ->
         total0 = random.standard_normal((DRAWS, segments)) * np.sqrt(n0)
         total = random.standard_normal((DRAWS, *n.shape)) * np.sqrt(n)
         z = _mean_scores(_Counts(n.astype(float), total, n0.astype(float), total0), windows)
-    return np.abs(z).reshape(DRAWS, -1).max(axis=1)
+    return z
 
 
 def _early_lift(
