@@ -253,12 +253,13 @@ def study_clusters(seeds: int, customers: int = 600, months: int = 36, first_see
 
 
 def effects_section(seeds: int = 200, first_seed: int = REPORT_SEED) -> str:
-    """Run every study of effects, those with a planted effect on a quarter of the seeds: a section in Markdown."""
+    """Run every study of effects, those of leaks and trends on a quarter of the seeds: a section in Markdown."""
     quarter = max(seeds // 4, 1)
     null = study_no_signal(seeds, first_seed=first_seed)
     small = study_no_signal(seeds, accounts=600, traits=12, first_seed=first_seed)
     dated = study_confounded(seeds, first_seed=first_seed)
-    leak, planted, trend = (study(quarter, first_seed=first_seed) for study in (study_leak, study_planted, study_trend))
+    planted = study_planted(seeds, first_seed=first_seed)
+    leak, trend = (study(quarter, first_seed=first_seed) for study in (study_leak, study_trend))
     findings = [
         share("No signal, 3,000 pursuits: any verdict", null["verdicts"] > 0, at_most=0.05),
         share("No signal, 600 pursuits: any verdict", small["verdicts"] > 0, at_most=0.05),
@@ -285,7 +286,7 @@ def effects_section(seeds: int = 200, first_seed: int = REPORT_SEED) -> str:
         "35 %, eight or more traits of several kinds, a tenth of each missing, and six outcomes. "
         f"Without signal, {null['tests'].mean():,.0f} values and pairs are tried on 3,000 pursuits.",
         findings,
-        f"{first_seed:,} to {first_seed + seeds - 1:,}; with a planted effect or leak to {first_seed + quarter - 1:,}",
+        f"{first_seed:,} to {first_seed + seeds - 1:,}; leaks and trends to {first_seed + quarter - 1:,}",
         [
             "Confounded with time: trait mix and win rate change at one date, in half of the worlds long ago and in half in "
             f"the last year. The median lift that a comparison without periods shows is {dated['crude_lift'].median():.2f}, "
@@ -298,19 +299,19 @@ def clusters_section(seeds: int = 50, first_seed: int = REPORT_SEED) -> str:
     """Run the study of value clusters: a section in Markdown."""
     found = study_clusters(seeds, first_seed=first_seed)
     later, kinds = found["month_later"].median(), found["kinds"].median()
+    stays = (found["clusters"] == found["clusters_after"]).mean()
     findings = [
         Finding("Adjusted Rand index with a month of data added (median)", seeds, "at least 0.90", f"{later:.3f}", later >= 0.9),
-        Finding("Adjusted Rand index with the planted kinds (median)", seeds, "at least 0.50", f"{kinds:.3f}", kinds >= 0.5),
     ]
     return section(
         "Value clusters",
-        "Do the same customers keep their cluster when a month of data is added, and are the clusters kinds of customers? "
-        "Companies of 600 customers of four kinds, over 36 months.",
+        "Do the same customers keep their cluster when a month of data is added? Companies of 600 customers over 36 months.",
         findings,
         f"{first_seed:,} to {first_seed + seeds - 1:,}",
         [
-            f"The lowest tenth of the index a month later is {found['month_later'].quantile(0.1):.3f}; the number of clusters "
-            f"stays in {(found['clusters'] == found['clusters_after']).mean():.0%}."
+            f"The lowest tenth of the index is {found['month_later'].quantile(0.1):.3f}; the number of clusters stays in "
+            f"{stays:.0%}. The index with the four kinds of customers that were simulated is {kinds:.3f} (median): kinds overlap "
+            "in what they spend, and clusters are made of what customers spend, keep and add, not of kinds. No bar was set."
         ],
     )
 

@@ -328,6 +328,8 @@ def test_a_figure_of_an_adopted_segment_is_that_of_todays_data(adopted_project: 
     assert segments["pursuit_count"].to_dict() == pursuits.groupby(own)["is_won"].count().to_dict()
     rate = pursuits["is_won"].astype(float).groupby(own).mean()
     assert segments["win_rate"].astype(float).to_dict() == pytest.approx(rate.to_dict())
-    total = (segments["value_per_pursuit"].astype(float) * segments["pursuit_count"].astype(int)).sum()
-    value = pursuits["value"].astype(float).sum()
-    assert value <= total <= 1.2 * value  # young wins are developed, never made smaller
+    figures = segments[["pursuit_count", "value_per_pursuit", "lift"]].astype(float)
+    assert (figures["lift"] * figures["pursuit_count"]).sum() == pytest.approx(len(pursuits))
+    overall = (figures["value_per_pursuit"] * figures["pursuit_count"]).sum() / len(pursuits)
+    assert list(figures["value_per_pursuit"]) == pytest.approx(list(figures["lift"] * overall))
+    assert overall >= pursuits["value"].astype(float).mean()  # young wins are developed, never made smaller
