@@ -18,8 +18,9 @@ from icp_refinery.leaks import leak_flags
 from icp_refinery.scorecard import fit_scores, learn_scorecard
 from icp_refinery.segments import LEAST_PURSUITS, LEAST_WINS, _winsorised, assign, expected_value, learn_segments
 
-MOST_ACCOUNTS = 12_000  # pursuits that are read, and as many accounts that were only paid for
+MOST_ACCOUNTS = 10_000  # pursuits that are read, and as many accounts that were only paid for
 MOST_CUTOFFS = 8
+PERMUTATIONS = 199  # at each cut-off, of the test whether segments are learned at all
 WINDOW_MONTHS = 12  # pursuits that began so many months after the cut-off are scored
 LEAST_SCORED = 30  # pursuits of a window
 LEAST_SCORED_WINS = 5
@@ -168,7 +169,7 @@ def accounts_after(pursuits: pd.DataFrame, spend: pd.DataFrame | None, cutoff: p
 
 def learned_scores(known: Known) -> dict[str, pd.Series]:
     """The scores that the project learns, and gradient boosting beside them."""
-    learned = learn_segments(known.pursuits, known.traits)
+    learned = learn_segments(known.pursuits, known.traits, permutations=PERMUTATIONS)
     segment = assign(known.traits, learned.rules)
     value = learned.segments.set_index("segment_id")["value_per_pursuit"]
     card = learn_scorecard(known.pursuits, known.traits, learned)
