@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from icp_refinery.validate import segments_study
+from icp_refinery.validate_cycles import cycle_review_study
 from icp_refinery.validate_effects import clusters_section, effects_section
 
 REPORT = Path("docs") / "validation.md"
@@ -15,6 +16,7 @@ SECTIONS: list[Callable[[], str]] = [
     segments_study,
     effects_section,
     clusters_section,
+    cycle_review_study,
 ]
 OPENING = """# Validation
 
