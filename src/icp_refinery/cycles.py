@@ -474,12 +474,13 @@ def _mix(
         shuffled = np.empty_like(period)
         shuffled[order] = period[np.lexsort((random.random(len(codes)), codes))]
         drawn[draw] = psi(counts(shuffled, everyone, codes, segments), counts(random.permutation(period), everyone, nobody, 1))
-    middle, spread = drawn.mean(axis=0), np.maximum(drawn.std(axis=0), 1e-9)
-    excess = np.where(judged[:, :, None], (seen - middle) / spread, -np.inf)
-    largest = np.where(judged[None, :, :, None], (drawn - middle) / spread, -np.inf).reshape(MIX_DRAWS, -1).max(axis=1)
+    middle, spread = drawn.mean(axis=0), drawn.std(axis=0)
+    able = judged[:, :, None] & (spread > 1e-9)
+    excess = np.where(able, (seen - middle) / np.maximum(spread, 1e-9), -np.inf)
+    largest = np.where(able, (drawn - middle) / np.maximum(spread, 1e-9), -np.inf).reshape(MIX_DRAWS, -1).max(axis=1)
     for segment in range(cells):
         for look in range(looks):
-            if judged[segment, look]:
+            if able[segment, look].any():
                 best = int(excess[segment, look].argmax())
                 p = (1 + (largest >= excess[segment, look, best]).sum()) / (1 + MIX_DRAWS)
                 # Of a year that has just begun, the looks to come are paid for too.
