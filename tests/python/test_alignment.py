@@ -54,13 +54,13 @@ def entries(database: Path) -> pd.DataFrame:
         dates = [contact.became_lead_at, contact.became_mql_at, contact.became_sql_at]
         dates = [date if pd.notna(date) and date < end else pd.NaT for date in dates]
         theirs = deals[deals["account_id"] == contact.account_id]["created_at"]
-        for place, date in enumerate(dates):
-            if pd.isna(date):
+        for place, entered in enumerate(dates):
+            if pd.isna(entered):
                 continue
-            later = [other for other in dates[place + 1 :] if pd.notna(other) and other.normalize() >= date.normalize()]
+            later = [other for other in dates[place + 1 :] if pd.notna(other) and other.normalize() >= entered.normalize()]
             if place == 2:
-                later = [other for other in theirs if other.normalize() >= date.normalize()]
-            rows.append((STAGES[place], contact.account_id, date, min(later) if later else pd.NaT, None, np.nan, np.nan))
+                later = [other for other in theirs if other.normalize() >= entered.normalize()]
+            rows.append((STAGES[place], contact.account_id, entered, min(later) if later else pd.NaT, None, np.nan, np.nan))
     named = orders.groupby("opportunity_id")[["net_amount", "monthly_recurring_revenue"]].sum()
     for deal in deals.itertuples():
         won = deal.closed_at if deal.is_won else pd.NaT
