@@ -22,6 +22,10 @@
     {%- do print('  ' ~ '{:,}'.format(row[1]) ~ ' closed-won orders of ' ~ '{:,}'.format(row[2]) ~ ' customers, net '
         ~ '{:,.2f}'.format(row[3]) ~ ' ' ~ var('reporting_currency') ~ ', MRR now ' ~ '{:,.2f}'.format(row[4])) -%}
     {%- do print('  ' ~ '{:,}'.format(row[5]) ~ ' input rows rejected, each with its rule: input.input_rejects') -%}
+    {%- if 'icp_missing_inputs' in built -%}
+        {%- set missing = 'select mart, reason from ' ~ target_relation('marts', 'icp_missing_inputs') ~ ' order by mart, input' -%}
+        {%- for row in run_query(missing).rows -%} {%- do print('  ' ~ row[0] ~ ': ' ~ row[1]) -%} {%- endfor -%}
+    {%- endif -%}
     {%- do print('  marts in ' ~ target.path ~ ', schema marts: ' ~ marts | join(', ')) -%}
     {{ return('') }}
 {% endmacro %}

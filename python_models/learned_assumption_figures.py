@@ -1,5 +1,5 @@
 def model(dbt, session):
     from icp_refinery.learn import assumption_figures
 
-    members = dbt.ref("int_accounts__assumptions")
-    return assumption_figures(session, dbt.ref("int_pursuits"), members, dbt.ref("int_assumptions"))
+    pursuits, sales = dbt.ref("int_pursuits"), dbt.ref("int_pursuits__sales")
+    return assumption_figures(session, pursuits, sales, dbt.ref("int_accounts__assumptions"), dbt.ref("int_assumptions"))

@@ -3,4 +3,5 @@ def model(dbt, session):
 
     placed, versions = dbt.ref("int_accounts__segments_by_version"), dbt.ref("int_icp_versions__segments")
     conditions, learned = dbt.ref("int_segment_conditions"), dbt.ref("learned_segments")
-    return segments_in_force(session, dbt.ref("int_pursuits"), placed, versions, conditions, learned)
+    pursuits, sales = dbt.ref("int_pursuits"), dbt.ref("int_pursuits__sales")
+    return segments_in_force(session, pursuits, sales, placed, versions, conditions, learned)

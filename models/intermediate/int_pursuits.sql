@@ -5,16 +5,7 @@ as_of as (
 ),
 
 order_amounts as (
-    select
-        order_id,
-        account_id,
-        closed_at,
-        sum(amount) as net_amount,
-        case
-            when count(*) filter (where amount > 0 and cost is null) = 0 then sum(amount) - coalesce(sum(cost), 0)
-        end as margin_amount
-    from {{ ref('fct_order_lines') }}
-    group by order_id, account_id, closed_at
+    select * from {{ ref('int_orders__amounts') }}
 ),
 
 -- Margin, where every order has it.
@@ -89,6 +80,7 @@ select
     horizons.is_won,
     measure.is_margin,
     row_number() over (order by md5(horizons.account_id), horizons.account_id) <= {{ var('learning_max_rows') }} as is_sampled,
+    {{ var('value_horizon_months') }} as horizon_months,
     cast(coalesce(sold.value, 0) as decimal(18, 4)) as value,
     case
         when horizons.is_won

@@ -6,7 +6,7 @@ pursuits as (
 ),
 
 orders as (
-    select * from {{ ref('fct_orders') }}
+    select * from {{ ref('int_orders__amounts') }}
 )
 
 select
@@ -23,4 +23,4 @@ inner join orders
     on
         pursuits.account_id = orders.account_id
         and orders.closed_at >= pursuits.began_at
-        and orders.closed_at < {{ add_months('pursuits.closed_at', var('value_horizon_months')) }}
+        and orders.closed_at < pursuits.horizon_at

@@ -15,6 +15,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
 from icp_refinery.leaks import leak_flags
+from icp_refinery.scorecard import fit_scores, learn_scorecard
 from icp_refinery.segments import LEAST_PURSUITS, LEAST_WINS, _winsorised, assign, expected_value, learn_segments
 
 MOST_ACCOUNTS = 12_000  # pursuits that are read, and as many accounts that were only paid for
@@ -170,7 +171,12 @@ def learned_scores(known: Known) -> dict[str, pd.Series]:
     learned = learn_segments(known.pursuits, known.traits)
     segment = assign(known.traits, learned.rules)
     value = learned.segments.set_index("segment_id")["value_per_pursuit"]
-    return {"segments": segment.map(value), "boosting": boosted_scores(known.pursuits, known.traits)}
+    card = learn_scorecard(known.pursuits, known.traits, learned)
+    return {
+        "segments": segment.map(value),
+        "scorecard": fit_scores(known.traits, card, segment),
+        "boosting": boosted_scores(known.pursuits, known.traits),
+    }
 
 
 def boosted_scores(pursuits: pd.DataFrame, traits: pd.DataFrame) -> pd.Series:

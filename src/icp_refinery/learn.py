@@ -18,7 +18,7 @@ from icp_refinery.effects import attribute_effects
 from icp_refinery.measure import COLUMNS as MEASURES
 from icp_refinery.measure import measure_segments
 from icp_refinery.scorecard import BASE, learn_scorecard, score_calibration, words
-from icp_refinery.segments import RULE_COLUMNS, Condition, Learned, _wilson, learn_segments
+from icp_refinery.segments import RULE_COLUMNS, Condition, Learned, _wilson, expected_value, learn_segments
 
 OUTCOMES = ["won", "high_value", "multi_year", "add_on", "retained", "expanded"]
 # Named, because a frame without rows or with one value only would lose them.
@@ -41,19 +41,45 @@ BEHAVIOURS = {"is_multi_year": "multi_year", "has_add_on": "add_on", "has_servic
 
 
 def learned_segments(
-    session: duckdb.DuckDBPyConnection, pursuits: duckdb.DuckDBPyRelation, traits: duckdb.DuckDBPyRelation
+    session: duckdb.DuckDBPyConnection,
+    pursuits: duckdb.DuckDBPyRelation,
+    traits: duckdb.DuckDBPyRelation,
+    sales: duckdb.DuckDBPyRelation,
 ) -> pd.DataFrame:
     """One row per segment: its figures, and `rules` as a JSON array of {attribute, operator, value}."""
-    frame = _pursuits(session, pursuits)
+    frame = _pursuits(session, pursuits, sales)
     learned = learn_segments(frame, wide_traits(session, pursuits, traits))
     rules = {key: rows for key, rows in learned.rules.groupby("segment_id")}
     segments = learned.segments.copy()
     segments["rules"] = [_rules_as_json(rules.get(key)) for key in segments["segment_id"]]
-    segments["notes"] = "; ".join(f"{row.topic}: {row.note}" for row in learned.model_notes.itertuples())
+    notes = [*frame.attrs["notes"], *learned.model_notes.itertuples(index=False)]
+    segments["notes"] = "; ".join(f"{topic}: {note}" for topic, note in notes)
     return segments
 
 
-def _pursuits(session: duckdb.DuckDBPyConnection, pursuits: duckdb.DuckDBPyRelation) -> pd.DataFrame:
+def _pursuits(
+    session: duckdb.DuckDBPyConnection, pursuits: duckdb.DuckDBPyRelation, sales: duckdb.DuckDBPyRelation
+) -> pd.DataFrame:
+    """The sampled pursuits as `learn_segments` takes them, the value of young wins developed to the horizon by chain ladder.
+
+    `attrs["notes"]` says how far.
+    """
+    frame = _undeveloped(session, pursuits)
+    horizon = pursuits.aggregate("max(horizon_months)").fetchall()[0][0] or 1
+    history = session.sql("""
+        select account_id, months_since_win as month, cast(value as double) as value
+        from sales semi join (select account_id from pursuits where is_sampled) as sampled using (account_id)
+        order by account_id, month, value
+    """).df()
+    value, notes = expected_value(frame, history=history, horizon=horizon)
+    # What is developed is not developed again.
+    age = frame["months_observed"].where(frame["months_observed"].isna(), np.inf)
+    frame = frame.assign(value=value, months_observed=age)
+    frame.attrs["notes"] = notes
+    return frame
+
+
+def _undeveloped(session: duckdb.DuckDBPyConnection, pursuits: duckdb.DuckDBPyRelation) -> pd.DataFrame:
     query = """
         select account_id, began_at as began_on, closed_at as closed_on, is_won,
             cast(value as double) as value, cast(months_observed as double) as months_observed
@@ -123,6 +149,7 @@ def rule_problems(seeds: dict[str, duckdb.DuckDBPyRelation], trait_names: duckdb
 def segments_in_force(
     session: duckdb.DuckDBPyConnection,
     pursuits: duckdb.DuckDBPyRelation,
+    sales: duckdb.DuckDBPyRelation,
     placed: duckdb.DuckDBPyRelation,
     versions: duckdb.DuckDBPyRelation,
     conditions: duckdb.DuckDBPyRelation,
@@ -144,7 +171,7 @@ def segments_in_force(
         where is_in_force
     """).df()
     names = list(segments["segment_id"])
-    measured = measure_segments(_pursuits(session, pursuits), own.set_index("account_id")["segment_id"], segments=names)
+    measured = measure_segments(_pursuits(session, pursuits, sales), own.set_index("account_id")["segment_id"], segments=names)
     rules = session.sql("""
         select segment_id, attribute, operator, value from conditions where is_in_force order by segment_id, condition_number
     """).df()
@@ -156,12 +183,13 @@ def segments_in_force(
 def assumption_figures(
     session: duckdb.DuckDBPyConnection,
     pursuits: duckdb.DuckDBPyRelation,
+    sales: duckdb.DuckDBPyRelation,
     members: duckdb.DuckDBPyRelation,
     profiles: duckdb.DuckDBPyRelation,
 ) -> pd.DataFrame:
     """One row per profile that somebody believes in: its figures beside all pursuits, intervals for all profiles together."""
     names = sorted(profiles.df()["profile"].unique())
-    sampled = _pursuits(session, pursuits)
+    sampled = _pursuits(session, pursuits, sales)
     inside = session.sql("select account_id, profile from members").df()
     measured = [pd.DataFrame({"profile": pd.Series(dtype=object)} | {n: pd.Series(dtype=k) for n, k in MEASURES.items()})]
     for name in names:
@@ -186,6 +214,7 @@ def learned_from(segments: pd.DataFrame) -> Learned:
 def learned_scorecard(
     session: duckdb.DuckDBPyConnection,
     pursuits: duckdb.DuckDBPyRelation,
+    sales: duckdb.DuckDBPyRelation,
     traits: duckdb.DuckDBPyRelation,
     segments: duckdb.DuckDBPyRelation,
 ) -> pd.DataFrame:
@@ -197,7 +226,7 @@ def learned_scorecard(
         listed["lift"] = listed["lift"].fillna(1.0)
     for attribute in set(learned.rules["attribute"]) - set(wide.columns):
         wide[attribute] = pd.Series(None, index=wide.index, dtype=object)
-    card = learn_scorecard(_pursuits(session, pursuits), wide, learned)
+    card = learn_scorecard(_pursuits(session, pursuits, sales), wide, learned)
     names = learned.segments.set_index("segment_id")["segment_name"]
     card["definition"] = [_definition(row, names) for row in card.itertuples()]
     keys = card[["attribute", "operator", "value"]].fillna("")
@@ -220,23 +249,15 @@ def learned_score_calibration(
     session: duckdb.DuckDBPyConnection,
     pursuits: duckdb.DuckDBPyRelation,
     traits: duckdb.DuckDBPyRelation,
-    orders: duckdb.DuckDBPyRelation,
+    sales: duckdb.DuckDBPyRelation,
 ) -> pd.DataFrame:
     """One row per score band: what was predicted before a cut-off, and what happened after it."""
-    sales = session.sql("""
-        select
-            orders.account_id,
-            orders.closed_at as sold_on,
-            cast(case when pursuits.is_margin then orders.margin_amount else orders.net_amount end as double) as amount
-        from orders
-        inner join pursuits on
-            orders.account_id = pursuits.account_id
-            and orders.closed_at >= pursuits.began_at
-            and orders.closed_at < pursuits.horizon_at
-        where pursuits.is_sampled and pursuits.is_won
-        order by orders.account_id, orders.closed_at, orders.order_id
+    sold = session.sql("""
+        select account_id, sold_at as sold_on, cast(value as double) as amount
+        from sales semi join (select account_id from pursuits where is_sampled) as sampled using (account_id)
+        order by account_id, sold_at, amount
     """).df()
-    return _typed(score_calibration(_pursuits(session, pursuits), wide_traits(session, pursuits, traits), sales))
+    return _typed(score_calibration(_undeveloped(session, pursuits), wide_traits(session, pursuits, traits), sold))
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:

@@ -23,7 +23,7 @@ from icp_refinery.segments import Condition, Learned, Trait
 
 BASE = 50.0
 DOUBLING = 20.0  # points that double the expected value
-PER_SPREAD = 40.0  # points of one standard deviation of value, where the overall value is not above 0
+PER_SPREAD = 40.0  # points of one standard deviation of value, where ratios mean nothing
 MOST_CONDITIONS = 15
 LEAST_SHARE = 0.02  # of pursuits, for a condition to be looked at
 LEAST_POINTS = 1.0  # a condition with fewer gets none
@@ -84,7 +84,7 @@ def learn_scorecard(pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learn
     member = listed.index.get_indexer(segment)
     developed = sg.expected_value(frame)[0].to_numpy()
     value = sg._winsorised(developed, won)
-    is_ratio = bool(listed["lift"].notna().all())
+    is_ratio = _is_ratio(learned)
     count = np.bincount(member, minlength=len(listed))
     total = np.bincount(member, weights=value, minlength=len(listed))
     if is_ratio:
@@ -115,7 +115,7 @@ def learn_scorecard(pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learn
         rule = [Condition(r.attribute, r.operator, r.value) for r in rule.itertuples()]
         parts = _parts(rule, points, known, effect[member], is_ratio)
         counts = [int(inside.sum()), int(won[inside].sum())]
-        rows.append(["segment", "=", key, points, *counts, *_bounds(row["tier"], is_ratio), _reasons(parts)])
+        rows.append(["segment", "=", key, points, *counts, *_bounds(row["tier"]), _reasons(parts)])
     for condition, points, hit in conditions:
         counts = [int(hit.sum()), int(won[hit].sum())]
         rows.append([*condition, points, *counts, np.nan, np.nan, _reasons([([condition], points)])])
@@ -186,7 +186,9 @@ def score_calibration(
     learned = sg.learn_segments(past, known, seed=seed)
     scorecard = learn_scorecard(past, known, learned, seed=seed)
     then = sg.expected_value(past, history=sold_before)[0].to_numpy()
-    spread = float(sg._winsorised(then, past["is_won"].to_numpy(dtype=bool)).std())
+    spread = None
+    if not _is_ratio(learned):
+        spread = float(sg._winsorised(then, past["is_won"].to_numpy(dtype=bool)).std())
     after = known.iloc[np.flatnonzero(later)]
     score = fit_scores(after, scorecard, sg.assign(after, learned.rules)).to_numpy()
     predicted = expected_values(pd.Series(score), float(then.mean()), spread).to_numpy()
@@ -209,11 +211,11 @@ def score_calibration(
 def expected_values(scores: pd.Series, overall: float, spread: float | None = None) -> pd.Series:
     """The value per pursuit that a fit score stands for.
 
-    `overall` is the value per pursuit of all; where it is not above 0, `spread` is the standard deviation of value.
+    `overall` is the value per pursuit of all. `spread`, the standard deviation of value, is given where ratios mean nothing:
+    where the overall value, or a segment's, is below 0.
     """
-    is_ratio = overall > 0
-    effect = _effect(scores.to_numpy(dtype=float), is_ratio)
-    return pd.Series(overall * effect if is_ratio else overall + effect * (spread or 0.0), index=scores.index)
+    effect = _effect(scores.to_numpy(dtype=float), spread is None)
+    return pd.Series(overall * effect if spread is None else overall + effect * spread, index=scores.index)
 
 
 def words(conditions: list[Condition]) -> str:
@@ -243,10 +245,15 @@ def _effect(score: np.ndarray | float, is_ratio: bool) -> np.ndarray | float:
     return 2 ** ((score - BASE) / DOUBLING) if is_ratio else (score - BASE) / PER_SPREAD
 
 
-def _bounds(tier: str, is_ratio: bool) -> tuple[float, float]:
+def _is_ratio(learned: Learned) -> bool:
+    """Whether values can be compared by ratios: not where the overall value, or a segment's, is below 0."""
+    return bool((learned.segments["lift"].astype(float) >= 0).all())  # False where one is missing
+
+
+def _bounds(tier: str) -> tuple[float, float]:
     """Where the scores of a tier lie: on the side of the lift that it was given for."""
     if tier == "tier_1":
-        return round(BASE + _points(sg.TIER_1 if is_ratio else sg.TIER_1 - 1, is_ratio), 1), 100.0
+        return round(BASE + _points(sg.TIER_1, is_ratio=True), 1), 100.0
     if tier == "tier_2":
         return BASE, 100.0
     return (0.0, BASE) if tier == "deprioritized" else (0.0, 100.0)
@@ -282,7 +289,7 @@ def _parts(
     for order in orders:
         for at, number in enumerate(order):
             shares[number] += (worth(order[: at + 1]) - worth(order[:at])) / len(orders)
-    shares = np.round(shares + (points - shares.sum()) / len(shares), 1)
+    shares = np.round(shares, 1)
     shares[np.argmax(np.abs(shares))] += points - shares.sum()
     return [(of, round(float(share), 1)) for of, share in zip(asked.values(), shares, strict=True)]
 

@@ -35,7 +35,7 @@ LEAST_PURSUITS = 50
 LEAST_WINS = 15
 LEAST_SUPPORT = 8  # pursuits with a value, for the value to appear in a rule
 PAIR_SUPPORT = 20
-LEAST_LEAF = 30  # pursuits of a segment
+LEAST_LEAF = 20  # pursuits of a segment
 LIKENESS = 0.6  # of the smaller sides of a split and of the same split without a fold, as a Jaccard index
 LEAST_T = 2.0  # between the sides of a split, on folds that did not choose it
 LEAST_GAIN = 0.01  # of the variance that the model explains, for a split
@@ -208,7 +208,7 @@ def learn_segments(
     figures = _figures(leaves, looked_at, shrinkage, crossed, robust, value, won, cells)
     if p > LEVEL:
         # All effects may still be none, so every interval has room for that: an order of accounts, and no claim.
-        figures = figures._replace(low=np.fmin(figures.low, 1.0), high=np.fmax(figures.high, 1.0))
+        figures = figures._replace(low=np.minimum(figures.low, 1.0), high=np.maximum(figures.high, 1.0))
     return _tables(tree, leaves, coded, own, figures, frame, value, p, notes)
 
 
@@ -503,7 +503,7 @@ def _boosted(
         learning_rate=0.1,
         max_iter=60,
         max_leaf_nodes=3,
-        min_samples_leaf=30,
+        min_samples_leaf=15,
         l2_regularization=20.0,
         max_bins=64,
         categorical_features=kinds,

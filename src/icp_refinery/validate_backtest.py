@@ -12,6 +12,7 @@ from icp_refinery.backtest import Known, backtest, learned_scores
 from icp_refinery.worlds import RENEWAL, World, world
 
 BEST = 0.2
+SCORERS = ("segments", "scorecard", "boosting", "truth")
 SIZES = ((3000, False), (800, False), (3000, True))
 
 
@@ -67,9 +68,9 @@ def backtest_study(seeds: int = 20, null_seeds: int = 60, sizes: tuple[tuple[int
         "expected value that no one knows. *Above random*: worlds in which the interval of the segments lies above 20 %.",
         "*Coverage*: worlds in which the interval holds the share of expected value that the same scores capture.",
         "",
-        "| pursuits | worlds | captured: segments | boosting | truth | skippable, keeping 90 %: segments | boosting | truth "
-        "| above random | coverage: segments | boosting |",
-        "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| pursuits | worlds | captured: segments | scorecard | boosting | truth "
+        "| skippable, keeping 90 %: segments | scorecard | boosting | truth | above random | coverage: segments | boosting |",
+        "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for pursuits, hard in sizes:
         judged = [judge(world(pursuits, 300 + seed, hard=hard, prospects=100)) for seed in range(seeds)]
@@ -77,15 +78,14 @@ def backtest_study(seeds: int = 20, null_seeds: int = 60, sizes: tuple[tuple[int
             pd.DataFrame([getattr(j, name)["value"] for j in judged]).median() for name in ("captured", "skippable")
         )
         above = np.mean([j.captured.loc["segments", "low"] > BEST for j in judged])
-        figures = " | ".join(f"{f[s]:.1%}" for f in (captured, skippable) for s in ("segments", "boosting", "truth"))
+        figures = " | ".join(f"{f[s]:.1%}" for f in (captured, skippable) for s in SCORERS)
         covered = " | ".join(f"{np.mean([_covers(j, scorer) for j in judged]):.0%}" for scorer in ("segments", "boosting"))
         lines.append(f"| {pursuits:,} | {'hard' if hard else 'plain'} | {figures} | {above:.0%} | {covered} |")
     quiet = [judge(world(800, 20_000 + seed, signal=False, prospects=100)) for seed in range(null_seeds)]
     blind = np.mean([j.captured.loc["segments", "value"] == BEST for j in quiet])
     lines += ["", f"Without signal ({null_seeds} worlds of 800 pursuits): the segments are exactly as random in {blind:.0%};"]
-    for scorer, words in (("segments", "their interval leaves out 20 % in"), ("boosting", "that of gradient boosting in")):
-        wrong = np.mean([not _holds(j.captured.loc[scorer], BEST) for j in quiet])
-        lines.append(f"{words} {wrong:.1%}{';' if scorer == 'segments' else '.'}")
+    wrong = {s: np.mean([not _holds(j.captured.loc[s], BEST) for j in quiet]) for s in SCORERS[:3]}
+    lines.append(f"the interval leaves out 20 % in {', '.join(f'{share:.1%} ({s})' for s, share in wrong.items())}.")
     return "\n".join(lines) + "\n"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -11,7 +13,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.proportion import proportion_confint
 
-from conftest import BuildResult
+from conftest import BuildResult, build
 
 pytestmark = pytest.mark.slow
 STAGES = ["lead", "mql", "sql", "opportunity", "won"]
@@ -275,3 +277,150 @@ def test_agreement(demo: BuildResult) -> None:
     assert expected["kappa"].notna().sum() > 90
     assert expected["kappa"].isna().any()
     assert_equal(read(database, "marts.icp_agreement"), expected, ["cycle_start", "pair"])
+
+
+def first_memberships(database: Path) -> pd.DataFrame:
+    """Campaign, account, and when the account was first and last added to it by as_of."""
+    resolved = read(database, "intermediate.int_accounts__resolved").set_index("account_id")["resolved_account_id"]
+    contacts = read(database, "input.input_contacts").set_index("contact_id")["account_id"]
+    added = read(database, "input.input_campaign_members")
+    added = added[added["added_at"] < as_of(database) + pd.Timedelta(days=1)]
+    added["account_id"] = added["account_id"].fillna(added["contact_id"].map(contacts)).map(resolved)
+    return added.groupby(["campaign_id", "account_id"], as_index=False)["added_at"].agg(["min", "max"])
+
+
+def test_disagreements(demo: BuildResult) -> None:
+    database = demo.database
+    end = as_of(database)
+    since = end.replace(day=1) - pd.DateOffset(months=2)
+    accounts = read(database, "marts.dim_accounts").set_index("account_id")
+    deals = entries(database).query("stage == 'opportunity'")
+    spend = allocated(database)
+    spend = spend[spend["spent_on"] >= since].groupby("account_id")["amount"].sum().reindex(accounts.index).fillna(0)
+    added = first_memberships(database).groupby("account_id")["max"].max().reindex(accounts.index)
+    is_targeted = (added >= since) | (spend > 0)
+    is_worked = accounts.index.isin(deals[~deals["is_closed"].astype(bool) | (deals["entered_at"] >= since)]["account_id"])
+    reason = pd.Series("nobody", accounts.index)
+    reason[is_targeted] = "only_marketing"
+    reason[is_worked] = "only_sales"
+    reason[(is_targeted & is_worked) | accounts["is_customer"] | ~accounts["tier"].isin(["tier_1", "tier_2"])] = None
+    reason[(accounts["tier"] == "deprioritized") & (spend > 0)] = "deprioritized_costs_money"
+    value = accounts["segment_id"].map(read(database, "marts.icp_segments").set_index("segment_id")["value_per_pursuit"])
+    stake = value.where(accounts["tier"] != "deprioritized", spend)
+    found = read(database, "marts.icp_disagreements").set_index("account_id")
+    assert found["reason"].nunique() == 4
+    assert found["reason"].to_dict() == reason.dropna().to_dict()
+    # Cents that are left over go to the first accounts.
+    assert (found["at_stake"] - stake[found.index]).abs().max() < 0.2
+    assert (found["spend"] - spend[found.index]).abs().max() < 0.2
+    assert found.sort_values("place")["at_stake"].is_monotonic_decreasing
+
+
+def test_spend(demo: BuildResult) -> None:
+    database = demo.database
+    made, spend = entries(database), allocated(database)
+    memberships = first_memberships(database).sort_values(["min", "campaign_id"], ascending=[True, False])
+    memberships["channel"] = memberships["campaign_id"].map(
+        read(database, "input.input_campaigns").set_index("campaign_id")["channel"]
+    )
+    results = made[made["stage"].isin(["opportunity", "won"])].reset_index(drop=True)
+    won = results["stage"] == "won"
+    opened = results[~won & results["next_at"].notna()].set_index(["account_id", "next_at"])["entered_at"]
+    results["opened_at"] = [
+        opened.get((row.account_id, row.entered_at), row.entered_at) if row.stage == "won" else row.entered_at
+        for row in results.itertuples()
+    ]
+    results["channel"] = [
+        next(iter(theirs["channel"][::-1]), "none")
+        for row in results.itertuples()
+        for theirs in [memberships[(memberships["account_id"] == row.account_id) & (memberships["min"] <= row.opened_at)]]
+    ]
+    results["cycle_start"] = month(results["entered_at"])
+    key = ["cycle_start", "tier", "channel"]
+    expected = pd.concat(
+        [
+            spend.groupby(key)["account_id"].nunique().rename("account_count"),
+            spend.groupby(key)["amount"].agg(["sum", "size"]),
+            results[~won].groupby(key).size().rename("opportunity_count"),
+            results[won].groupby(key).size().rename("win_count"),
+        ],
+        axis=1,
+    ).fillna(0)
+    found = read(database, "marts.icp_spend").set_index(key).sort_index()
+    expected = expected.sort_index()
+    pd.testing.assert_index_equal(found.index, expected.index)
+    for name in ("account_count", "opportunity_count", "win_count"):
+        assert (found[name] == expected[name]).all(), name
+    assert ((found["spend"] - expected["sum"]).abs() <= 0.01 * expected["size"] + 0.001).all()
+    assert abs(found["spend"].sum() - spend["amount"].sum()) < 0.01
+    np.testing.assert_allclose(found["spend_share"], found["spend"] / found.groupby("cycle_start")["spend"].transform("sum"))
+    assert found["cost_per_win"].dropna().tolist() == (found["spend"] / found["win_count"])[found["win_count"] > 0].tolist()
+    # The planted spend-eater is small media companies on paid social.
+    share = found["spend"].groupby("tier").sum() / found["spend"].sum()
+    assert share["deprioritized"] > 0.5
+
+
+def test_nothing_is_missing_in_the_demo_company(demo: BuildResult) -> None:
+    assert read(demo.database, "marts.icp_missing_inputs").empty
+
+
+STARTS = {
+    "week": lambda day: day - pd.Timedelta(days=day.dayofweek),
+    "biweek": lambda day: pd.Timestamp("2000-01-03") + pd.Timedelta(days=(day - pd.Timestamp("2000-01-03")).days // 14 * 14),
+    "quarter": lambda day: day.to_period("Q").start_time,
+}
+LENGTHS = {"week": pd.DateOffset(days=7), "biweek": pd.DateOffset(days=14), "quarter": pd.DateOffset(months=3)}
+
+
+@pytest.mark.parametrize("cycle", STARTS)
+def test_every_reporting_cycle_builds_and_counts_the_same_records(cycle: str, demo: BuildResult, tmp_path: Path) -> None:
+    shutil.copy(demo.database, tmp_path / "icp.duckdb")
+    select = "int_cycles+ int_accounts__campaign_spend+ icp_agreement icp_spend"
+    built = build(tmp_path, vars={"reporting_cycle": cycle}, select=select)
+    cycles = read(built.database, "intermediate.int_cycles").sort_values("cycle_start")
+    starts = [pd.Timestamp(each) for each in cycles["cycle_start"]]
+    first = pd.Timestamp(entries(built.database)["entered_at"].min()).normalize()
+    assert starts[0] == STARTS[cycle](first)
+    assert starts[-1] == STARTS[cycle](as_of(built.database))
+    assert all(later == start + LENGTHS[cycle] for start, later in itertools.pairwise(starts))
+    ends = [pd.Timestamp(end) + pd.Timedelta(days=1) for end in cycles["cycle_end"]]
+    assert ends == [start + LENGTHS[cycle] for start in starts]
+    assert cycles["is_finished"].tolist() == [end <= as_of(built.database) + pd.Timedelta(days=1) for end in ends]
+    added_up = """(
+        select tier, sum(lead_count) as leads, sum(win_count) as wins, sum(won_value) as won_value, sum(spend_total) as spend
+        from marts.icp_alignment group by tier
+    )"""
+    assert_equal(read(built.database, added_up), read(demo.database, added_up), ["tier"])
+
+
+SMALL = {
+    "one month of orders": (
+        {"orders": "order_id,account_id,order_status,closed_at\n1,A1,closed_won,2024-02-01\n2,A2,closed_won,2024-02-29\n"},
+        {"icp_funnel": 3, "icp_alignment": 2, "icp_agreement": 0, "icp_disagreements": 0, "icp_spend": 0},
+        {"icp_funnel", "icp_alignment", "icp_agreement", "icp_disagreements", "icp_spend"},
+    ),
+    "leads and an open opportunity": (
+        {
+            "opportunities": "opportunity_id,account_id,is_closed,is_won,created_at\n1,A1,false,false,2023-12-31\n",
+            "contacts": "contact_id,account_id,became_lead_at\nC1,A1,2023-12-31\nC2,,2024-01-01\n",
+            "engagements": "engagement_id,account_id,engagement_type,occurred_at\nE1,A1,demo,2024-01-01\n",
+        },
+        {"icp_alignment": 4, "icp_agreement": 2, "icp_disagreements": 0, "icp_spend": 0},
+        {"icp_funnel", "icp_alignment", "icp_agreement", "icp_disagreements", "icp_spend"},
+    ),
+}
+
+
+@pytest.mark.parametrize("world", SMALL)
+def test_what_the_input_lacks_is_said_and_the_build_passes(world: str, tmp_path: Path) -> None:
+    files, rows, lacking = SMALL[world]
+    folder = tmp_path / "files"
+    folder.mkdir()
+    (folder / "accounts.csv").write_text("account_id,industry\nA1,x\nA2,y\nA3,x\n")
+    for entity, text in files.items():
+        (folder / f"{entity}.csv").write_text(text)
+    result = build(tmp_path / "build", folder, unit_tests=False)
+    assert {mart: len(read(result.database, f"marts.{mart}")) for mart in rows} == rows
+    missing = read(result.database, "marts.icp_missing_inputs")
+    assert set(missing["mart"]) == lacking
+    assert all(reason in result.stdout for reason in missing["reason"])

@@ -47,8 +47,8 @@ def of_traits(card: pd.DataFrame) -> pd.DataFrame:
     return card[card["attribute"].notna() & (card["attribute"] != "segment")]
 
 
-def agreeing(tier: pd.Series, score: pd.Series, bounds: dict[str, tuple[float, float]] = BOUNDS) -> bool:
-    low, high = (tier.map({name: ends[end] for name, ends in bounds.items()}) for end in (0, 1))
+def agreeing(tier: pd.Series, score: pd.Series) -> bool:
+    low, high = (tier.map({name: ends[end] for name, ends in BOUNDS.items()}) for end in (0, 1))
     return bool(((low <= score) & (score <= high)).all())
 
 
@@ -57,7 +57,7 @@ def agreeing(tier: pd.Series, score: pd.Series, bounds: dict[str, tuple[float, f
 
 def test_scores_rank_new_prospects_as_segments_do_and_mean_what_they_say():
     lost, slopes, means, with_points = [], [], [], 0
-    for seed in range(8):
+    for seed in range(6):
         it = world(3000, seed)
         learned, card, segment, score = scored(it)
         new, truth = it.is_prospect, it.expected_value
@@ -156,14 +156,12 @@ def test_a_tier_bounds_the_score_however_many_points_a_trait_brings(kind):
     assert {"tier_1", "deprioritized"} <= set(tier)
     assert agreeing(tier, score)
     row = dict.fromkeys(card.columns) | {"operator": ">=", "value": "0", "n": 1, "wins": 1, "reasons": "[]"}
-    more = [
-        row | {"attribute": "webinar_count", "points": 45.0},
-        row | {"attribute": "content_count", "points": -45.0, "value": "3"},
-    ]
-    pushed = sc.fit_scores(it.traits, pd.concat([card, pd.DataFrame(more)]), segment)
-    assert (pushed - score).abs().max() > 20
-    assert agreeing(tier, pushed)
-    assert pushed[tier.isin(["tier_1", "tier_2"])].min() >= pushed[tier == "deprioritized"].max()
+    for points in (60.0, -60.0):
+        more = pd.DataFrame([row | {"attribute": "webinar_count", "points": points}])
+        pushed = sc.fit_scores(it.traits, pd.concat([card, more]), segment)
+        assert (pushed - score).abs().max() > 20
+        assert agreeing(tier, pushed)
+        assert pushed[tier.isin(["tier_1", "tier_2"])].min() >= pushed[tier == "deprioritized"].max()
 
 
 def test_where_the_overall_value_is_not_above_0_points_are_differences():
@@ -176,7 +174,7 @@ def test_where_the_overall_value_is_not_above_0_points_are_differences():
     assert len(listed) > 1
     means = score.groupby(segment).mean().reindex(listed.index)
     assert (means.sort_values().index == listed["value_per_pursuit"].sort_values().index).all()
-    assert agreeing(segment.map(listed["tier"]), score, BOUNDS | {"tier_1": (60, 100)})
+    assert agreeing(segment.map(listed["tier"]), score)
 
 
 # Reasons ----------------------------------------------------------------------------------------------------
@@ -202,7 +200,7 @@ def test_a_trait_that_adds_nothing_gets_nothing_of_the_segments_points():
     lift = np.where(traits["industry"] == "a", 2.0, 0.5)
     rule = [sc.Condition("industry", "=", "a"), sc.Condition("region", "=", "x")]
     [(_, industry), (_, region)] = sc._parts(rule, 20.0, traits, lift, is_ratio=True)
-    assert region == pytest.approx(0, abs=3.5)
+    assert region == pytest.approx(0, abs=1)
     assert industry + region == pytest.approx(20)
 
 
@@ -336,6 +334,14 @@ def test_the_planted_buyers_score_high_and_know_why(demo: BuildResult) -> None:
     media = accounts.query("industry == 'Media' and employee_count < 50", engine="python")
     assert media["fit_score"].max() < 40
     assert media["reason_1"].notna().all()
+
+
+@pytest.mark.slow
+def test_where_margins_are_below_0_scores_are_not_all_at_the_ends(adventureworks: BuildResult) -> None:
+    scores = frame(adventureworks.database, "marts.dim_accounts")["fit_score"].astype(float)
+    assert scores.between(1, 99).mean() > 0.9
+    bands = frame(adventureworks.database, "marts.icp_score_calibration")
+    assert (bands.loc[bands["score_from"] < 40, "predicted_value"].min()) < 0
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ profiles as (
 conditions as (
     select
         profile,
-        concat(attribute, ' ', replace(operator, '_', ' '), coalesce(concat(' ', value), '')) as condition
+        trim(concat(attribute, ' ', replace(operator, '_', ' '), ' ', coalesce(value, ''))) as condition
     from assumptions
 ),
 

@@ -1,0 +1,335 @@
+"""Adoption as code: what is adopted applies to whatever comes later, and a broken file stops the build with a sentence."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+import shutil
+from datetime import date
+from itertools import product
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from conftest import SAMPLE, BuildResult, build, copy_project, frame
+from icp_refinery import adopt as adoption
+from icp_refinery.adopt import Adopted, AdoptionError, adopt, adopted_problems, partition_problem, read_adopted, write_adopted
+from icp_refinery.cli import app
+from icp_refinery.segments import assign
+
+TRAITS = {"industry": False, "region": False, "employee_count": True}
+RULES = [
+    ("big", "industry", "in", '["Energy", "Media"]'),
+    ("big", "employee_count", ">=", "200"),
+    ("small", "industry", "in", '["Energy", "Media"]'),
+    ("small", "employee_count", "<", "200"),
+    ("rest", "industry", "not_in", '["Energy", "Media"]'),
+]
+
+
+def conditions(rules: list[tuple[str, str, str, str]]) -> list[adoption.Row]:
+    return [
+        {"adoption_number": "1", "segment_id": key, "attribute": attribute, "operator": operator, "value": value}
+        for key, attribute, operator, value in rules
+    ]
+
+
+def segment(key: str, **changed: str) -> adoption.Row:
+    row = {name: "" for name in adoption.FILES["adopted_segments"]}
+    return row | {"adoption_number": "1", "segment_id": key, "segment_name": key, "definition": key, "tier": "tier_3"} | changed
+
+
+def sound() -> Adopted:
+    agreed = ["1", "2025-07-01", "Ana", "Ben", "Because", "2025-06-30"]
+    first = dict(zip(adoption.FILES["adoption"], agreed, strict=True))
+    return Adopted([first], [segment("big"), segment("small"), segment("rest")], conditions(RULES))
+
+
+def broken(**changed: list[adoption.Row]) -> Adopted:
+    return sound()._replace(**changed)
+
+
+BROKEN = {
+    "two segments hold the same accounts": (
+        broken(adopted_segment_rules=conditions([r if r[2] != "<" else (*r[:3], "201") for r in RULES])),
+        "segments big and small both hold an account with employee_count 200 to below 201 and industry Energy",
+    ),
+    "some accounts are in no segment": (
+        broken(adopted_segment_rules=conditions([r if r[2] != "not_in" else (*r[:2], "=", "Retail") for r in RULES])),
+        "no segment holds an account with employee_count missing and industry missing",
+    ),
+    "values that nobody has yet are in no segment": (
+        broken(adopted_segment_rules=conditions([r if r[2] != "not_in" else (*r[:2], "is_missing", "") for r in RULES])),
+        "no segment holds an account with employee_count missing and industry other than those named",
+    ),
+    "the trait is unknown": (
+        broken(adopted_segment_rules=conditions([(k, a.replace("industry", "industri"), o, v) for k, a, o, v in RULES])),
+        "segment big: no account has ever had the trait industri",
+    ),
+    "a segment is there twice": (
+        broken(adopted_segments=[segment("big"), segment("big"), segment("small"), segment("rest")]),
+        "segment big is there twice",
+    ),
+    "the operator is unknown": (
+        broken(adopted_segment_rules=conditions([*RULES, ("rest", "region", "like", "E%")])),
+        "segment rest: there is no operator like (on region)",
+    ),
+    "the list of values is not JSON": (
+        broken(adopted_segment_rules=conditions([r if r[2] != "not_in" else (*r[:3], "[Energy, Media]") for r in RULES])),
+        "segment rest: industry not_in needs a JSON array of texts, not [Energy, Media]",
+    ),
+    "the threshold is not a number": (
+        broken(adopted_segment_rules=conditions([r if r[2] != "<" else (*r[:3], "many") for r in RULES])),
+        "segment small: employee_count < needs a number, not many",
+    ),
+    "a text is compared with a number": (
+        broken(adopted_segment_rules=conditions([*RULES, ("rest", "region", ">=", "5")])),
+        "segment rest: region is text, which >= cannot be asked of",
+    ),
+    "the tier is not one of four": (
+        broken(adopted_segments=[segment("big", tier="tier_0"), segment("small"), segment("rest")]),
+        "segment big: the tier is one of tier_1, tier_2, tier_3, deprioritized, not tier_0",
+    ),
+    "an override has no reason": (
+        broken(adopted_segments=[segment("big", tier_override="tier_1"), segment("small"), segment("rest")]),
+        "segment big: the override to tier_1 has no override_reason",
+    ),
+    "a rule belongs to no segment": (
+        broken(adopted_segment_rules=conditions([*RULES, ("bigg", "industry", "=", "Retail")])),
+        "segment bigg: adopted_segments.csv has no such segment",
+    ),
+    "a segment belongs to no adoption": (
+        broken(adopted_segments=[*sound().adopted_segments, segment("old", adoption_number="7")]),
+        "segment old: adoption.csv has no adoption 7",
+    ),
+    "nobody agreed": (
+        broken(adoption=[sound().adoption[0] | {"agreed_by_marketing": ""}]),
+        "adoption 1: agreed_by_marketing is empty",
+    ),
+    "a day that does not exist": (
+        broken(adoption=[sound().adoption[0] | {"adopted_on": "2025-02-30"}]),
+        "adoption 1: adopted_on is a day as YYYY-MM-DD, not 2025-02-30",
+    ),
+}
+
+
+def test_a_sound_definition_has_no_problem() -> None:
+    assert adopted_problems(sound(), TRAITS) == []
+    assert adopted_problems(Adopted([], [], []), TRAITS) == []
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_broken_definition_is_told_in_a_sentence_that_names_the_place(what: str) -> None:
+    files, sentence = BROKEN[what]
+    first = adopted_problems(files, TRAITS)[0]
+    assert sentence in first
+    assert first.endswith(".")
+    assert "\n" not in first
+
+
+def test_the_proof_agrees_with_trying_every_kind_of_account() -> None:
+    """Random rules, sound or not, against the library's own evaluation on all combinations of values."""
+    rng = random.Random(5)
+    values = {"industry": ["a", "b", "c", "other", None], "region": ["x", "y", "other", None]}
+    values |= {"size": [-5.0, 9.9, 10.0, 55.0, None]}
+    everyone = pd.DataFrame(product(*values.values()), columns=list(values), dtype=object).astype({"size": float})
+    seen = {True: 0, False: 0}
+    for _ in range(400):
+        rules = _random_tree(rng, {}, 3)
+        if rng.random() < 0.5:
+            number = rng.randrange(len(rules))
+            changed = rng.choice(["=", "in", "not_in", "is_missing", "is_not_missing"])
+            value = {"=": '"a"', "in": '["a"]', "not_in": '["b"]'}.get(changed, "")
+            rules[number] = rules[number] | {"attribute": "industry", "operator": changed, "value": value.strip('"')}
+        table = pd.DataFrame(rules).replace({"value": {"": None}})
+        try:
+            assign(everyone, table)
+            is_partition = True
+        except ValueError:
+            is_partition = False
+        by_segment = {key: [row for row in rules if row["segment_id"] == key] for key in {row["segment_id"] for row in rules}}
+        assert (partition_problem(by_segment) is None) == is_partition, rules
+        seen[is_partition] += 1
+    assert min(seen.values()) > 50
+
+
+def _random_tree(rng: random.Random, above: dict, depth: int) -> list[adoption.Row]:
+    """The rules of a random tree: every split has two sides that exclude each other."""
+    splits = [
+        (("industry", "in", '["a", "b"]'), ("industry", "not_in", '["a", "b"]')),
+        (("industry", "=", "c"), ("industry", "!=", "c")),
+        (("region", "is_missing", ""), ("region", "is_not_missing", "")),
+        (("region", "in", '["x"]'), ("region", "not_in", '["x"]')),
+        (("size", ">=", "10"), ("size", "<", "10")),
+        (("size", ">=", "50.5"), ("size", "<", "50.5")),
+    ]
+    if depth == 0 or (above and rng.random() < 0.2):
+        key = f"s{rng.getrandbits(64)}"
+        return [{"segment_id": key, "attribute": a, "operator": o, "value": v} for a, o, v in above]
+    sides = rng.choice(splits)
+    return [row for side in sides for row in _random_tree(rng, {**dict.fromkeys(above), side: None}, depth - 1)]
+
+
+def test_many_segments_over_many_values_are_proved_in_a_moment() -> None:
+    """Twelve segments of four conditions over lists of fifty values: every combination of values would be 10 ** 20."""
+    lists = [json.dumps([f"v{n}" for n in range(start, start + 50)]) for start in range(0, 550, 50)]
+    rules: dict[str, list[adoption.Row]] = {}
+    outside: list[adoption.Row] = []
+    for number, listed in enumerate(lists):
+        attribute = f"trait_{number}"
+        inside = {"attribute": attribute, "operator": "in", "value": listed}
+        rules[f"s{number}"] = [*outside, inside]
+        outside = [*outside, inside | {"operator": "not_in"}]
+    rules["rest"] = outside
+    assert partition_problem(rules) is None
+    del rules["s5"]
+    assert "no segment holds" in partition_problem(rules)
+
+
+def test_texts_come_back_as_they_were_written(tmp_path: Path) -> None:
+    agreed = sound().adoption[0] | {"agreed_by_sales": 'Ana "Ace" O\'Neil; Ops', "reason": 'First,\nsecond; "third"  营销 é'}
+    write_adopted(tmp_path, broken(adoption=[agreed]))
+    assert read_adopted(tmp_path) == broken(adoption=[agreed])
+
+
+def test_a_file_that_is_no_table_is_told(tmp_path: Path) -> None:
+    write_adopted(tmp_path, sound())
+    (tmp_path / "adopted_segments.csv").write_text("adoption_number,segment_id\n1,big\n")
+    with pytest.raises(AdoptionError, match=r"adopted_segments.csv lacks the column segment_name\."):
+        read_adopted(tmp_path)
+
+
+@pytest.mark.parametrize("left_out", ["--sales", "--marketing", "--reason"])
+def test_nobody_adopts_without_both_teams_and_a_reason(left_out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dbt_project.yml").touch()
+    given = [part for name in ("--sales", "--marketing", "--reason") if name != left_out for part in (name, "x")]
+    result = CliRunner().invoke(app, ["adopt", *given])
+    assert result.exit_code == 1
+    assert f"{left_out} is missing" in result.output
+    assert not (tmp_path / "seeds").exists()
+
+
+def test_without_a_database_it_says_so(tmp_path: Path) -> None:
+    with pytest.raises(AdoptionError, match="run `dbt build` first"):
+        adopt(tmp_path / "none.duckdb", tmp_path, "Ana", "Ben", "x", date(2025, 7, 1))
+
+
+# ------------------------------------------------------------------------------------------------ builds
+
+
+@pytest.fixture(scope="module")
+def adopted_project(demo: BuildResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project in which the demo company's learned profile is adopted, one tier overridden."""
+    project = copy_project(tmp_path_factory.mktemp("adopted") / "project")
+    folder = project / "seeds" / "adopted"
+    adopt(demo.database, folder, 'Ana "Ace"; Sales', "Мария, 营销", "First\nmeeting", date(2025, 7, 1))
+    files = read_adopted(folder)
+    for row in files.adopted_segments:
+        if row["segment_name"] == "Government":
+            row |= {"tier_override": "tier_2", "override_reason": "A framework contract; signed, at last"}
+    write_adopted(folder, files)
+    return project
+
+
+def changed_company(folder: Path) -> Path:
+    """The demo company with its first industries renamed, sizes gone here and there, and accounts it never had."""
+    folder.mkdir()
+    for file in SAMPLE.glob("*.csv"):
+        rows = list(csv.DictReader(file.open(encoding="utf-8", newline="")))
+        if file.name == "accounts.csv":
+            for number, row in enumerate(rows):
+                row["industry"] = ['Space; "mining"', row["industry"], "", "营销", row["industry"]][number % 5]
+                row["employee_count"] = "" if number % 7 == 0 else row["employee_count"]
+            rows += [row | {"account_id": f"new-{n}", "merged_into_account_id": ""} for n, row in enumerate(rows[:50])]
+        with (folder / file.name).open("w", encoding="utf-8", newline="") as out:
+            writer = csv.DictWriter(out, rows[0].keys(), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    return folder
+
+
+@pytest.mark.slow
+def test_the_adopted_definition_partitions_changed_data(demo: BuildResult, adopted_project: Path, tmp_path: Path) -> None:
+    result = build(tmp_path / "build", changed_company(tmp_path / "files"), project=adopted_project, unit_tests=False)
+    before = frame(demo.database, "marts.icp_segment_rules").sort_values(["segment_id", "condition_number"])
+    after = frame(result.database, "marts.icp_segment_rules").sort_values(["segment_id", "condition_number"])
+    assert after.to_dict("records") == before.to_dict("records")
+    accounts, orders = frame(result.database, "marts.dim_accounts"), frame(result.database, "marts.fct_orders")
+    segments = frame(result.database, "marts.icp_segments").set_index("segment_id")
+    assert set(accounts["segment_id"]) | set(orders["segment_id"]) <= set(segments.index)
+    assert segments["account_count"].sum() == len(accounts)
+    assert segments["order_count"].sum() == len(orders)
+    assert segments["opportunity_count"].sum() == len(frame(result.database, "marts.fct_opportunities"))
+    assert set(segments["status"]) == {"adopted"}
+    government = segments[segments["segment_name"] == "Government"].iloc[0]
+    assert (government["tier"], government["tier_by_figures"]) == ("tier_2", "tier_3")
+    assert government["is_tier_overridden"]
+    assert government["override_reason"] == "A framework contract; signed, at last"
+    assert set(accounts.loc[accounts["segment_id"] == government.name, "tier"]) == {"tier_2"}
+    challengers = frame(result.database, "marts.icp_challenger_segments")
+    assert challengers["account_count"].sum() == len(accounts)
+    [agreed] = frame(result.database, "marts.icp_adoptions").to_dict("records")
+    assert (agreed["agreed_by_sales"], agreed["reason"]) == ('Ana "Ace"; Sales', "First\nmeeting")
+    assert agreed["is_in_force"]
+    assert agreed["in_force_from"] == date(2025, 7, 1)
+
+
+@pytest.mark.slow
+def test_a_second_adoption_keeps_the_first(adopted_project: Path, demo: BuildResult, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(adopted_project, project)
+    said = adopt(demo.database, project / "seeds" / "adopted", "Ana", "Ben", "Again", date(2025, 8, 1))
+    assert "The override of Government" in said
+    assert "stays" in said
+    nodes = "path:seeds rule_problems int_icp_versions+1 int_segment_conditions int_accounts__segments_by_version"
+    database = Path(shutil.copy(demo.database, tmp_path / "icp.duckdb"))
+    result = build(tmp_path / "now", project=project, database=database, select=nodes, unit_tests=False)
+    versions = frame(result.database, "intermediate.int_icp_versions").set_index("icp_version")
+    assert versions["is_in_force"].to_dict() == {"learned": False, "adopted 1": False, "adopted 2": True}
+    assert versions.loc["adopted 1", "in_force_until"] == date(2025, 8, 1)
+    placed = frame(result.database, "intermediate.int_accounts__segments_by_version")
+    assert placed.groupby("icp_version")["account_id"].nunique().nunique() == 1
+    build(tmp_path / "now", project=project, database=database, select=nodes, unit_tests=False, vars={"as_of": "2025-07-15"})
+    versions = frame(result.database, "intermediate.int_icp_versions").set_index("icp_version")
+    assert versions["is_in_force"].to_dict() == {"learned": False, "adopted 1": True}
+
+
+@pytest.mark.slow
+def test_a_broken_definition_stops_the_build_with_the_sentence(demo: BuildResult, adopted_project: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(adopted_project, project)
+    database = Path(shutil.copy(demo.database, tmp_path / "icp.duckdb"))
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("drop table intermediate.int_accounts__segments_by_version")
+    for what in list(BROKEN)[:5]:
+        files, sentence = BROKEN[what]
+        write_adopted(project / "seeds" / "adopted", files)
+        select = "path:seeds/adopted+"
+        result = build(tmp_path / "build", project=project, database=database, select=select, unit_tests=False, check=False)
+        assert result.returncode == 1
+        assert sentence in result.stdout
+        assert "Traceback" not in result.stdout
+        with duckdb.connect(str(database), read_only=True) as connection:
+            made = connection.execute("select table_name from duckdb_tables()").fetchall()
+        assert ("int_accounts__segments_by_version",) not in made
+
+
+@pytest.mark.slow
+def test_a_figure_of_an_adopted_segment_is_that_of_todays_data(adopted_project: Path, tmp_path: Path) -> None:
+    result = build(tmp_path / "build", project=adopted_project, unit_tests=False)
+    segments = frame(result.database, "marts.icp_segments").set_index("segment_id")
+    pursuits = frame(result.database, "intermediate.int_pursuits").set_index("account_id")
+    own = frame(result.database, "marts.dim_accounts").set_index("account_id")["segment_id"]
+    assert segments["pursuit_count"].to_dict() == pursuits.groupby(own)["is_won"].count().to_dict()
+    rate = pursuits["is_won"].astype(float).groupby(own).mean()
+    assert segments["win_rate"].astype(float).to_dict() == pytest.approx(rate.to_dict())
+    figures = segments[["pursuit_count", "value_per_pursuit", "lift"]].astype(float)
+    assert (figures["lift"] * figures["pursuit_count"]).sum() == pytest.approx(len(pursuits))
+    overall = (figures["value_per_pursuit"] * figures["pursuit_count"]).sum() / len(pursuits)
+    assert list(figures["value_per_pursuit"]) == pytest.approx(list(figures["lift"] * overall))
+    assert overall >= pursuits["value"].astype(float).mean()  # young wins are developed, never made smaller

@@ -1,0 +1,76 @@
+"""Figures of a partition that was fixed beforehand, where the truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from icp_refinery.measure import COLUMNS, measure_segments
+from icp_refinery.worlds import World, world
+
+
+def industries(it: World) -> pd.Series:
+    return it.traits["industry"].astype(object).where(it.traits["industry"].notna(), "none")
+
+
+def misses(it: World) -> tuple[bool, bool]:
+    """Whether any interval misses the true lift of its segment, and whether any segment is told from all others."""
+    own = industries(it)
+    measured = measure_segments(it.pursuits, own).set_index("segment_id")
+    truth = it.expected_value[it.pursuits["account_id"]]
+    lift = (truth.groupby(own[truth.index]).mean() / truth.mean()).reindex(measured.index)
+    known = measured["lift_low"].notna()
+    outside = (lift < measured["lift_low"]) | (lift > measured["lift_high"])
+    told = (measured["lift_low"] > 1) | (measured["lift_high"] < 1)
+    return bool(outside[known].any()), bool(told.any())
+
+
+@pytest.mark.parametrize("signal", [True, False])
+def test_the_intervals_hold_together(signal: bool) -> None:
+    found = [misses(world(2000, seed, signal=signal, prospects=10)) for seed in range(60)]
+    missed, told = np.mean(found, axis=0)
+    assert missed <= 0.1
+    assert told <= 0.1 if not signal else told >= 0.5
+
+
+def test_a_segment_of_few_pursuits_gets_no_bounds_and_an_empty_one_no_figures() -> None:
+    it = world(300, 1, prospects=10)
+    own = pd.Series("many", index=it.traits.index)
+    own[it.pursuits["account_id"].iloc[:29]] = "few"
+    measured = measure_segments(it.pursuits, own, segments=["few", "many", "none"]).set_index("segment_id")
+    assert measured["pursuits"].to_dict() == {"few": 29, "many": 271, "none": 0}
+    assert measured.loc["few", ["lift_low", "lift_high"]].isna().all()
+    assert measured.loc["few", "lift"] > 0
+    assert measured.loc["none", ["win_rate", "value_per_pursuit", "lift"]].isna().all()
+    assert set(measured["measured_tier"]) == {"tier_3"}
+
+
+def test_more_comparisons_make_wider_intervals() -> None:
+    it = world(1000, 2, prospects=10)
+    few, many = (measure_segments(it.pursuits, industries(it), family=n) for n in (1, 100))
+    width = (many["lift_high"] - many["lift_low"]) / (few["lift_high"] - few["lift_low"])
+    assert (width.dropna() > 1.2).all()
+
+
+def test_the_order_of_rows_changes_nothing() -> None:
+    it = world(600, 3, prospects=10)
+    shuffled = it.pursuits.sample(frac=1, random_state=1)
+    pd.testing.assert_frame_equal(measure_segments(it.pursuits, industries(it)), measure_segments(shuffled, industries(it)))
+
+
+@pytest.mark.parametrize("segments", [["all"], ["in", "out"]])
+def test_without_pursuits_there_are_rows_without_figures(segments: list[str]) -> None:
+    it = world(300, 1, prospects=10)
+    measured = measure_segments(it.pursuits.iloc[:0], pd.Series([], dtype=object), segments=segments)
+    assert list(measured["segment_id"]) == segments
+    assert measured[["win_rate", "lift", "lift_low"]].isna().all(axis=None)
+    assert measured.dtypes.astype(str).to_dict() == COLUMNS | {"segment_id": str(measured["segment_id"].dtype)} | {
+        "measured_tier": str(measured["measured_tier"].dtype)
+    }
+
+
+def test_an_account_without_a_segment_is_refused() -> None:
+    it = world(300, 1, prospects=10)
+    with pytest.raises(ValueError, match="have no segment"):
+        measure_segments(it.pursuits, industries(it).iloc[:5])
