@@ -311,7 +311,7 @@ def clusters_section(seeds: int = 50, first_seed: int = REPORT_SEED) -> str:
         [
             f"The lowest tenth of the index is {found['month_later'].quantile(0.1):.3f}; the number of clusters stays in "
             f"{stays:.0%}. The index with the four kinds of customers that were simulated is {kinds:.3f} (median): kinds overlap "
-            "in what they spend, and clusters are made of what they spend, keep and add, not of kinds. No bar was set for it."
+            "in what they spend, and clusters are made of what customers spend, keep and add, not of kinds. No bar was set."
         ],
     )
 
