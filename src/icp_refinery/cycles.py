@@ -132,7 +132,9 @@ def year_of_looks(cycles: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     days = float((done["cycle_end"] - done["cycle_start"]).dt.days.median() + 1)
     a_year = max(round(365.25 / days), 1)
     year = done["cycle_end"].iloc[-1] - pd.DateOffset(years=1)
-    return done[done["cycle_end"] > year].tail(a_year).reset_index(drop=True), a_year
+    looks = done[done["cycle_end"] > year].reset_index(drop=True)
+    # A year of weeks has 53 of them where the first is cut by its beginning.
+    return looks, max(a_year, len(looks))
 
 
 def _typed(rows: list[tuple], types: dict[str, str]) -> pd.DataFrame:

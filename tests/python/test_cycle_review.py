@@ -145,14 +145,14 @@ def test_the_order_of_rows_does_not_matter(quiet: Year) -> None:
         pd.testing.assert_frame_equal(one, other)
 
 
-@pytest.mark.parametrize(("days", "a_year"), [(7, 52), (14, 26), (30, 12), (91, 4)])
-def test_a_year_of_looks_is_of_finished_cycles(days: int, a_year: int) -> None:
-    starts = pd.date_range("2020-01-01", periods=3 * a_year, freq=f"{days}D")
-    cycles = pd.DataFrame({"cycle_start": starts, "cycle_end": starts + pd.Timedelta(days=days - 1)})
-    looks, many = year_of_looks(cycles.assign(is_finished=np.arange(len(starts)) < len(starts) - 1))
+@pytest.mark.parametrize(("cycle", "a_year"), [("W-SUN", 53), ("2W-SUN", 27), ("MS", 12), ("QS", 4)])
+def test_a_year_of_looks_is_of_finished_cycles(cycle: str, a_year: int) -> None:
+    starts = pd.date_range("2023-01-01", periods=3 * a_year, freq=cycle)
+    cycles = pd.DataFrame({"cycle_start": starts[:-1], "cycle_end": starts[1:] - pd.Timedelta(days=1)})
+    looks, many = year_of_looks(cycles.assign(is_finished=np.arange(len(cycles)) < len(cycles) - 1))
     assert many == a_year
     assert len(looks) == a_year
-    assert looks["cycle_start"].iloc[-1] == starts[-2]
+    assert looks["cycle_start"].iloc[-1] == starts[-3]
 
 
 def test_an_attribute_that_pays_of_late_has_emerged_and_one_that_paid_has_faded() -> None:
