@@ -449,40 +449,6 @@ def test_spend_saving(demo: BuildResult) -> None:
     assert skipped["saved_share_low"] > 1 - skipped["value_kept_share_low"]
 
 
-def test_spend_saving(demo: BuildResult) -> None:
-    database = demo.database
-    end = as_of(database)
-    accounts, spend = lifespans(database), allocated(database)
-    pursued = set(read(database, "intermediate.int_pursuits")["account_id"])
-    first_order = spend["account_id"].map(accounts["customer_from"])
-    counts = spend["account_id"].notna() & (
-        first_order.isna() | (spend["account_id"].isin(pursued) & (first_order >= month(spend["spent_on"])))
-    )
-    recent = month(spend["spent_on"]) > month(pd.Series([end]))[0] - pd.DateOffset(months=12)
-    yearly = spend.loc[counts & recent, "amount"].sum()
-    shares = read(database, "marts.icp_backtest").query("cutoff == 'all' and scorer == 'segments'")
-    shares = shares.set_index(["measure", "share"])[["value", "low", "high"]]
-    found = read(database, "marts.icp_spend_saving").set_index("what_if")
-    for what_if, key in {
-        "skip_deprioritized": ("deprioritized_spend", 1.0),
-        "keep_95": ("spend_skippable", 0.95),
-        "keep_90": ("spend_skippable", 0.9),
-    }.items():
-        row = found.loc[what_if]
-        assert row[["saved_share", "saved_share_low", "saved_share_high"]].tolist() == shares.loc[key].tolist()
-        savings = row[["yearly_saving", "yearly_saving_low", "yearly_saving_high"]].astype(float)
-        # A cent may go to another account of a campaign.
-        assert row["yearly_spend"] == pytest.approx(yearly, abs=10)
-        np.testing.assert_allclose(savings, shares.loc[key] * row["yearly_spend"], atol=0.001)
-    assert found.loc["keep_90", "value_kept_share"] == 0.9
-    # The planted spend-eater: much is spent on it, and it brings little.
-    skipped = found.loc["skip_deprioritized"]
-    lost = shares.loc[("deprioritized_value", 1.0)]
-    kept = skipped[["value_kept_share", "value_kept_share_high", "value_kept_share_low"]].astype(float)
-    np.testing.assert_allclose(kept, 1 - lost)
-    assert skipped["saved_share_low"] > 1 - skipped["value_kept_share_low"]
-
-
 def test_what_sales_qualifies_before_and_after_adoption(adopted: BuildResult) -> None:
     found = read(adopted.database, "marts.icp_alignment")
     by_cycle = found.drop_duplicates("cycle_start").set_index("cycle_start")["is_after_adoption"]
