@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import shutil
-from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -188,7 +188,7 @@ def cycle_starts(database: Path) -> list[pd.Timestamp]:
     return read(database, "intermediate.int_cycles")["cycle_start"].map(pd.Timestamp).sort_values().tolist()
 
 
-ADOPTED = (date(2024, 7, 15), date(2025, 2, 1))
+ADOPTED = (dt.date(2024, 7, 15), dt.date(2025, 2, 1))
 OVERRIDDEN = {"1": "deprioritized", "2": "tier_2"}
 
 
@@ -363,7 +363,10 @@ def test_disagreements(demo: BuildResult) -> None:
     # Cents that are left over go to the first accounts.
     assert (found["at_stake"] - stake[found.index]).abs().max() < 0.2
     assert (found["spend"] - spend[found.index]).abs().max() < 0.2
-    assert found.sort_values("place")["at_stake"].is_monotonic_decreasing
+    fit = accounts["fit_score"].where(accounts["tier"] != "deprioritized", -accounts["fit_score"])[found.index]
+    order = found.assign(fit=fit).reset_index()
+    order = order.sort_values(["at_stake", "fit", "spend", "account_id"], ascending=[False, False, False, True])
+    assert order["place"].tolist() == list(range(1, len(order) + 1))
 
 
 def test_spend(company: BuildResult) -> None:
@@ -412,6 +415,40 @@ def test_spend(company: BuildResult) -> None:
     assert share["deprioritized"] > 0.5
 
 
+def test_spend_saving(demo: BuildResult) -> None:
+    database = demo.database
+    end = as_of(database)
+    accounts, spend = lifespans(database), allocated(database)
+    pursued = set(read(database, "intermediate.int_pursuits")["account_id"])
+    first_order = spend["account_id"].map(accounts["customer_from"])
+    counts = spend["account_id"].notna() & (
+        first_order.isna() | (spend["account_id"].isin(pursued) & (first_order >= month(spend["spent_on"])))
+    )
+    recent = month(spend["spent_on"]) > month(pd.Series([end]))[0] - pd.DateOffset(months=12)
+    yearly = spend.loc[counts & recent, "amount"].sum()
+    shares = read(database, "marts.icp_backtest").query("cutoff == 'all' and scorer == 'segments'")
+    shares = shares.set_index(["measure", "share"])[["value", "low", "high"]]
+    found = read(database, "marts.icp_spend_saving").set_index("what_if")
+    for what_if, key in {
+        "skip_deprioritized": ("deprioritized_spend", 1.0),
+        "keep_95": ("spend_skippable", 0.95),
+        "keep_90": ("spend_skippable", 0.9),
+    }.items():
+        row = found.loc[what_if]
+        assert row[["saved_share", "saved_share_low", "saved_share_high"]].tolist() == shares.loc[key].tolist()
+        savings = row[["yearly_saving", "yearly_saving_low", "yearly_saving_high"]].astype(float)
+        # A cent may go to another account of a campaign.
+        assert row["yearly_spend"] == pytest.approx(yearly, abs=10)
+        np.testing.assert_allclose(savings, shares.loc[key] * row["yearly_spend"], atol=0.001)
+    assert found.loc["keep_90", "value_kept_share"] == 0.9
+    # The planted spend-eater: much is spent on it, and it brings little.
+    skipped = found.loc["skip_deprioritized"]
+    lost = shares.loc[("deprioritized_value", 1.0)]
+    kept = skipped[["value_kept_share", "value_kept_share_high", "value_kept_share_low"]].astype(float)
+    np.testing.assert_allclose(kept, 1 - lost)
+    assert skipped["saved_share_low"] > 1 - skipped["value_kept_share_low"]
+
+
 def test_what_sales_qualifies_before_and_after_adoption(adopted: BuildResult) -> None:
     found = read(adopted.database, "marts.icp_alignment")
     by_cycle = found.drop_duplicates("cycle_start").set_index("cycle_start")["is_after_adoption"]
@@ -458,8 +495,8 @@ def test_every_reporting_cycle_builds_and_counts_the_same_records(cycle: str, de
 SMALL = {
     "one month of orders": (
         {"orders": "order_id,account_id,order_status,closed_at\n1,A1,closed_won,2024-02-01\n2,A2,closed_won,2024-02-29\n"},
-        {"icp_funnel": 3, "icp_alignment": 2, "icp_agreement": 0, "icp_disagreements": 0, "icp_spend": 0},
-        {"icp_funnel", "icp_alignment", "icp_agreement", "icp_disagreements", "icp_spend"},
+        {"icp_funnel": 3, "icp_alignment": 2, "icp_agreement": 0, "icp_disagreements": 0, "icp_spend": 0, "icp_spend_saving": 0},
+        {"icp_funnel", "icp_alignment", "icp_agreement", "icp_disagreements", "icp_spend", "icp_spend_saving"},
     ),
     "leads and an open opportunity": (
         {
@@ -467,8 +504,8 @@ SMALL = {
             "contacts": "contact_id,account_id,became_lead_at\nC1,A1,2023-12-31\nC2,,2024-01-01\n",
             "engagements": "engagement_id,account_id,engagement_type,occurred_at\nE1,A1,demo,2024-01-01\n",
         },
-        {"icp_alignment": 4, "icp_agreement": 2, "icp_disagreements": 0, "icp_spend": 0},
-        {"icp_funnel", "icp_alignment", "icp_agreement", "icp_disagreements", "icp_spend"},
+        {"icp_alignment": 4, "icp_agreement": 2, "icp_disagreements": 0, "icp_spend": 0, "icp_spend_saving": 0},
+        {"icp_funnel", "icp_alignment", "icp_agreement", "icp_disagreements", "icp_spend", "icp_spend_saving"},
     ),
 }
 

@@ -242,6 +242,45 @@ def test_without_spend_or_won_value_the_share_is_unknown_and_says_why(on_paper):
     assert set(found["note"]) == {"nothing was won", "no spend"}
 
 
+def test_what_the_deprioritized_brought_and_cost(on_paper):
+    scores = on_paper["scores"](None)["by_hand"]
+    # Who is in no segment, as e, is not skipped.
+    skipped = pd.Series({"a": False, "b": True, "c": True, "d": False, "prospect": True, "before 2": False})
+    given = on_paper | {"scores": lambda known: {"segments": scores, "deprioritized": skipped}}
+    for spend, expected in ((given["spend"], 70 / 125), (None, None)):
+        found = backtest(**given | {"spend": spend})
+        for cutoff in ("all", "2024-01-01"):
+            assert row(found, "deprioritized_pursuits", 1, cutoff=cutoff)["value"] == pytest.approx(2 / 5)
+            value = row(found, "deprioritized_value", 1, cutoff=cutoff)
+            assert value["value"] == pytest.approx(0.3)
+            assert value["low"] < 0.3 < value["high"]
+            spent = row(found, "deprioritized_spend", 1, cutoff=cutoff)
+            assert (
+                spent["value"] == pytest.approx(expected)
+                if expected
+                else (np.isnan(spent["value"]) and spent["note"] == "no spend")
+            )
+    nobody = backtest(**on_paper | {"scores": lambda known: {"segments": scores, "deprioritized": skipped & False}})
+    figures = row(nobody, "deprioritized_value", 1, cutoff="2024-01-01")
+    assert figures[["value", "low", "high", "note"]].tolist() == [0, 0, 0, "no segment was deprioritized"]
+
+
+def test_the_interval_of_the_deprioritized_is_that_of_resampled_accounts(planted):
+    it, found = planted
+    cutoff = found["cutoff"].iloc[-1]
+    given = learned_scores(Known(known_at(it.pursuits, it.sales, pd.Timestamp(cutoff)), it.traits))
+    window = bt.accounts_after(it.pursuits, None, pd.Timestamp(cutoff))
+    value = window["value"].to_numpy()
+    skipped = value * given["deprioritized"][window.index].to_numpy()
+    drawn = np.random.default_rng(3).integers(0, len(value), (2000, len(value)))
+    low, high = np.quantile(skipped[drawn].sum(axis=1) / value[drawn].sum(axis=1), [0.025, 0.975])
+    figures = row(found, "deprioritized_value", 1, cutoff=cutoff)
+    assert figures["value"] == pytest.approx(skipped.sum() / value.sum())
+    assert (figures["low"], figures["high"]) == pytest.approx((low, high), abs=0.2 * (high - low))
+    # What is planted: the deprioritized bring less than their number.
+    assert row(found, "deprioritized_value", 1)["high"] < row(found, "deprioritized_pursuits", 1)["low"]
+
+
 def test_the_interval_is_that_of_resampled_accounts(planted):
     it, found = planted
     cutoff = found["cutoff"].iloc[-1]

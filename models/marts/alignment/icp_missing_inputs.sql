@@ -58,9 +58,11 @@ consequences as (
         ('campaign_members', 'icp_agreement', 'whom Marketing targets is unknown, and only sales_icp has rows'),
         ('campaign_members', 'icp_disagreements', 'whom Marketing targets is unknown, and there are no rows'),
         ('campaign_members', 'icp_spend', 'all spend is unallocated'),
+        ('campaign_members', 'icp_spend_saving', 'nothing is known of what could be saved'),
         ('campaign_spend', 'icp_alignment', 'the share of spend is null'),
         ('campaign_spend', 'icp_disagreements', 'nothing is known to cost money'),
         ('campaign_spend', 'icp_spend', 'there are no rows'),
+        ('campaign_spend', 'icp_spend_saving', 'there are no rows'),
     ] -%}
     union all
     select
