@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from icp_refinery.seasonality import seasonality_study
 from icp_refinery.validate import segments_study
 from icp_refinery.validate_backtest import backtest_study
 from icp_refinery.validate_effects import clusters_section, effects_section
@@ -17,6 +18,7 @@ SECTIONS: list[Callable[[], str]] = [
     effects_section,
     clusters_section,
     backtest_study,
+    seasonality_study,
 ]
 OPENING = """# Validation
 
