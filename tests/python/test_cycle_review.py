@@ -204,7 +204,7 @@ def test_the_metrics_equal_those_of_pandas(demo: BuildResult) -> None:
         win = own.loc[order.account_id] if order.account_id in own.index else None
         if win is None or not win["is_won"] or order.account_id in value:
             continue
-        if win["created_at"] <= order.closed_at < win["closed_at"].normalize() + pd.DateOffset(months=24):
+        if win["created_at"] <= order.closed_at < pd.Timestamp(win["closed_at"]).normalize() + pd.DateOffset(months=24):
             value[order.account_id] = order.margin_amount if is_margin else order.net_amount
     own["value"] = pd.Series(value, dtype=object)
     own["month"] = pd.to_datetime(own["closed_at"]).dt.to_period("M")
