@@ -90,6 +90,7 @@ def test_a_change_common_to_all_revises_nothing_and_all_is_watched(quiet: Year) 
     lost = late & (np.random.default_rng(0).random(len(late)) < 0.5)
     looks = looks_of(quiet, pursuits=quiet.pursuits.assign(is_won=quiet.pursuits["is_won"] & ~lost))
     assert not looks["verdict"].eq("revise").any()
+    assert last(looks, "A")["verdict"] == "keep"
     found = last(looks, "all")
     assert (found["verdict"], found["outcome"], found["direction"]) == ("watch", "win_rate", "worse")
 
