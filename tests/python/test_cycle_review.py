@@ -90,6 +90,7 @@ def test_a_change_common_to_all_revises_nothing_and_all_is_watched(quiet: Year) 
     lost = late & (np.random.default_rng(0).random(len(late)) < 0.5)
     looks = looks_of(quiet, pursuits=quiet.pursuits.assign(is_won=quiet.pursuits["is_won"] & ~lost))
     assert not looks["verdict"].eq("revise").any()
+    assert last(looks, "A")["verdict"] == "keep"
     found = last(looks, "all")
     assert (found["verdict"], found["outcome"], found["direction"]) == ("watch", "win_rate", "worse")
 
@@ -204,7 +205,7 @@ def test_the_metrics_equal_those_of_pandas(demo: BuildResult) -> None:
         win = own.loc[order.account_id] if order.account_id in own.index else None
         if win is None or not win["is_won"] or order.account_id in value:
             continue
-        if win["created_at"] <= order.closed_at < win["closed_at"].normalize() + pd.DateOffset(months=24):
+        if win["created_at"] <= order.closed_at < pd.Timestamp(win["closed_at"]).normalize() + pd.DateOffset(months=24):
             value[order.account_id] = order.margin_amount if is_margin else order.net_amount
     own["value"] = pd.Series(value, dtype=object)
     own["month"] = pd.to_datetime(own["closed_at"]).dt.to_period("M")
