@@ -260,6 +260,17 @@ def test_the_interval_is_that_of_resampled_accounts(planted):
     assert (given["low"], given["high"]) == pytest.approx((low, high), abs=0.15 * (high - low))
 
 
+def test_the_interval_is_shifted_for_a_few_large_deals():
+    rng = np.random.default_rng(3)
+    value = rng.lognormal(0, 1.2, 60)
+    means = value[rng.integers(0, 60, (20_000, 60))].mean(axis=1)
+    other = bootstrap((value,), np.mean, n_resamples=20_000, method="BCa", rng=4).confidence_interval
+    plain = np.quantile(means, [0.025, 0.975])
+    given = bt._interval(np.r_[value.mean(), means], is_shifted=True)
+    assert given == pytest.approx((other.low, other.high), abs=0.02 * (other.high - other.low))
+    assert (given > plain + 0.04 * (other.high - other.low)).all()
+
+
 # Little data, and its order ------------------------------------------------------------------------------------
 
 
