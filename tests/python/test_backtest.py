@@ -6,6 +6,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import bootstrap
 
 from icp_refinery import backtest as bt
 from icp_refinery import learn
@@ -286,15 +287,27 @@ def test_the_interval_is_that_of_resampled_accounts(planted):
     cutoff = found["cutoff"].iloc[-1]
     window = bt.accounts_after(it.pursuits, None, pd.Timestamp(cutoff))
     score, value = it.expected_value[window.index].to_numpy(), window["value"].to_numpy()
-    rng = np.random.default_rng(9)
-    captured = []
-    for _ in range(2000):
-        drawn = rng.integers(0, len(value), len(value))
-        by_score = drawn[np.argsort(-(score[drawn] + rng.random(len(drawn)) * 1e-3))]
-        captured.append(value[by_score[: round(BEST * len(drawn))]].sum() / value[drawn].sum())
-    low, high = np.quantile(captured, [0.025, 0.975])
+
+    def captured(score: np.ndarray, value: np.ndarray) -> float:
+        sums = np.cumsum(pd.Series(value).groupby(score).transform("mean").to_numpy()[np.argsort(-score, kind="stable")])
+        return np.interp(BEST * len(value), np.arange(1, len(value) + 1), sums) / sums[-1]
+
     given = row(found, "value_captured", BEST, "truth", cutoff)
-    assert (given["low"], given["high"]) == pytest.approx((low, high), abs=0.2 * (high - low))
+    assert given["value"] == pytest.approx(captured(score, value))
+    other = bootstrap((score, value), captured, paired=True, vectorized=False, n_resamples=1500, method="BCa", rng=9)
+    low, high = other.confidence_interval
+    assert (given["low"], given["high"]) == pytest.approx((low, high), abs=0.15 * (high - low))
+
+
+def test_the_interval_is_shifted_for_a_few_large_deals():
+    rng = np.random.default_rng(3)
+    value = rng.lognormal(0, 1.2, 60)
+    means = value[rng.integers(0, 60, (20_000, 60))].mean(axis=1)
+    other = bootstrap((value,), np.mean, n_resamples=20_000, method="BCa", rng=4).confidence_interval
+    plain = np.quantile(means, [0.025, 0.975])
+    given = bt._interval(np.r_[value.mean(), means], is_shifted=True)
+    assert given == pytest.approx((other.low, other.high), abs=0.02 * (other.high - other.low))
+    assert (given > plain + 0.04 * (other.high - other.low)).all()
 
 
 # Little data, and its order ------------------------------------------------------------------------------------
