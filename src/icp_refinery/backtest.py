@@ -115,15 +115,10 @@ def backtest(
     One row per cut-off (or `all`), scorer (and `random`), measure and share. `value_captured`: of the won value, what the best
     `share` of pursuits brought. `pursuits_skippable`: the share of pursuits that could have been skipped while keeping `share`
     of the won value; `spend_skippable`: the share of spend on accounts below the same threshold. Accounts of equal score count
-<<<<<<< HEAD
     with their average. `deprioritized_pursuits`, `deprioritized_value`, `deprioritized_spend` (with the scorer `segments` and the
     share 1): the share of pursuits, won value and spend of accounts that were in a deprioritized segment. `low`, `high`: 95 %
-    percentile intervals over resampled accounts, what was learned held fixed; of `random` the range of 95 % of random orders.
+    intervals over resampled accounts, what was learned held fixed; of `random` the range of 95 % of random orders.
     Where nothing can be learned, `value` is missing and `note` says why.
-=======
-    with their average. `low`, `high`: 95 % intervals over resampled accounts, what was learned held fixed; of `random` the
-    range of 95 % of random orders. Where nothing can be learned, `value` is missing and `note` says why.
->>>>>>> backtest
     """
     pursuits = pursuits.sort_values("account_id", ignore_index=True)
     windows = []
@@ -391,23 +386,16 @@ def _rows(windows: list[Window], estimates: dict[tuple[int, str], dict[str, np.n
                 given += [(measure, (1.0,), SKIPPED, note) for measure in SKIPPED_MEASURES]
             for measure, shares, source, note in given:
                 for at, share in enumerate(shares):
-<<<<<<< HEAD
                     figures = estimates[number, source][measure][at]
                     said = note if np.isfinite(figures[0]) else "no spend" if "spend" in measure else "nothing was won"
-                    low, high = _interval(figures[1:]) if np.isfinite(figures[0]) else (np.nan, np.nan)
-=======
-                    figures = estimates[number, scorer][measure][at]
-                    said = note if np.isfinite(figures[0]) else "nothing was won" if measure != "spend_skippable" else "no spend"
-                    by_chance = estimates[number, RANDOM][measure][at]
-                    is_shifted = not np.array_equal(figures, by_chance, equal_nan=True)
+                    by_chance = estimates[number, RANDOM].get(measure)
+                    is_shifted = by_chance is None or not np.array_equal(figures, by_chance[at], equal_nan=True)
                     low, high = _interval(figures, is_shifted) if np.isfinite(figures[0]) else (np.nan, np.nan)
->>>>>>> backtest
                     cutoff = "all" if number < 0 else f"{windows[number].cutoff:%Y-%m-%d}"
                     rows.append([cutoff, scorer, measure, share, _digits(figures[0]), low, high, *counts, said])
     return _typed(rows)
 
 
-<<<<<<< HEAD
 def _skipped_note(windows: list[Window]) -> str:
     found = sum(w.accounts["is_skipped"].any() for w in windows)
     if not found:
@@ -415,9 +403,6 @@ def _skipped_note(windows: list[Window]) -> str:
     return "" if found == len(windows) else f"a segment was deprioritized at {found} of {len(windows)} cut-offs"
 
 
-def _interval(figures: np.ndarray) -> tuple[float, float]:
-    known = figures[np.isfinite(figures)]
-=======
 def _interval(figures: np.ndarray, is_shifted: bool) -> tuple[float, float]:
     """The 95 % interval of the first figure from its resamples, the others.
 
@@ -425,7 +410,6 @@ def _interval(figures: np.ndarray, is_shifted: bool) -> tuple[float, float]:
     for a linear statistic): with a few large deals, plain percentiles lie too low.
     """
     known = figures[1:][np.isfinite(figures[1:])]
->>>>>>> backtest
     if not len(known):
         return np.nan, np.nan
     spread = known.std()
