@@ -35,7 +35,9 @@ APPLYING = (
 APPLYING_FLOOR = """
 create or replace table floor as
 select account_id, count(attribute) as traits, max(value) as value, max(number) as number, any_value(net_amount) as net_amount
-from (select distinct resolved_account_id as account_id from intermediate.int_accounts__resolved where not is_excluded) as accounts
+from (
+    select distinct resolved_account_id as account_id from intermediate.int_accounts__resolved where not is_excluded
+) as accounts
 left join intermediate.int_accounts__traits as traits using (account_id)
 left join intermediate.int_customers as customers using (account_id)
 group by account_id
@@ -147,7 +149,7 @@ def main() -> None:
         built, least = build(folder, work), floor(folder, work)
         check_same_marts(work)
         learned = run_dbt(folder, work, ["run", "--select", "path:python_models"])
-        applied = run_dbt(folder, work, ["run", "--select", *APPLYING.split()])
+        applied = run_dbt(folder, work, ["run", "--select", *APPLYING])
         scanned = run_script(APPLYING_FLOOR, work / "build.duckdb", work)
         with duckdb.connect(str(work / "build.duckdb"), read_only=True) as connection:
             pursuits = connection.execute("select count(*) from intermediate.int_pursuits where is_sampled").fetchone()[0]
@@ -193,18 +195,18 @@ def write_report(
         lines.append(f"| {count:,} | {' | '.join(f'{built.layers[layer]:.1f}' for layer in layers)} |")
     lines += [
         "",
-        "Learning (all Python models: segments, scorecard, calibration, clusters, effects, seasonality, review, and the backtest, which",
-        "learns at eight past dates) and applying what was learned to every account (segments, scores, value clusters), each run once",
-        "more by itself. Their floor is one scan of what applying reads (accounts, traits, customers), joined by account and written; its",
-        "time includes starting Python, some 0.3 s. Two models run at a time.",
+        "Learning (all Python models: segments, scorecard, calibration, clusters, effects, seasonality, review, and the",
+        "backtest, which learns at eight past dates) and applying what was learned to every account (segments, scores, value",
+        "clusters), each run once more by itself. The floor is one scan of what applying reads (accounts, traits, customers),",
+        "joined by account and written; its time includes starting Python, some 0.3 s. Two models run at a time.",
         "",
         "| accounts | pursuits learned from | learning | peak memory | applying | peak memory | floor | applying / floor |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for accounts, pursuits, learned, applied, scanned in learning:
         lines.append(
-            f"| {accounts:,} | {pursuits:,} | {learned.seconds:.1f} s | {learned.peak_bytes / 1e9:.1f} GB | {applied.seconds:.1f} s"
-            f" | {applied.peak_bytes / 1e9:.1f} GB | {scanned.seconds:.1f} s | {applied.seconds / scanned.seconds:.1f} |"
+            f"| {accounts:,} | {pursuits:,} | {learned.seconds:.1f} s | {learned.peak_bytes / 1e9:.1f} GB"
+            f" | {applied.seconds:.1f} s | {applied.peak_bytes / 1e9:.1f} GB | {scanned.seconds:.1f} s | {applied.seconds / scanned.seconds:.1f} |"
         )
     report = "\n".join(lines) + "\n"
     (ROOT / "docs" / "benchmarks.md").write_text(report)
