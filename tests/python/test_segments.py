@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from icp_refinery import segments
 from icp_refinery.leaks import certainty, leak_flags
 from icp_refinery.segments import Condition, assign, expected_value, learn_segments, segment_id
+from icp_refinery.validate import segments_study
 from icp_refinery.worlds import World, captured, world
 
 EVERYONE = "seg_" + "4f53cda18c"  # sha256 of "[]"
@@ -445,3 +446,15 @@ def test_young_wins_are_developed_by_the_chain_ladder():
         developed, notes = expected_value(few)
         assert developed.tolist() == few["value"].tolist()
         assert "taken as they are" in notes[0][1]
+
+
+def test_the_study_reports_plain_and_hard_worlds_and_what_is_claimed_without_signal():
+    text = segments_study(seeds=1, null_seeds=2, trouble_seeds=1, start=300)
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
+    assert [row[:2] for row in rows if row[0] in ("3,000", "600")] == [
+        [n, kind] for kind in ("plain", "hard") for n in ("3,000", "600")
+    ]
+    claims = [row for row in rows if len(row) == 5 and row[0] != "worlds"]
+    assert [row[2] for row in claims] == ["2", "1", "1", "1"]
+    assert all(row[3].startswith("0 ") for row in claims)
+    assert "left out in 100% of worlds" in text
