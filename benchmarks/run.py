@@ -206,7 +206,8 @@ def write_report(
     for accounts, pursuits, learned, applied, scanned in learning:
         lines.append(
             f"| {accounts:,} | {pursuits:,} | {learned.seconds:.1f} s | {learned.peak_bytes / 1e9:.1f} GB"
-            f" | {applied.seconds:.1f} s | {applied.peak_bytes / 1e9:.1f} GB | {scanned.seconds:.1f} s | {applied.seconds / scanned.seconds:.1f} |"
+            f" | {applied.seconds:.1f} s | {applied.peak_bytes / 1e9:.1f} GB | {scanned.seconds:.1f} s"
+            f" | {applied.seconds / scanned.seconds:.1f} |"
         )
     report = "\n".join(lines) + "\n"
     (ROOT / "docs" / "benchmarks.md").write_text(report)
