@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from icp_refinery.leaks import leak_flags
 from icp_refinery.scorecard import fit_scores, learn_scorecard
-from icp_refinery.segments import LEAST_PURSUITS, LEAST_WINS, _winsorised, assign, expected_value, learn_segments
+from icp_refinery.segments import LEAST_PURSUITS, LEAST_WINS, assign, expected_value, learn_segments, winsorised
 
 MOST_ACCOUNTS = 10_000  # pursuits that are read, and as many accounts that were only paid for
 MOST_CUTOFFS = 8
@@ -217,7 +217,7 @@ def boosted_scores(pursuits: pd.DataFrame, traits: pd.DataFrame) -> pd.Series:
         random_state=0,
     )
     won = pursuits["is_won"].to_numpy(dtype=bool)
-    value = _winsorised(expected_value(pursuits)[0].to_numpy(), won)
+    value = winsorised(expected_value(pursuits)[0].to_numpy(), won)
     with threadpool_limits(limits=1):
         model.fit(x.loc[pursuits["account_id"]].to_numpy(), value)
         return pd.Series(model.predict(x.to_numpy()), index=x.index)

@@ -19,7 +19,7 @@ from icp_refinery.effects import attribute_effects
 from icp_refinery.measure import COLUMNS as MEASURES
 from icp_refinery.measure import measure_segments
 from icp_refinery.scorecard import BASE, learn_scorecard, score_calibration, words
-from icp_refinery.segments import RULE_COLUMNS, Condition, Learned, _wilson, expected_value, learn_segments
+from icp_refinery.segments import RULE_COLUMNS, Condition, Learned, expected_value, learn_segments, wilson_interval
 
 OUTCOMES = ["won", "high_value", "multi_year", "add_on", "retained", "expanded"]
 # Named, because a frame without rows or with one value only would lose them.
@@ -234,7 +234,7 @@ def learned_scorecard(
     card["condition_id"] = [hashlib.md5("|".join(key).encode()).hexdigest() for key in keys.itertuples(index=False)]
     with np.errstate(invalid="ignore"):
         card["win_rate"] = card["wins"] / card["n"].where(card["n"] > 0)
-    card["win_rate_low"], card["win_rate_high"] = _wilson(card["wins"].to_numpy(), card["n"].to_numpy())
+    card["win_rate_low"], card["win_rate_high"] = wilson_interval(card["wins"].to_numpy(), card["n"].to_numpy())
     return _typed(card)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from icp_refinery.segments import _figures, _wilson, _winsorised, expected_value, tier_of, time_cells
+from icp_refinery.segments import expected_value, segment_figures, tier_of, time_cells, wilson_interval, winsorised
 
 LEAST_PURSUITS = 30  # of a segment and of the rest, for an interval
 LEAST_WINS = 15  # in all, for an interval
@@ -57,7 +57,7 @@ def measure_segments(
     codes = pd.Categorical(own, categories=names).codes.astype(int)
     n, won = len(frame), frame["is_won"].to_numpy(dtype=bool)
     count, wins = np.bincount(codes, minlength=len(names)), np.bincount(codes[won], minlength=len(names))
-    low, high = _wilson(wins, count)
+    low, high = wilson_interval(wins, count)
     lift = bottom = top = worth = np.full(len(names), np.nan)
     if n:
         value = expected_value(frame)[0].to_numpy()
@@ -66,8 +66,8 @@ def measure_segments(
             worth, lift = np.array([value.mean()]), np.array([1.0 if value.mean() > 0 else np.nan])
             bottom = top = lift
         else:
-            figures = _figures(
-                list(range(len(names))), family or len(names), 1.0, codes, _winsorised(value, won), value, won, cells
+            figures = segment_figures(
+                list(range(len(names))), family or len(names), 1.0, codes, winsorised(value, won), value, won, cells
             )
             seen = (count >= LEAST_PURSUITS) & (n - count >= LEAST_PURSUITS) & (won.sum() >= LEAST_WINS)
             bottom, top = np.where(seen, figures.low, np.nan), np.where(seen, figures.high, np.nan)

@@ -83,7 +83,7 @@ def learn_scorecard(pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learn
     segment = sg.assign(known, learned.rules).to_numpy()
     member = listed.index.get_indexer(segment)
     developed = sg.expected_value(frame)[0].to_numpy()
-    value = sg._winsorised(developed, won)
+    value = sg.winsorised(developed, won)
     is_ratio = _is_ratio(learned)
     count = np.bincount(member, minlength=len(listed))
     total = np.bincount(member, weights=value, minlength=len(listed))
@@ -188,7 +188,7 @@ def score_calibration(
     then = sg.expected_value(past, history=sold_before)[0].to_numpy()
     spread = None
     if not _is_ratio(learned):
-        spread = float(sg._winsorised(then, past["is_won"].to_numpy(dtype=bool)).std())
+        spread = float(sg.winsorised(then, past["is_won"].to_numpy(dtype=bool)).std())
     after = known.iloc[np.flatnonzero(later)]
     score = fit_scores(after, scorecard, sg.assign(after, learned.rules)).to_numpy()
     predicted = expected_values(pd.Series(score), float(then.mean()), spread).to_numpy()
@@ -199,7 +199,7 @@ def score_calibration(
     for low in [None, *sorted(set(band))]:
         inside = np.ones(len(band), dtype=bool) if low is None else band == low
         n, wins = int(inside.sum()), int(won[inside].sum())
-        rate_low, rate_high = (float(end[0]) for end in sg._wilson(np.array([wins]), np.array([n])))
+        rate_low, rate_high = (float(end[0]) for end in sg.wilson_interval(np.array([wins]), np.array([n])))
         value_low, value_high = _bootstrapped(actual[inside], seed) if wins >= 5 else (np.nan, np.nan)
         name, ends = ("all", (0.0, 100.0)) if low is None else (f"{low:.0f} to {low + BAND:.0f}", (low, low + BAND))
         figures = [wins / n, rate_low, rate_high, float(actual[inside].mean()), value_low, value_high]

@@ -177,7 +177,7 @@ def learn_segments(
         notes.append(("evidence", "no trait differs between accounts"))
         return _one_segment(frame, value, notes)
     cells = time_cells(frame)
-    robust = _winsorised(value, won)
+    robust = winsorised(value, won)
     score = _centred(_score(won, robust), cells)
     with threadpool_limits(limits=1):
         p = _permutation_p(coded, won, score, cells, seed, permutations or PERMUTATIONS)
@@ -208,7 +208,7 @@ def learn_segments(
     own = _leaf_of(tree, coded, everyone)
     notes.append(("shrinkage", f"effects times {shrinkage:.2f}"))
     notes.append(("cross-fit", f"{np.mean(own == crossed):.0%} of pursuits keep their segment without their fold"))
-    figures = _figures(leaves, looked_at, shrinkage, crossed, robust, value, won, cells)
+    figures = segment_figures(leaves, looked_at, shrinkage, crossed, robust, value, won, cells)
     if p > LEVEL:
         # All effects may still be none, so every interval has room for that: an order of accounts, and no claim.
         figures = figures._replace(low=np.minimum(figures.low, 1.0), high=np.maximum(figures.high, 1.0))
@@ -363,7 +363,7 @@ def _round(number: float) -> float:
     return float(f"{number:.2g}")
 
 
-def _winsorised(value: np.ndarray, won: np.ndarray, share: float = 0.99) -> np.ndarray:
+def winsorised(value: np.ndarray, won: np.ndarray, share: float = 0.99) -> np.ndarray:
     """Cap the largest (and, of losses, the smallest) values of wins, so that no single deal makes a segment."""
     if not won.any():
         return value
@@ -477,7 +477,7 @@ def _score(won: np.ndarray, value: np.ndarray) -> np.ndarray:
     capped value in units of its spread.
     """
     if not _all_positive(value[won]):
-        capped = _winsorised(value, won, 0.95)
+        capped = winsorised(value, won, 0.95)
         return (capped - capped.mean()) / max(capped.std(), 1e-12)
     rate = won.mean()
     amount = np.log(np.maximum(value[won], np.quantile(value[won], 0.01)))
@@ -750,7 +750,7 @@ class Figures(NamedTuple):
     unit: float
 
 
-def _figures(
+def segment_figures(
     leaves: list[int],
     looked_at: int,
     shrinkage: float,
@@ -818,7 +818,7 @@ def tier_of(low: float, high: float) -> str:
     return "deprioritized" if high < TIER_2 else "tier_3"
 
 
-def _wilson(wins: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def wilson_interval(wins: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Wilson's 95 % interval of a share; missing where n is 0."""
     z = norm.ppf(0.975)
     wins, n = np.asarray(wins, dtype=float), np.asarray(n, dtype=float)
@@ -831,7 +831,7 @@ def _wilson(wins: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _one_segment(frame: pd.DataFrame, value: np.ndarray, notes: list[tuple[str, str]]) -> Learned:
     n, wins = len(frame), int(frame["is_won"].sum())
-    low, high = _wilson(np.array([wins]), np.array([n]))
+    low, high = wilson_interval(np.array([wins]), np.array([n]))
     overall = float(value.mean()) if n else np.nan
     lift = 1.0 if overall > 0 else np.nan
     row = [segment_id([]), "All accounts", "every account", "tier_3", n, wins, wins / n if n else np.nan]
@@ -864,7 +864,7 @@ def _tables(
         key = segment_id(conditions)
         inside = leaf == leaves[i]
         n, wins = int(inside.sum()), int(won[inside].sum())
-        rate_low, rate_high = (float(b[0]) for b in _wilson(np.array([wins]), np.array([n])))
+        rate_low, rate_high = (float(b[0]) for b in wilson_interval(np.array([wins]), np.array([n])))
         low, high = float(figures.low[i]), float(figures.high[i])
         name = _name(conditions, short=True)
         name = _name(conditions, short=False) if name in used else name
