@@ -40,8 +40,6 @@ customers as (
 
 select
     accounts.account_id,
-    accounts.segment_id,
-    accounts.tier,
     case when accounts.created_at is not null then least(accounts.created_at, first_events.occurred_at) end as exists_from,
     customers.closed_at as customer_from
 from accounts

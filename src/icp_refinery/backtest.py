@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
@@ -18,8 +19,9 @@ from icp_refinery.leaks import leak_flags
 from icp_refinery.scorecard import fit_scores, learn_scorecard
 from icp_refinery.segments import LEAST_PURSUITS, LEAST_WINS, _winsorised, assign, expected_value, learn_segments
 
-MOST_ACCOUNTS = 12_000  # pursuits that are read, and as many accounts that were only paid for
+MOST_ACCOUNTS = 10_000  # pursuits that are read, and as many accounts that were only paid for
 MOST_CUTOFFS = 8
+PERMUTATIONS = 199  # at each cut-off, of the test whether segments are learned at all
 WINDOW_MONTHS = 12  # pursuits that began so many months after the cut-off are scored
 LEAST_SCORED = 30  # pursuits of a window
 LEAST_SCORED_WINS = 5
@@ -30,6 +32,8 @@ MOST_VALUES = 200  # of a trait, that gradient boosting tells apart
 TENTHS = tuple(n / 10 for n in range(1, 11))
 KEPT = (0.9, 0.95)
 MEASURES = {"value_captured": TENTHS, "pursuits_skippable": KEPT, "spend_skippable": KEPT}
+SKIPPED = "deprioritized"  # beside the scores: the accounts that would have been skipped
+SKIPPED_MEASURES = {"deprioritized_pursuits": "pursuits", "deprioritized_value": "value", "deprioritized_spend": "spend"}
 RANDOM = "random"
 COLUMNS = {
     "cutoff": "str",
@@ -62,7 +66,8 @@ class Window(NamedTuple):
     """A cut-off, what was learned at it, and the accounts that its scores are tried on.
 
     `accounts` has the index `account_id` and the columns `pursuits` (1 if its pursuit began in the window, else 0), `value`
-    (what that brought), `is_won`, and `spend` (on the account, in the window); `scores` has a column per scorer.
+    (what that brought), `is_won`, `spend` (on the account, in the window) and `is_skipped` (in a deprioritized segment; missing
+    where no tiers were given); `scores` has a column per scorer.
     """
 
     cutoff: pd.Timestamp
@@ -100,7 +105,8 @@ def backtest(
     as_of
         The last day that exists.
     scores
-        What gives the scores at a cut-off, by scorer and account; `learned_scores` if left out.
+        What gives the scores at a cut-off, by scorer and account, and under `deprioritized` whether an account is in a segment of
+        that tier; `learned_scores` if left out.
     resamples, seed
         Number of resamples for the intervals, and what they follow from.
 
@@ -109,8 +115,10 @@ def backtest(
     One row per cut-off (or `all`), scorer (and `random`), measure and share. `value_captured`: of the won value, what the best
     `share` of pursuits brought. `pursuits_skippable`: the share of pursuits that could have been skipped while keeping `share`
     of the won value; `spend_skippable`: the share of spend on accounts below the same threshold. Accounts of equal score count
-    with their average. `low`, `high`: 95 % percentile intervals over resampled accounts, what was learned held fixed; of
-    `random` the range of 95 % of random orders. Where nothing can be learned, `value` is missing and `note` says why.
+    with their average. `deprioritized_pursuits`, `deprioritized_value`, `deprioritized_spend` (with the scorer `segments` and the
+    share 1): the share of pursuits, won value and spend of accounts that were in a deprioritized segment. `low`, `high`: 95 %
+    intervals over resampled accounts, what was learned held fixed; of `random` the range of 95 % of random orders.
+    Where nothing can be learned, `value` is missing and `note` says why.
     """
     pursuits = pursuits.sort_values("account_id", ignore_index=True)
     windows = []
@@ -118,7 +126,10 @@ def backtest(
         known = Known(known_at(pursuits, sales, cutoff), traits)
         given = pd.DataFrame((scores or learned_scores)(known))
         accounts = accounts_after(pursuits, spend, cutoff)
-        windows.append(Window(cutoff, len(known.pursuits), accounts, given.reindex(accounts.index)))
+        given = given.reindex(accounts.index)
+        if SKIPPED in given:
+            accounts["is_skipped"] = given.pop(SKIPPED).eq(True).astype(float)
+        windows.append(Window(cutoff, len(known.pursuits), accounts, given))
     if not windows:
         return _nothing()
     return _rows(windows, _estimates(windows, resamples, seed))
@@ -168,14 +179,15 @@ def accounts_after(pursuits: pd.DataFrame, spend: pd.DataFrame | None, cutoff: p
 
 def learned_scores(known: Known) -> dict[str, pd.Series]:
     """The scores that the project learns, and gradient boosting beside them."""
-    learned = learn_segments(known.pursuits, known.traits)
+    learned = learn_segments(known.pursuits, known.traits, permutations=PERMUTATIONS)
     segment = assign(known.traits, learned.rules)
-    value = learned.segments.set_index("segment_id")["value_per_pursuit"]
+    segments = learned.segments.set_index("segment_id")
     card = learn_scorecard(known.pursuits, known.traits, learned)
     return {
-        "segments": segment.map(value),
+        "segments": segment.map(segments["value_per_pursuit"]),
         "scorecard": fit_scores(known.traits, card, segment),
         "boosting": boosted_scores(known.pursuits, known.traits),
+        SKIPPED: segment.map(segments["tier"] == "deprioritized"),
     }
 
 
@@ -263,7 +275,28 @@ def _estimates(windows: list[Window], resamples: int, seed: int) -> dict[tuple[i
     for scorer in [RANDOM, *windows[0].scores]:
         each = [totals[number, scorer] for number in range(len(windows))]
         totals[-1, scorer] = [np.sum(parts, axis=0) for parts in zip(*each, strict=True)]
-    return {key: _as_shares(*parts) for key, parts in totals.items()}
+    found = {key: _as_shares(*parts) for key, parts in totals.items()}
+    if "is_skipped" in windows[0].accounts:
+        parts = np.stack([_skipped_amounts(w.accounts, drawn[:, place[w.accounts.index].to_numpy()]) for w in windows])
+        for number, part in [*enumerate(parts), (-1, parts.sum(axis=0))]:
+            found[number, SKIPPED] = _skipped_shares(part)
+    return found
+
+
+def _skipped_amounts(accounts: pd.DataFrame, weight: np.ndarray) -> np.ndarray:
+    """Pursuits, value and spend × of the skipped accounts and of all × replicates (the rows of `weight`)."""
+    amounts = accounts[list(SKIPPED_MEASURES.values())].to_numpy(dtype=float)
+    both = np.stack([amounts * accounts[["is_skipped"]].to_numpy(), amounts])
+    with threadpool_limits(limits=1):
+        parts = [weight[start : start + AT_ONCE].astype(float) @ both for start in range(0, len(weight), AT_ONCE)]
+    return np.concatenate(parts, axis=1).transpose(2, 0, 1)
+
+
+def _skipped_shares(amounts: np.ndarray) -> dict[str, np.ndarray]:
+    """Shares of the totals; missing where nothing of value was won, or nothing spent."""
+    skipped, everyone = amounts[:, 0], amounts[:, 1]
+    shares = np.divide(skipped, everyone, out=np.full(skipped.shape, np.nan), where=everyone > 0)
+    return dict(zip(SKIPPED_MEASURES, shares[:, None], strict=True))
 
 
 def _steps(score: np.ndarray) -> np.ndarray:
@@ -347,21 +380,47 @@ def _rows(windows: list[Window], estimates: dict[tuple[int, str], dict[str, np.n
         counts = _counts(windows if number < 0 else [windows[number]])
         for scorer in [*windows[0].scores, RANDOM]:
             note = _note(windows if number < 0 else [windows[number]], scorer)
-            for measure, shares in MEASURES.items():
+            given = [(measure, shares, scorer, note) for measure, shares in MEASURES.items()]
+            if scorer == "segments" and (number, SKIPPED) in estimates:
+                note = _skipped_note(windows if number < 0 else [windows[number]])
+                given += [(measure, (1.0,), SKIPPED, note) for measure in SKIPPED_MEASURES]
+            for measure, shares, source, note in given:
                 for at, share in enumerate(shares):
-                    figures = estimates[number, scorer][measure][at]
-                    said = note if np.isfinite(figures[0]) else "nothing was won" if measure != "spend_skippable" else "no spend"
-                    low, high = _interval(figures[1:]) if np.isfinite(figures[0]) else (np.nan, np.nan)
+                    figures = estimates[number, source][measure][at]
+                    said = note if np.isfinite(figures[0]) else "no spend" if "spend" in measure else "nothing was won"
+                    by_chance = estimates[number, RANDOM].get(measure)
+                    is_shifted = by_chance is None or not np.array_equal(figures, by_chance[at], equal_nan=True)
+                    low, high = _interval(figures, is_shifted) if np.isfinite(figures[0]) else (np.nan, np.nan)
                     cutoff = "all" if number < 0 else f"{windows[number].cutoff:%Y-%m-%d}"
                     rows.append([cutoff, scorer, measure, share, _digits(figures[0]), low, high, *counts, said])
     return _typed(rows)
 
 
-def _interval(figures: np.ndarray) -> tuple[float, float]:
-    known = figures[np.isfinite(figures)]
+def _skipped_note(windows: list[Window]) -> str:
+    found = sum(w.accounts["is_skipped"].any() for w in windows)
+    if not found:
+        return "no segment was deprioritized"
+    return "" if found == len(windows) else f"a segment was deprioritized at {found} of {len(windows)} cut-offs"
+
+
+def _interval(figures: np.ndarray, is_shifted: bool) -> tuple[float, float]:
+    """The 95 % interval of the first figure from its resamples, the others.
+
+    Percentiles, shifted for bias and skew (BCa, Efron 1987; the acceleration is a sixth of the skewness of the resamples, as
+    for a linear statistic): with a few large deals, plain percentiles lie too low.
+    """
+    known = figures[1:][np.isfinite(figures[1:])]
     if not len(known):
         return np.nan, np.nan
-    low, high = np.quantile(known, [0.025, 0.975])
+    spread = known.std()
+    levels = np.array([0.025, 0.975])
+    if is_shifted and spread > 1e-12:
+        below = (known < figures[0]).mean() + (known == figures[0]).mean() / 2
+        bias = norm.ppf(np.clip(below, 0.5 / len(known), 1 - 0.5 / len(known)))
+        acceleration = ((known - known.mean()) ** 3).mean() / spread**3 / 6
+        z = bias + norm.ppf(levels)
+        levels = norm.cdf(bias + z / (1 - acceleration * z))
+    low, high = np.quantile(known, levels)
     return _digits(low), _digits(high)
 
 
@@ -395,7 +454,8 @@ def _nothing() -> pd.DataFrame:
         f"and {LEAST_SCORED} pursuits and {LEAST_SCORED_WINS} wins in the year after it"
     )
     empty = [np.nan, np.nan, np.nan, 0, 0, 0, 0.0, np.nan, reason]
-    return _typed([["all", "segments", measure, share, *empty] for measure, shares in MEASURES.items() for share in shares])
+    shares = MEASURES | dict.fromkeys(SKIPPED_MEASURES, (1.0,))
+    return _typed([["all", "segments", measure, share, *empty] for measure, given in shares.items() for share in given])
 
 
 def _typed(rows: list[list]) -> pd.DataFrame:

@@ -14,6 +14,7 @@ import pandas as pd
 from icp_refinery.adopt import rule_problems as problems_of_rules
 from icp_refinery.backtest import MOST_ACCOUNTS, backtest
 from icp_refinery.clusters import value_clusters
+from icp_refinery.cycles import emerged_attributes, review_cycles
 from icp_refinery.effects import attribute_effects
 from icp_refinery.measure import COLUMNS as MEASURES
 from icp_refinery.measure import measure_segments
@@ -331,3 +332,49 @@ def learned_backtest(
     """).df()
     last_day = pd.Timestamp(as_of.df()["as_of"].iloc[0])
     return backtest(frame, wide_traits(session, chosen, traits), sold, spent, as_of=last_day)
+
+
+def learned_emerging_attributes(
+    session: duckdb.DuckDBPyConnection,
+    pursuits: duckdb.DuckDBPyRelation,
+    cycles: duckdb.DuckDBPyRelation,
+    traits: duckdb.DuckDBPyRelation,
+) -> pd.DataFrame:
+    """One row per cycle of the last year and attribute's value that emerged or faded. `pursuits`: int_pursuits__by_cycle."""
+    return emerged_attributes(_closed(session, pursuits), _cycles(cycles), wide_traits(session, pursuits, traits, banded=True))
+
+
+def learned_cycle_review(
+    session: duckdb.DuckDBPyConnection,
+    pursuits: duckdb.DuckDBPyRelation,
+    cycles: duckdb.DuckDBPyRelation,
+    versions: duckdb.DuckDBPyRelation,
+    segments: duckdb.DuckDBPyRelation,
+    traits: duckdb.DuckDBPyRelation,
+    attributes: duckdb.DuckDBPyRelation,
+) -> pd.DataFrame:
+    """One row per judged cycle and segment in force (and `all`)."""
+    tiers = session.sql("select segment_id, tier from segments where is_in_force order by segment_id").df()
+    adopted = session.sql("select learned_as_of from versions where is_in_force and adoption_number is not null").fetchall()
+    return review_cycles(
+        _closed(session, pursuits),
+        _cycles(cycles),
+        tiers.set_index("segment_id")["tier"],
+        wide_traits(session, pursuits, traits, banded=True),
+        attributes.df(),
+        pd.Timestamp(adopted[0][0]) if adopted else None,
+    )
+
+
+def _closed(session: duckdb.DuckDBPyConnection, pursuits: duckdb.DuckDBPyRelation) -> pd.DataFrame:
+    query = """
+        select account_id, segment_id, cast(cycle_start as timestamp) as cycle_start, closed_at as closed_on, is_won,
+            cast(first_order_value as double) as first_order_value, cast(days_to_close as double) as days_to_close
+        from pursuits where is_sampled order by account_id
+    """
+    return session.sql(query).df()
+
+
+def _cycles(cycles: duckdb.DuckDBPyRelation) -> pd.DataFrame:
+    frame = cycles.select("cycle_start, cycle_end, is_finished").df()
+    return frame.assign(cycle_start=pd.to_datetime(frame["cycle_start"]), cycle_end=pd.to_datetime(frame["cycle_end"]))

@@ -131,6 +131,7 @@ def learn_segments(
     max_conditions: int = 4,
     seed: int = 0,
     history: pd.DataFrame | None = None,
+    permutations: int | None = None,
 ) -> Learned:
     """Learn a partition of all accounts for the value of a pursuit.
 
@@ -146,6 +147,8 @@ def learn_segments(
         Limits of the partition and of each rule.
     history
         Optional, for `expected_value`: what was sold by month since the win.
+    permutations
+        Of the test of the whole partition; 599 if left out.
 
     Returns
     -------
@@ -177,7 +180,7 @@ def learn_segments(
     robust = _winsorised(value, won)
     score = _centred(_score(won, robust), cells)
     with threadpool_limits(limits=1):
-        p = _permutation_p(coded, won, score, cells, seed)
+        p = _permutation_p(coded, won, score, cells, seed, permutations or PERMUTATIONS)
         notes.append(("permutation test", f"p = {p:.3f} by permutation within periods"))
         if p > max(LEVEL, PROVISIONAL):
             return _one_segment(frame, value, notes)
@@ -388,7 +391,9 @@ def _folds(n: int, cells: np.ndarray, seed: int) -> np.ndarray:
 # --------------------------------------------------------------------------------------------- the test
 
 
-def _permutation_p(traits: list[Trait], won: np.ndarray, score: np.ndarray, cells: np.ndarray, seed: int) -> float:
+def _permutation_p(
+    traits: list[Trait], won: np.ndarray, score: np.ndarray, cells: np.ndarray, seed: int, permutations: int
+) -> float:
     """Test whether any trait, or pair of traits, goes with winning or value more than chance gives.
 
     The statistic is the likelihood ratio of "one value, range or pair of them has a normal effect" against "none has", averaged
@@ -407,9 +412,9 @@ def _permutation_p(traits: list[Trait], won: np.ndarray, score: np.ndarray, cell
         return 1.0
     by_cell = np.argsort(cells, kind="stable")
     sorted_cells = cells[by_cell]
-    order = np.empty((len(rows), PERMUTATIONS + 1), dtype=np.int32)
+    order = np.empty((len(rows), permutations + 1), dtype=np.int32)
     order[:, 0] = np.arange(len(rows))
-    for b in range(1, PERMUTATIONS + 1):
+    for b in range(1, permutations + 1):
         order[by_cell, b] = by_cell[np.lexsort((rng.random(len(rows)), sorted_cells))]
     averages = []
     for y in outcomes:

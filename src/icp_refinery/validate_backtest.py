@@ -81,6 +81,8 @@ def backtest_study(seeds: int = 20, null_seeds: int = 60, sizes: tuple[tuple[int
         figures = " | ".join(f"{f[s]:.1%}" for f in (captured, skippable) for s in SCORERS)
         covered = " | ".join(f"{np.mean([_covers(j, scorer) for j in judged]):.0%}" for scorer in ("segments", "boosting"))
         lines.append(f"| {pursuits:,} | {'hard' if hard else 'plain'} | {figures} | {above:.0%} | {covered} |")
+    if not null_seeds:
+        return "\n".join(lines) + "\n"
     quiet = [judge(world(800, 20_000 + seed, signal=False, prospects=100)) for seed in range(null_seeds)]
     blind = np.mean([j.captured.loc["segments", "value"] == BEST for j in quiet])
     lines += ["", f"Without signal ({null_seeds} worlds of 800 pursuits): the segments are exactly as random in {blind:.0%};"]

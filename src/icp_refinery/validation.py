@@ -6,8 +6,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from icp_refinery.seasonality import seasonality_study
 from icp_refinery.validate import segments_study
 from icp_refinery.validate_backtest import backtest_study
+from icp_refinery.validate_cycles import cycle_review_study
 from icp_refinery.validate_effects import clusters_section, effects_section
 
 REPORT = Path("docs") / "validation.md"
@@ -17,6 +19,8 @@ SECTIONS: list[Callable[[], str]] = [
     effects_section,
     clusters_section,
     backtest_study,
+    seasonality_study,
+    cycle_review_study,
 ]
 OPENING = """# Validation
 

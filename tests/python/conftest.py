@@ -46,6 +46,7 @@ def build(
     select: str | None = None,
     exclude: str | None = None,
     unit_tests: bool = True,
+    backtests: bool = False,
     threads: int | None = None,
     command: str = "build",
     project: Path = ROOT,
@@ -57,8 +58,8 @@ def build(
 
     With `files_dir` the `files` connector reads that folder, else the demo company is built. `vars` are added
     to dbt's variables, `env` to its environment. `unit_tests=False` leaves dbt's unit tests out, which a
-    second build of the same models does not need. Raises AssertionError, with what failed, where dbt fails
-    and `check` is true.
+    second build of the same models does not need; `backtests=True` learns from past quarters too, which takes as long as all
+    other models. Raises AssertionError, with what failed, where dbt fails and `check` is true.
     """
     folder.mkdir(parents=True, exist_ok=True)
     database = database or folder / "icp.duckdb"
@@ -70,6 +71,7 @@ def build(
     arguments += ["--vars", json.dumps(variables)] if variables else []
     arguments += ["--select", *select.split()] if select else []
     left_out = [*(exclude or "").split(), *([] if unit_tests else ["resource_type:unit_test"])]
+    left_out += [] if backtests or select else ["learned_backtest+", "learned_score_calibration+"]
     arguments += ["--exclude", *left_out] if left_out else []
     arguments += ["--threads", str(threads)] if threads else []
     places = {"ICP_DATABASE": str(database), "ICP_PUBLISHED": str(folder / "published")}
@@ -127,7 +129,7 @@ def load(path: Path) -> Any:
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
     """The demo company, built by the `sample` connector with every test."""
-    return build(tmp_path_factory.mktemp("demo"))
+    return build(tmp_path_factory.mktemp("demo"), backtests=True)
 
 
 # Other names for the industries: what is found must not hang on them.
@@ -167,7 +169,7 @@ def adventureworks_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def adventureworks(adventureworks_files: Path, tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
     """AdventureWorks, built by the `files` connector."""
-    return build(tmp_path_factory.mktemp("adventureworks"), adventureworks_files, unit_tests=False)
+    return build(tmp_path_factory.mktemp("adventureworks"), adventureworks_files, unit_tests=False, backtests=True)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import shutil
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.proportion import proportion_confint
 
-from conftest import BuildResult, build
+from conftest import BuildResult, build, copy_project
+from icp_refinery.adopt import adopt, read_adopted, write_adopted
 
 pytestmark = pytest.mark.slow
 STAGES = ["lead", "mql", "sql", "opportunity", "won"]
@@ -52,13 +54,13 @@ def entries(database: Path) -> pd.DataFrame:
         dates = [contact.became_lead_at, contact.became_mql_at, contact.became_sql_at]
         dates = [date if pd.notna(date) and date < end else pd.NaT for date in dates]
         theirs = deals[deals["account_id"] == contact.account_id]["created_at"]
-        for place, date in enumerate(dates):
-            if pd.isna(date):
+        for place, entered in enumerate(dates):
+            if pd.isna(entered):
                 continue
-            later = [other for other in dates[place + 1 :] if pd.notna(other) and other.normalize() >= date.normalize()]
+            later = [other for other in dates[place + 1 :] if pd.notna(other) and other.normalize() >= entered.normalize()]
             if place == 2:
-                later = [other for other in theirs if other.normalize() >= date.normalize()]
-            rows.append((STAGES[place], contact.account_id, date, min(later) if later else pd.NaT, None, np.nan, np.nan))
+                later = [other for other in theirs if other.normalize() >= entered.normalize()]
+            rows.append((STAGES[place], contact.account_id, entered, min(later) if later else pd.NaT, None, np.nan, np.nan))
     named = orders.groupby("opportunity_id")[["net_amount", "monthly_recurring_revenue"]].sum()
     for deal in deals.itertuples():
         won = deal.closed_at if deal.is_won else pd.NaT
@@ -169,7 +171,7 @@ def allocated(database: Path) -> pd.DataFrame:
 
 
 def lifespans(database: Path) -> pd.DataFrame:
-    """Accounts with their tier, since when they exist, and since when they are customers."""
+    """Accounts, since when they exist, and since when they are customers."""
     accounts = read(database, "marts.dim_accounts").set_index("account_id")
     resolved = read(database, "intermediate.int_accounts__resolved").set_index("account_id")["resolved_account_id"]
     engagements = read(database, "input.input_engagements")
@@ -179,29 +181,76 @@ def lifespans(database: Path) -> pd.DataFrame:
     firsts = pd.concat([accounts["created_at"], engaged, opened, ordered], axis=1).min(axis=1)
     accounts["exists_from"] = firsts.where(accounts["created_at"].notna(), pd.Timestamp("1900-01-01"))
     accounts["customer_from"] = ordered
-    return accounts[["tier", "exists_from", "customer_from"]]
+    return accounts[["exists_from", "customer_from"]]
 
 
 def cycle_starts(database: Path) -> list[pd.Timestamp]:
     return read(database, "intermediate.int_cycles")["cycle_start"].map(pd.Timestamp).sort_values().tolist()
 
 
-def test_alignment(demo: BuildResult) -> None:
-    database = demo.database
+ADOPTED = (dt.date(2024, 7, 15), dt.date(2025, 2, 1))
+OVERRIDDEN = {"1": "deprioritized", "2": "tier_2"}
+
+
+@pytest.fixture(scope="module")
+def adopted(demo: BuildResult, tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
+    """The demo company with two adoptions in its past, each with the tier of tier 3 overridden in another way."""
+    folder = tmp_path_factory.mktemp("adopted")
+    project = copy_project(folder / "project")
+    seeds = project / "seeds" / "adopted"
+    for day in ADOPTED:
+        adopt(demo.database, seeds, "Ana", "Ben", "A reason", day)
+    files = read_adopted(seeds)
+    for row in files.adopted_segments:
+        if row["tier"] == "tier_3":
+            row |= {"tier_override": OVERRIDDEN[row["adoption_number"]], "override_reason": "Another reason"}
+    write_adopted(seeds, files)
+    database = Path(shutil.copy(demo.database, folder / "icp.duckdb"))
+    select = """path:seeds/adopted rule_problems int_icp_versions int_icp_versions__segments int_segment_conditions
+        int_accounts__segments_by_version int_cycles icp_alignment icp_agreement icp_spend"""
+    return build(folder / "build", project=project, database=database, select=select, unit_tests=False)
+
+
+@pytest.fixture(params=["demo", "adopted"])
+def company(request: pytest.FixtureRequest) -> BuildResult:
+    return request.getfixturevalue(request.param)
+
+
+def in_force(database: Path, start: pd.Timestamp) -> str:
+    """The version of the ICP at the end of a month."""
+    is_adopted = (read(database, "intermediate.int_icp_versions")["icp_version"] != "learned").any()
+    number = sum(pd.Timestamp(day) < start + pd.offsets.MonthBegin(1) for day in ADOPTED) if is_adopted else 0
+    return f"adopted {number}" if number else "learned"
+
+
+def tiers_then(database: Path, rows: pd.DataFrame) -> pd.Series:
+    """The tier that each row's account had in the row's cycle."""
+    placed = read(database, "intermediate.int_accounts__segments_by_version")
+    placed = placed.set_index(["account_id", "icp_version"])["tier"].to_dict()
+    versions = {start: in_force(database, start) for start in rows["cycle_start"].unique()}
+    keys = zip(rows["account_id"], rows["cycle_start"].map(versions), strict=True)
+    return pd.Series([placed.get(key, "unassigned") for key in keys], index=rows.index)
+
+
+def test_alignment(company: BuildResult) -> None:
+    database = company.database
     made, accounts, spend = entries(database), lifespans(database), allocated(database)
     made["cycle_start"] = month(made["entered_at"])
+    made["tier"], spend["tier"] = tiers_then(database, made), tiers_then(database, spend)
     won = made[made["stage"] == "won"]
     sqls = made[(made["stage"] == "sql") & (made["age"] >= 180)].reset_index(drop=True)
     gaps = sqls.reset_index().merge(won[["account_id", "entered_at"]], on="account_id", suffixes=("", "_won"))
     sqls["is_won"] = sqls.index.isin(gaps[days(gaps["entered_at"], gaps["entered_at_won"]).between(0, 180)]["index"])
     rows = []
     for start in cycle_starts(database):
-        there = accounts[accounts["exists_from"] < start + pd.offsets.MonthBegin(1)]
+        there = accounts[accounts["exists_from"] < start + pd.offsets.MonthBegin(1)].reset_index()
+        there["tier"] = tiers_then(database, there.assign(cycle_start=start))
+        version = in_force(database, start)
         now, paid, judged = (
             each[each["cycle_start"] == start] for each in (made, spend, sqls.assign(cycle_start=month(sqls["entered_at"])))
         )
-        for tier in [*accounts["tier"].unique(), "unassigned"]:
-            row = {"cycle_start": start, "tier": tier}
+        for tier in [*there["tier"].unique(), "unassigned"]:
+            row = {"cycle_start": start, "tier": tier, "icp_version": version}
             for name, inside, total in [
                 ("account", there["tier"] == tier, len(there)),
                 *((stage, (now["stage"] == stage) & (now["tier"] == tier), (now["stage"] == stage).sum()) for stage in STAGES),
@@ -238,8 +287,8 @@ def test_alignment(demo: BuildResult) -> None:
     assert shares["sum"].loc[:, "unassigned"].sum() > 0
 
 
-def test_agreement(demo: BuildResult) -> None:
-    database = demo.database
+def test_agreement(company: BuildResult) -> None:
+    database = company.database
     accounts, spend, made = lifespans(database), allocated(database), entries(database)
     members = spend[spend["account_id"].notna()]
     paid = members[month(members["added_at"]) <= members["cycle_start"]][["account_id", "cycle_start"]]
@@ -258,10 +307,11 @@ def test_agreement(demo: BuildResult) -> None:
     for start in cycle_starts(database):
         end = start + pd.offsets.MonthBegin(1)
         prospects = accounts[(accounts["exists_from"] < end) & ~(accounts["customer_from"] < start)]
+        tiers = tiers_then(database, prospects.reset_index().assign(cycle_start=start))
         sides = {
             "marketing": prospects.index.isin(targeted[targeted["cycle_start"] == start]["account_id"]),
             "sales": prospects.index.isin(opened[month(opened["entered_at"]) == start]["account_id"]),
-            "icp": prospects["tier"].isin(["tier_1", "tier_2"]).to_numpy(),
+            "icp": tiers.isin(["tier_1", "tier_2"]).to_numpy(),
         }
         for pair in ("marketing_sales", "marketing_icp", "sales_icp"):
             left, right = (sides[name] for name in pair.split("_"))
@@ -313,12 +363,16 @@ def test_disagreements(demo: BuildResult) -> None:
     # Cents that are left over go to the first accounts.
     assert (found["at_stake"] - stake[found.index]).abs().max() < 0.2
     assert (found["spend"] - spend[found.index]).abs().max() < 0.2
-    assert found.sort_values("place")["at_stake"].is_monotonic_decreasing
+    fit = accounts["fit_score"].where(accounts["tier"] != "deprioritized", -accounts["fit_score"])[found.index]
+    order = found.assign(fit=fit).reset_index()
+    order = order.sort_values(["at_stake", "fit", "spend", "account_id"], ascending=[False, False, False, True])
+    assert order["place"].tolist() == list(range(1, len(order) + 1))
 
 
-def test_spend(demo: BuildResult) -> None:
-    database = demo.database
+def test_spend(company: BuildResult) -> None:
+    database = company.database
     made, spend = entries(database), allocated(database)
+    spend["tier"] = tiers_then(database, spend)
     memberships = first_memberships(database).sort_values(["min", "campaign_id"], ascending=[True, False])
     memberships["channel"] = memberships["campaign_id"].map(
         read(database, "input.input_campaigns").set_index("campaign_id")["channel"]
@@ -336,6 +390,7 @@ def test_spend(demo: BuildResult) -> None:
         for theirs in [memberships[(memberships["account_id"] == row.account_id) & (memberships["min"] <= row.opened_at)]]
     ]
     results["cycle_start"] = month(results["entered_at"])
+    results["tier"] = tiers_then(database, results)
     key = ["cycle_start", "tier", "channel"]
     expected = pd.concat(
         [
@@ -358,6 +413,50 @@ def test_spend(demo: BuildResult) -> None:
     # The planted spend-eater is small media companies on paid social.
     share = found["spend"].groupby("tier").sum() / found["spend"].sum()
     assert share["deprioritized"] > 0.5
+
+
+def test_spend_saving(demo: BuildResult) -> None:
+    database = demo.database
+    end = as_of(database)
+    accounts, spend = lifespans(database), allocated(database)
+    pursued = set(read(database, "intermediate.int_pursuits")["account_id"])
+    first_order = spend["account_id"].map(accounts["customer_from"])
+    counts = spend["account_id"].notna() & (
+        first_order.isna() | (spend["account_id"].isin(pursued) & (first_order >= month(spend["spent_on"])))
+    )
+    recent = month(spend["spent_on"]) > month(pd.Series([end]))[0] - pd.DateOffset(months=12)
+    yearly = spend.loc[counts & recent, "amount"].sum()
+    shares = read(database, "marts.icp_backtest").query("cutoff == 'all' and scorer == 'segments'")
+    shares = shares.set_index(["measure", "share"])[["value", "low", "high"]]
+    found = read(database, "marts.icp_spend_saving").set_index("what_if")
+    for what_if, key in {
+        "skip_deprioritized": ("deprioritized_spend", 1.0),
+        "keep_95": ("spend_skippable", 0.95),
+        "keep_90": ("spend_skippable", 0.9),
+    }.items():
+        row = found.loc[what_if]
+        assert row[["saved_share", "saved_share_low", "saved_share_high"]].tolist() == shares.loc[key].tolist()
+        savings = row[["yearly_saving", "yearly_saving_low", "yearly_saving_high"]].astype(float)
+        # A cent may go to another account of a campaign.
+        assert row["yearly_spend"] == pytest.approx(yearly, abs=10)
+        np.testing.assert_allclose(savings, shares.loc[key] * row["yearly_spend"], atol=0.001)
+    assert found.loc["keep_90", "value_kept_share"] == 0.9
+    # The planted spend-eater: much is spent on it, and it brings little.
+    skipped = found.loc["skip_deprioritized"]
+    lost = shares.loc[("deprioritized_value", 1.0)]
+    kept = skipped[["value_kept_share", "value_kept_share_high", "value_kept_share_low"]].astype(float)
+    np.testing.assert_allclose(kept, 1 - lost)
+    assert skipped["saved_share_low"] > 1 - skipped["value_kept_share_low"]
+
+
+def test_what_sales_qualifies_before_and_after_adoption(adopted: BuildResult) -> None:
+    found = read(adopted.database, "marts.icp_alignment")
+    by_cycle = found.drop_duplicates("cycle_start").set_index("cycle_start")["is_after_adoption"]
+    assert by_cycle[by_cycle.index < "2024-07-01"].eq(False).all()
+    assert by_cycle[by_cycle.isna()].index.tolist() == [pd.Timestamp("2024-07-01")]
+    assert by_cycle[by_cycle.index > "2024-07-01"].eq(True).all()
+    judged = found.dropna(subset="is_after_adoption").groupby("is_after_adoption")["matured_sql_count"].sum()
+    assert (judged > 0).all()
 
 
 def test_nothing_is_missing_in_the_demo_company(demo: BuildResult) -> None:
@@ -396,8 +495,8 @@ def test_every_reporting_cycle_builds_and_counts_the_same_records(cycle: str, de
 SMALL = {
     "one month of orders": (
         {"orders": "order_id,account_id,order_status,closed_at\n1,A1,closed_won,2024-02-01\n2,A2,closed_won,2024-02-29\n"},
-        {"icp_funnel": 3, "icp_alignment": 2, "icp_agreement": 0, "icp_disagreements": 0, "icp_spend": 0},
-        {"icp_funnel", "icp_alignment", "icp_agreement", "icp_disagreements", "icp_spend"},
+        {"icp_funnel": 3, "icp_alignment": 2, "icp_agreement": 0, "icp_disagreements": 0, "icp_spend": 0, "icp_spend_saving": 0},
+        {"icp_funnel", "icp_alignment", "icp_agreement", "icp_disagreements", "icp_spend", "icp_spend_saving"},
     ),
     "leads and an open opportunity": (
         {
@@ -405,8 +504,8 @@ SMALL = {
             "contacts": "contact_id,account_id,became_lead_at\nC1,A1,2023-12-31\nC2,,2024-01-01\n",
             "engagements": "engagement_id,account_id,engagement_type,occurred_at\nE1,A1,demo,2024-01-01\n",
         },
-        {"icp_alignment": 4, "icp_agreement": 2, "icp_disagreements": 0, "icp_spend": 0},
-        {"icp_funnel", "icp_alignment", "icp_agreement", "icp_disagreements", "icp_spend"},
+        {"icp_alignment": 4, "icp_agreement": 2, "icp_disagreements": 0, "icp_spend": 0, "icp_spend_saving": 0},
+        {"icp_funnel", "icp_alignment", "icp_agreement", "icp_disagreements", "icp_spend", "icp_spend_saving"},
     ),
 }
 

@@ -6,6 +6,7 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import bootstrap
 
 from icp_refinery import backtest as bt
 from icp_refinery import learn
@@ -242,20 +243,71 @@ def test_without_spend_or_won_value_the_share_is_unknown_and_says_why(on_paper):
     assert set(found["note"]) == {"nothing was won", "no spend"}
 
 
+def test_what_the_deprioritized_brought_and_cost(on_paper):
+    scores = on_paper["scores"](None)["by_hand"]
+    # Who is in no segment, as e, is not skipped.
+    skipped = pd.Series({"a": False, "b": True, "c": True, "d": False, "prospect": True, "before 2": False})
+    given = on_paper | {"scores": lambda known: {"segments": scores, "deprioritized": skipped}}
+    for spend, expected in ((given["spend"], 70 / 125), (None, None)):
+        found = backtest(**given | {"spend": spend})
+        for cutoff in ("all", "2024-01-01"):
+            assert row(found, "deprioritized_pursuits", 1, cutoff=cutoff)["value"] == pytest.approx(2 / 5)
+            value = row(found, "deprioritized_value", 1, cutoff=cutoff)
+            assert value["value"] == pytest.approx(0.3)
+            assert value["low"] < 0.3 < value["high"]
+            spent = row(found, "deprioritized_spend", 1, cutoff=cutoff)
+            assert (
+                spent["value"] == pytest.approx(expected)
+                if expected
+                else (np.isnan(spent["value"]) and spent["note"] == "no spend")
+            )
+    nobody = backtest(**on_paper | {"scores": lambda known: {"segments": scores, "deprioritized": skipped & False}})
+    figures = row(nobody, "deprioritized_value", 1, cutoff="2024-01-01")
+    assert figures[["value", "low", "high", "note"]].tolist() == [0, 0, 0, "no segment was deprioritized"]
+
+
+def test_the_interval_of_the_deprioritized_is_that_of_resampled_accounts(planted):
+    it, found = planted
+    cutoff = found["cutoff"].iloc[-1]
+    given = learned_scores(Known(known_at(it.pursuits, it.sales, pd.Timestamp(cutoff)), it.traits))
+    window = bt.accounts_after(it.pursuits, None, pd.Timestamp(cutoff))
+    value = window["value"].to_numpy()
+    skipped = value * given["deprioritized"][window.index].to_numpy()
+    drawn = np.random.default_rng(3).integers(0, len(value), (2000, len(value)))
+    low, high = np.quantile(skipped[drawn].sum(axis=1) / value[drawn].sum(axis=1), [0.025, 0.975])
+    figures = row(found, "deprioritized_value", 1, cutoff=cutoff)
+    assert figures["value"] == pytest.approx(skipped.sum() / value.sum())
+    assert (figures["low"], figures["high"]) == pytest.approx((low, high), abs=0.2 * (high - low))
+    # What is planted: the deprioritized bring less than their number.
+    assert row(found, "deprioritized_value", 1)["high"] < row(found, "deprioritized_pursuits", 1)["low"]
+
+
 def test_the_interval_is_that_of_resampled_accounts(planted):
     it, found = planted
     cutoff = found["cutoff"].iloc[-1]
     window = bt.accounts_after(it.pursuits, None, pd.Timestamp(cutoff))
     score, value = it.expected_value[window.index].to_numpy(), window["value"].to_numpy()
-    rng = np.random.default_rng(9)
-    captured = []
-    for _ in range(2000):
-        drawn = rng.integers(0, len(value), len(value))
-        by_score = drawn[np.argsort(-(score[drawn] + rng.random(len(drawn)) * 1e-3))]
-        captured.append(value[by_score[: round(BEST * len(drawn))]].sum() / value[drawn].sum())
-    low, high = np.quantile(captured, [0.025, 0.975])
+
+    def captured(score: np.ndarray, value: np.ndarray) -> float:
+        sums = np.cumsum(pd.Series(value).groupby(score).transform("mean").to_numpy()[np.argsort(-score, kind="stable")])
+        return np.interp(BEST * len(value), np.arange(1, len(value) + 1), sums) / sums[-1]
+
     given = row(found, "value_captured", BEST, "truth", cutoff)
-    assert (given["low"], given["high"]) == pytest.approx((low, high), abs=0.2 * (high - low))
+    assert given["value"] == pytest.approx(captured(score, value))
+    other = bootstrap((score, value), captured, paired=True, vectorized=False, n_resamples=1500, method="BCa", rng=9)
+    low, high = other.confidence_interval
+    assert (given["low"], given["high"]) == pytest.approx((low, high), abs=0.15 * (high - low))
+
+
+def test_the_interval_is_shifted_for_a_few_large_deals():
+    rng = np.random.default_rng(3)
+    value = rng.lognormal(0, 1.2, 60)
+    means = value[rng.integers(0, 60, (20_000, 60))].mean(axis=1)
+    other = bootstrap((value,), np.mean, n_resamples=20_000, method="BCa", rng=4).confidence_interval
+    plain = np.quantile(means, [0.025, 0.975])
+    given = bt._interval(np.r_[value.mean(), means], is_shifted=True)
+    assert given == pytest.approx((other.low, other.high), abs=0.02 * (other.high - other.low))
+    assert (given > plain + 0.04 * (other.high - other.low)).all()
 
 
 # Little data, and its order ------------------------------------------------------------------------------------

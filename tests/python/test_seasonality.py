@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from conftest import BuildResult, frame
-from icp_refinery.seasonality import LEVEL, seasonality, simulate_months
+from icp_refinery.seasonality import LEVEL, seasonality, seasonality_study, simulate_months
 
 
 def group(counts: list[int] | np.ndarray, value: str = "a", start: str = "2022-01-01") -> pd.DataFrame:
@@ -35,6 +35,7 @@ def test_months_that_come_back_are_a_season() -> None:
 def test_what_happened_in_one_year_only_is_no_season() -> None:
     assert said(group(year(m9=60) + year() + year()))[0] == "no_evidence"
     assert said(group(year(m9=60) + year(m3=60)))[0] == "no_evidence"
+    assert said(group(year(m9=200) + year(m9=3) + year()))[0] == "no_evidence"
 
 
 def test_growth_is_no_season() -> None:
@@ -77,6 +78,13 @@ def test_worlds_without_a_season_have_none_and_a_planted_one_is_found() -> None:
     assert sum(quiet) <= 3
     seasons = [set(its.loc[its["is_season"] & (its["value"] == "industry 0"), "calendar_month"]) for its in found]
     assert seasons.count({9}) >= 4
+
+
+@pytest.mark.slow
+def test_the_study_writes_a_section_of_two_tables() -> None:
+    section = seasonality_study(seeds=1)
+    assert section.startswith("## Seasonality\n")
+    assert section.count("\n| ") == 2 + 10 + 6
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ backtest as (
 pursuits as (
     select
         *,
-        count(*) over () > 12000 as is_sample
+        count(*) over () > 10000 as is_sample
     from {{ ref('int_pursuits') }}
 ),
 

@@ -20,7 +20,7 @@ where
     or (backtest.measure = 'value_captured' and backtest.scorer = 'random' and abs(backtest.value - backtest.share) > 1e-6)
     or (backtest.measure <> 'value_captured' and backtest.scorer = 'random' and abs(backtest.value - (1 - backtest.share)) > 1e-6)
     or (
-        (backtest.measure <> 'value_captured' or losses.loss_count = 0)
+        (backtest.measure not in ('value_captured', 'deprioritized_value') or losses.loss_count = 0)
         and (backtest.value not between 0 and 1 or backtest.low not between 0 and 1 or backtest.high not between 0 and 1)
     )
     or backtest.low > backtest.high

@@ -14,10 +14,15 @@ first_cycle as (
 ),
 
 lifespans as (
+    select * from {{ ref('int_accounts__lifespans') }}
+),
+
+segments as (
     select
-        *,
+        account_id,
+        icp_version,
         tier in ('tier_1', 'tier_2') as is_ideal
-    from {{ ref('int_accounts__lifespans') }}
+    from {{ ref('int_accounts__segments_by_version') }}
 ),
 
 memberships as (
@@ -65,7 +70,7 @@ worked as (
 active as (
     select
         cycles.cycle_start,
-        lifespans.is_ideal,
+        segments.is_ideal,
         targeted.account_id is not null as is_targeted,
         worked.account_id is not null as is_worked
     from targeted
@@ -75,6 +80,10 @@ active as (
             and targeted.cycle_start = worked.cycle_start
     inner join cycles on coalesce(targeted.cycle_start, worked.cycle_start) = cycles.cycle_start
     inner join lifespans on coalesce(targeted.account_id, worked.account_id) = lifespans.account_id
+    inner join segments
+        on
+            lifespans.account_id = segments.account_id
+            and cycles.icp_version = segments.icp_version
     where
         coalesce(lifespans.exists_from < {{ add_days('cycles.cycle_end', 1) }}, true)
         and coalesce(lifespans.customer_from >= cycles.cycle_start, true)
@@ -83,14 +92,14 @@ active as (
 -- An account is a prospect from the cycle in which it appears, and none from the one after its first order.
 changes as (
     select
-        lifespans.is_ideal,
+        lifespans.account_id,
         greatest({{ cycle_of('lifespans.exists_from') }}, first_cycle.cycle_start) as cycle_start,
         1 as prospect_change
     from lifespans
     cross join first_cycle
     union all
     select
-        is_ideal,
+        account_id,
         {{ add_cycles(cycle_of('customer_from'), '1') }} as cycle_start,
         -1 as prospect_change
     from lifespans
@@ -99,23 +108,37 @@ changes as (
 
 net_changes as (
     select
-        cycle_start,
-        sum(prospect_change) as prospect_change,
-        sum(case when is_ideal then prospect_change else 0 end) as ideal_change
+        segments.icp_version,
+        changes.cycle_start,
+        sum(changes.prospect_change) as prospect_change,
+        sum(case when segments.is_ideal then changes.prospect_change else 0 end) as ideal_change
     from changes
-    group by cycle_start
+    inner join segments on changes.account_id = segments.account_id
+    group by segments.icp_version, changes.cycle_start
 ),
 
 prospects as (
     select
         cycles.cycle_start,
         cycles.cycle_end,
+        cycles.icp_version,
+        cycles.adoption_number,
         cycles.is_finished,
+        cycles.is_after_adoption,
         sum(net_changes.prospect_change) as prospect_count,
         sum(net_changes.ideal_change) as ideal_count
     from cycles
-    inner join net_changes on cycles.cycle_start >= net_changes.cycle_start
-    group by cycles.cycle_start, cycles.cycle_end, cycles.is_finished
+    inner join net_changes
+        on
+            cycles.icp_version = net_changes.icp_version
+            and cycles.cycle_start >= net_changes.cycle_start
+    group by
+        cycles.cycle_start,
+        cycles.cycle_end,
+        cycles.icp_version,
+        cycles.adoption_number,
+        cycles.is_finished,
+        cycles.is_after_adoption
 ),
 
 active_counts as (
@@ -157,8 +180,11 @@ counted as (
     select
         prospects.cycle_start,
         prospects.cycle_end,
-        pairs.pair,
+        prospects.icp_version,
+        prospects.adoption_number,
         prospects.is_finished,
+        prospects.is_after_adoption,
+        pairs.pair,
         prospects.prospect_count,
         case pairs.pair
             when 'sales_icp' then coalesce(active_counts.worked_count, 0)
@@ -204,7 +230,10 @@ select
     cycle_start,
     cycle_end,
     pair,
+    icp_version,
+    adoption_number,
     is_finished,
+    is_after_adoption,
     cast(prospect_count as integer) as prospect_count,
     cast(first_count as integer) as first_count,
     cast(second_count as integer) as second_count,

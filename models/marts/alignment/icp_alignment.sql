@@ -16,26 +16,51 @@ first_cycle as (
 ),
 
 segments as (
-    select * from {{ ref('int_accounts__segments') }}
+    select * from {{ ref('int_accounts__segments_by_version') }}
 ),
 
+-- Whatever happened in a cycle lies in the tier that the account has in the version of that cycle.
 entries as (
     select
-        *,
-        {{ cycle_of('entered_at') }} as cycle_start
-    from {{ ref('int_stage_entries') }}
+        entries.stage,
+        entries.record_id,
+        entries.account_id,
+        entries.deal_size,
+        entries.entered_at,
+        cycles.cycle_start,
+        coalesce(segments.tier, 'unassigned') as tier
+    from {{ ref('int_stage_entries') }} as entries
+    inner join cycles on {{ cycle_of('entries.entered_at') }} = cycles.cycle_start
+    left join segments
+        on
+            entries.account_id = segments.account_id
+            and cycles.icp_version = segments.icp_version
 ),
 
 tiers as (
-    select tier from {{ ref('icp_segments') }}
+    select
+        icp_version,
+        tier
+    from {{ ref('int_icp_versions__segments') }}
     union
-    select 'unassigned' as tier
+    select
+        icp_version,
+        'unassigned' as tier
+    from {{ ref('int_icp_versions') }}
+),
+
+cycle_tiers as (
+    select
+        cycles.*,
+        tiers.tier
+    from cycles
+    inner join tiers on cycles.icp_version = tiers.icp_version
 ),
 
 -- What is older than the first cycle is there from its beginning.
 account_changes as (
     select
-        lifespans.tier,
+        lifespans.account_id,
         greatest({{ cycle_of('lifespans.exists_from') }}, first_cycle.cycle_start) as cycle_start
     from {{ ref('int_accounts__lifespans') }} as lifespans
     cross join first_cycle
@@ -43,11 +68,28 @@ account_changes as (
 
 new_accounts as (
     select
-        tier,
-        cycle_start,
+        segments.icp_version,
+        segments.tier,
+        account_changes.cycle_start,
         count(*) as account_count
     from account_changes
-    group by tier, cycle_start
+    inner join segments on account_changes.account_id = segments.account_id
+    group by segments.icp_version, segments.tier, account_changes.cycle_start
+),
+
+-- Those that are there already, by the version of the cycle.
+account_counts as (
+    select
+        cycle_tiers.cycle_start,
+        cycle_tiers.tier,
+        sum(new_accounts.account_count) as account_count
+    from cycle_tiers
+    inner join new_accounts
+        on
+            cycle_tiers.icp_version = new_accounts.icp_version
+            and cycle_tiers.tier = new_accounts.tier
+            and cycle_tiers.cycle_start >= new_accounts.cycle_start
+    group by cycle_tiers.cycle_start, cycle_tiers.tier
 ),
 
 entry_counts as (
@@ -70,7 +112,11 @@ spend as (
         spend.cycle_start,
         sum(spend.amount) as spend
     from {{ ref('int_accounts__campaign_spend') }} as spend
-    left join segments on spend.account_id = segments.account_id
+    inner join cycles on spend.cycle_start = cycles.cycle_start
+    left join segments
+        on
+            spend.account_id = segments.account_id
+            and cycles.icp_version = segments.icp_version
     group by coalesce(segments.tier, 'unassigned'), spend.cycle_start
 ),
 
@@ -105,15 +151,8 @@ qualified_counts as (
 
 joined as (
     select
-        cycles.cycle_start,
-        cycles.cycle_end,
-        tiers.tier,
-        cycles.is_finished,
-        sum(coalesce(new_accounts.account_count, 0)) over (
-            partition by tiers.tier
-            order by cycles.cycle_start
-            rows between unbounded preceding and current row
-        ) as account_count,
+        cycle_tiers.*,
+        coalesce(account_counts.account_count, 0) as account_count,
         coalesce(entry_counts.lead_count, 0) as lead_count,
         coalesce(entry_counts.mql_count, 0) as mql_count,
         coalesce(entry_counts.sql_count, 0) as sql_count,
@@ -123,24 +162,23 @@ joined as (
         coalesce(spend.spend, 0) as spend,
         coalesce(qualified_counts.matured_sql_count, 0) as matured_sql_count,
         coalesce(qualified_counts.won_sql_count, 0) as won_sql_count
-    from cycles
-    cross join tiers
-    left join new_accounts
+    from cycle_tiers
+    left join account_counts
         on
-            cycles.cycle_start = new_accounts.cycle_start
-            and tiers.tier = new_accounts.tier
+            cycle_tiers.cycle_start = account_counts.cycle_start
+            and cycle_tiers.tier = account_counts.tier
     left join entry_counts
         on
-            cycles.cycle_start = entry_counts.cycle_start
-            and tiers.tier = entry_counts.tier
+            cycle_tiers.cycle_start = entry_counts.cycle_start
+            and cycle_tiers.tier = entry_counts.tier
     left join spend
         on
-            cycles.cycle_start = spend.cycle_start
-            and tiers.tier = spend.tier
+            cycle_tiers.cycle_start = spend.cycle_start
+            and cycle_tiers.tier = spend.tier
     left join qualified_counts
         on
-            cycles.cycle_start = qualified_counts.cycle_start
-            and tiers.tier = qualified_counts.tier
+            cycle_tiers.cycle_start = qualified_counts.cycle_start
+            and cycle_tiers.tier = qualified_counts.tier
 ),
 
 totals as (
@@ -158,7 +196,10 @@ select
     cycle_start,
     cycle_end,
     tier,
+    icp_version,
+    adoption_number,
     is_finished,
+    is_after_adoption,
     {% for name in counts -%}
     cast({{ name }}_count as integer) as {{ name }}_count,
     cast({{ name }}_total as integer) as {{ name }}_total,

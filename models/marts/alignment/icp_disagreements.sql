@@ -55,6 +55,7 @@ joined as (
         accounts.segment_id,
         accounts.tier,
         accounts.is_customer,
+        accounts.fit_score,
         coalesce(worked.open_opportunity_count, 0) as open_opportunity_count,
         coalesce(recent_spend.spend, 0) as spend,
         segments.value_per_pursuit,
@@ -90,7 +91,9 @@ judged as (
 valued as (
     select
         *,
-        cast(case when tier = 'deprioritized' then spend else value_per_pursuit end as decimal(18, 4)) as at_stake
+        cast(case when tier = 'deprioritized' then spend else value_per_pursuit end as decimal(18, 4)) as at_stake,
+        -- First who fits best, of those that cost money who fits worst.
+        case when tier = 'deprioritized' then -fit_score else fit_score end as fit_order
     from judged
     where reason is not null
 )
@@ -102,8 +105,11 @@ select
     tier,
     reason,
     is_customer,
-    cast(row_number() over (order by at_stake desc nulls last, spend desc, account_id asc) as integer) as place,
+    cast(
+        row_number() over (order by at_stake desc nulls last, fit_order desc nulls last, spend desc, account_id asc) as integer
+    ) as place,
     at_stake,
+    fit_score,
     cast(spend as decimal(18, 4)) as spend,
     cast(open_opportunity_count as integer) as open_opportunity_count,
     last_targeted_at,

@@ -54,12 +54,15 @@ consequences as (
         ('opportunities', 'icp_agreement', 'what Sales works is unknown, and only marketing_icp has rows'),
         ('opportunities', 'icp_disagreements', 'what Sales works is unknown, and there are no rows'),
         ('opportunities', 'icp_spend', 'the cost per opportunity is null'),
+        ('opportunities', 'icp_cycle_review', 'a pursuit is a first order, always won, and only its value can be judged'),
         ('campaign_members', 'icp_agreement', 'whom Marketing targets is unknown, and only sales_icp has rows'),
         ('campaign_members', 'icp_disagreements', 'whom Marketing targets is unknown, and there are no rows'),
         ('campaign_members', 'icp_spend', 'all spend is unallocated'),
+        ('campaign_members', 'icp_spend_saving', 'nothing is known of what could be saved'),
         ('campaign_spend', 'icp_alignment', 'the share of spend is null'),
         ('campaign_spend', 'icp_disagreements', 'nothing is known to cost money'),
         ('campaign_spend', 'icp_spend', 'there are no rows'),
+        ('campaign_spend', 'icp_spend_saving', 'there are no rows'),
     ] -%}
     union all
     select

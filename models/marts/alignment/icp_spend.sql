@@ -9,7 +9,7 @@ cycles as (
 ),
 
 segments as (
-    select * from {{ ref('int_accounts__segments') }}
+    select * from {{ ref('int_accounts__segments_by_version') }}
 ),
 
 entries as (
@@ -24,7 +24,11 @@ spend as (
         spend.account_id,
         spend.amount
     from {{ ref('int_accounts__campaign_spend') }} as spend
-    left join segments on spend.account_id = segments.account_id
+    inner join cycles on spend.cycle_start = cycles.cycle_start
+    left join segments
+        on
+            spend.account_id = segments.account_id
+            and cycles.icp_version = segments.icp_version
 ),
 
 memberships as (
@@ -49,10 +53,15 @@ results as (
         entries.stage,
         entries.record_id,
         entries.account_id,
-        entries.tier,
-        {{ cycle_of('entries.entered_at') }} as cycle_start,
+        coalesce(segments.tier, 'unassigned') as tier,
+        cycles.cycle_start,
         coalesce(opportunities.entered_at, entries.entered_at) as opened_at
     from entries
+    inner join cycles on {{ cycle_of('entries.entered_at') }} = cycles.cycle_start
+    left join segments
+        on
+            entries.account_id = segments.account_id
+            and cycles.icp_version = segments.icp_version
     left join entries as opportunities
         on
             entries.record_id = opportunities.record_id

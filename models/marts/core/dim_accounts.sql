@@ -22,11 +22,7 @@ opportunities as (
 ),
 
 engaged as (
-    select distinct resolved.resolved_account_id as account_id
-    from {{ ref('input_engagements') }} as engagements
-    cross join as_of
-    inner join resolved on engagements.account_id = resolved.account_id
-    where engagements.occurred_at < as_of.ends_at
+    select distinct account_id from {{ ref('int_engagements') }}
 ),
 
 segments as (

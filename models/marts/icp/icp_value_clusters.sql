@@ -61,7 +61,7 @@ select
     -- The reading of a silhouette is that of Kaufman and Rousseeuw (1990).
     case
         when choice.silhouette > 0.5 then 'clear groups'
-        when choice.silhouette > 0.25 then 'weak structure: groups that shade into one another'
+        when choice.silhouette > 0.25 then 'weak structure: groups that may be artificial'
         when choice.silhouette is not null then 'no structure: a division of what is continuous'
         else cast(learned.note as varchar)
     end as evidence,
