@@ -35,6 +35,7 @@ MEASURES = {"value_captured": TENTHS, "pursuits_skippable": KEPT, "spend_skippab
 SKIPPED = "deprioritized"  # beside the scores: the accounts that would have been skipped
 SKIPPED_MEASURES = {"deprioritized_pursuits": "pursuits", "deprioritized_value": "value", "deprioritized_spend": "spend"}
 RANDOM = "random"
+LEAST_KNOWN = 0.975  # of the resamples have a total above 0, or a share of it means nothing
 COLUMNS = {
     "cutoff": "str",
     "scorer": "str",
@@ -387,7 +388,9 @@ def _rows(windows: list[Window], estimates: dict[tuple[int, str], dict[str, np.n
             for measure, shares, source, note in given:
                 for at, share in enumerate(shares):
                     figures = estimates[number, source][measure][at]
-                    said = note if np.isfinite(figures[0]) else "no spend" if "spend" in measure else "nothing was won"
+                    said = note if np.isfinite(figures[0]) else "no spend" if "spend" in measure else "what was won is not above 0"
+                    if np.isfinite(figures[0]) and np.isfinite(figures[1:]).mean() < LEAST_KNOWN:
+                        figures, said = np.full_like(figures, np.nan), "what was won is too near to 0 for shares of it"
                     by_chance = estimates[number, RANDOM].get(measure)
                     is_shifted = by_chance is None or not np.array_equal(figures, by_chance[at], equal_nan=True)
                     low, high = _interval(figures, is_shifted) if np.isfinite(figures[0]) else (np.nan, np.nan)
@@ -419,7 +422,7 @@ def _interval(figures: np.ndarray, is_shifted: bool) -> tuple[float, float]:
         bias = norm.ppf(np.clip(below, 0.5 / len(known), 1 - 0.5 / len(known)))
         acceleration = ((known - known.mean()) ** 3).mean() / spread**3 / 6
         z = bias + norm.ppf(levels)
-        levels = norm.cdf(bias + z / (1 - acceleration * z))
+        levels = np.sort(norm.cdf(bias + z / (1 - acceleration * z)))
     low, high = np.quantile(known, levels)
     return _digits(low), _digits(high)
 

@@ -464,7 +464,7 @@ def test_nothing_is_missing_in_the_demo_company(demo: BuildResult) -> None:
 
 
 STARTS = {
-    "week": lambda day: day - pd.Timedelta(days=day.dayofweek),
+    "week": lambda day: day - pd.Timedelta(days=day.day_of_week),
     "biweek": lambda day: pd.Timestamp("2000-01-03") + pd.Timedelta(days=(day - pd.Timestamp("2000-01-03")).days // 14 * 14),
     "quarter": lambda day: day.to_period("Q").start_time,
 }
@@ -475,7 +475,7 @@ LENGTHS = {"week": pd.DateOffset(days=7), "biweek": pd.DateOffset(days=14), "qua
 def test_every_reporting_cycle_builds_and_counts_the_same_records(cycle: str, demo: BuildResult, tmp_path: Path) -> None:
     shutil.copy(demo.database, tmp_path / "icp.duckdb")
     select = "int_cycles+ int_accounts__campaign_spend+ icp_agreement icp_spend"
-    built = build(tmp_path, vars={"reporting_cycle": cycle}, select=select)
+    built = build(tmp_path, vars={"reporting_cycle": cycle}, select=select, unit_tests=False)
     cycles = read(built.database, "intermediate.int_cycles").sort_values("cycle_start")
     starts = [pd.Timestamp(each) for each in cycles["cycle_start"]]
     first = pd.Timestamp(entries(built.database)["entered_at"].min()).normalize()
@@ -518,7 +518,7 @@ def test_what_the_input_lacks_is_said_and_the_build_passes(world: str, tmp_path:
     (folder / "accounts.csv").write_text("account_id,industry\nA1,x\nA2,y\nA3,x\n")
     for entity, text in files.items():
         (folder / f"{entity}.csv").write_text(text)
-    result = build(tmp_path / "build", folder, unit_tests=False)
+    result = build(tmp_path / "build", folder, unit_tests=False, backtests=True)
     assert {mart: len(read(result.database, f"marts.{mart}")) for mart in rows} == rows
     missing = read(result.database, "marts.icp_missing_inputs")
     assert set(missing["mart"]) == lacking

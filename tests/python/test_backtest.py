@@ -240,7 +240,7 @@ def test_without_spend_or_won_value_the_share_is_unknown_and_says_why(on_paper):
     unpaid = on_paper["pursuits"].assign(value=0.0)
     found = backtest(**on_paper | {"pursuits": unpaid})
     assert found["value"].isna().all()
-    assert set(found["note"]) == {"nothing was won", "no spend"}
+    assert set(found["note"]) == {"what was won is not above 0", "no spend"}
 
 
 def test_what_the_deprioritized_brought_and_cost(on_paper):
