@@ -496,7 +496,15 @@ SMALL = {
     "one month of orders": (
         {"orders": "order_id,account_id,order_status,closed_at\n1,A1,closed_won,2024-02-01\n2,A2,closed_won,2024-02-29\n"},
         {"icp_funnel": 3, "icp_alignment": 2, "icp_agreement": 0, "icp_disagreements": 0, "icp_spend": 0, "icp_spend_saving": 0},
-        {"icp_funnel", "icp_alignment", "icp_agreement", "icp_disagreements", "icp_spend", "icp_spend_saving"},
+        {
+            "icp_funnel",
+            "icp_alignment",
+            "icp_agreement",
+            "icp_cycle_review",
+            "icp_disagreements",
+            "icp_spend",
+            "icp_spend_saving",
+        },
     ),
     "leads and an open opportunity": (
         {
