@@ -23,6 +23,7 @@ from warm_dbt import run_dbt
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "seeds" / "sample"
+BACKTESTS = ["learned_backtest+", "learned_score_calibration+"]
 PARTS = ("dbt_project.yml", "profiles.yml", "models", "python_models", "macros", "seeds", "tests")
 
 
@@ -71,7 +72,7 @@ def build(
     arguments += ["--vars", json.dumps(variables)] if variables else []
     arguments += ["--select", *select.split()] if select else []
     left_out = [*(exclude or "").split(), *([] if unit_tests else ["resource_type:unit_test"])]
-    left_out += [] if backtests or select else ["learned_backtest+", "learned_score_calibration+"]
+    left_out += [] if backtests or select else BACKTESTS
     arguments += ["--exclude", *left_out] if left_out else []
     arguments += ["--threads", str(threads)] if threads else []
     places = {"ICP_DATABASE": str(database), "ICP_PUBLISHED": str(folder / "published")}
