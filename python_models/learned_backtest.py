@@ -9,4 +9,7 @@ def model(dbt, session):
         spend=dbt.ref("int_accounts__campaign_spend"),
         orders=dbt.ref("int_orders"),
         as_of=dbt.ref("int_as_of"),
+        placed=dbt.ref("int_accounts__segments_by_version"),
+        versions=dbt.ref("int_icp_versions"),
+        segments=dbt.ref("int_icp_versions__segments"),
     )

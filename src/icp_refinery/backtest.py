@@ -35,6 +35,7 @@ MEASURES = {"value_captured": TENTHS, "pursuits_skippable": KEPT, "spend_skippab
 SKIPPED = "deprioritized"  # beside the scores: the accounts that would have been skipped
 SKIPPED_MEASURES = {"deprioritized_pursuits": "pursuits", "deprioritized_value": "value", "deprioritized_spend": "spend"}
 RANDOM = "random"
+ADOPTED = "adopted"
 LEAST_KNOWN = 0.975  # of the resamples have a total above 0, or a share of it means nothing
 COLUMNS = {
     "cutoff": "str",
@@ -60,6 +61,13 @@ class Known(NamedTuple):
     traits: pd.DataFrame
 
 
+class Adopted(NamedTuple):
+    """The adopted definition: by account, the value per pursuit of its segment as recorded when it was learned, and that day."""
+
+    value_per_pursuit: pd.Series
+    learned_as_of: pd.Timestamp
+
+
 Scores = Callable[[Known], dict[str, pd.Series]]
 
 
@@ -68,7 +76,7 @@ class Window(NamedTuple):
 
     `accounts` has the index `account_id` and the columns `pursuits` (1 if its pursuit began in the window, else 0), `value`
     (what that brought), `is_won`, `spend` (on the account, in the window) and `is_skipped` (in a deprioritized segment; missing
-    where no tiers were given); `scores` has a column per scorer.
+    where no tiers were given); `scores` has a column per scorer, and those of earlier windows are in all later ones.
     """
 
     cutoff: pd.Timestamp
@@ -88,6 +96,7 @@ def backtest(
     *,
     as_of: pd.Timestamp,
     scores: Scores | None = None,
+    adopted: Adopted | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -108,14 +117,18 @@ def backtest(
     scores
         What gives the scores at a cut-off, by scorer and account, and under `deprioritized` whether an account is in a segment of
         that tier; `learned_scores` if left out.
+    adopted
+        Optional: a definition that is in force. It is the scorer `adopted` at the cut-offs after its `learned_as_of`; what began
+        after an earlier one may be what it was learned from.
     resamples, seed
         Number of resamples for the intervals, and what they follow from.
 
     Returns
     -------
-    One row per cut-off (or `all`), scorer (and `random`), measure and share. `value_captured`: of the won value, what the best
-    `share` of pursuits brought. `pursuits_skippable`: the share of pursuits that could have been skipped while keeping `share`
-    of the won value; `spend_skippable`: the share of spend on accounts below the same threshold. Accounts of equal score count
+    One row per cut-off (or `all`), scorer (and `random`), measure and share; of `adopted` there is `all` only if it is at every
+    cut-off. `value_captured`: of the won value, what the best `share` of pursuits brought. `pursuits_skippable`: the share of
+    pursuits that could have been skipped while keeping `share` of the won value; `spend_skippable`: the share of spend on
+    accounts below the same threshold. Accounts of equal score count
     with their average. `deprioritized_pursuits`, `deprioritized_value`, `deprioritized_spend` (with the scorer `segments` and the
     share 1): the share of pursuits, won value and spend of accounts that were in a deprioritized segment. `low`, `high`: 95 %
     intervals over resampled accounts, what was learned held fixed; of `random` the range of 95 % of random orders.
@@ -130,6 +143,8 @@ def backtest(
         given = given.reindex(accounts.index)
         if SKIPPED in given:
             accounts["is_skipped"] = given.pop(SKIPPED).eq(True).astype(float)
+        if adopted is not None and cutoff > adopted.learned_as_of:
+            given[ADOPTED] = adopted.value_per_pursuit.reindex(accounts.index)
         windows.append(Window(cutoff, len(known.pursuits), accounts, given))
     if not windows:
         return _nothing()
@@ -378,17 +393,20 @@ def _as_shares(
 def _rows(windows: list[Window], estimates: dict[tuple[int, str], dict[str, np.ndarray]]) -> pd.DataFrame:
     rows = []
     for number in [-1, *range(len(windows))]:
-        counts = _counts(windows if number < 0 else [windows[number]])
-        for scorer in [*windows[0].scores, RANDOM]:
-            note = _note(windows if number < 0 else [windows[number]], scorer)
+        read = windows if number < 0 else [windows[number]]
+        counts = _counts(read)
+        for scorer in [*read[0].scores, RANDOM]:
+            note = _note(read, scorer)
             given = [(measure, shares, scorer, note) for measure, shares in MEASURES.items()]
             if scorer == "segments" and (number, SKIPPED) in estimates:
-                note = _skipped_note(windows if number < 0 else [windows[number]])
+                note = _skipped_note(read)
                 given += [(measure, (1.0,), SKIPPED, note) for measure in SKIPPED_MEASURES]
             for measure, shares, source, note in given:
                 for at, share in enumerate(shares):
                     figures = estimates[number, source][measure][at]
-                    said = note if np.isfinite(figures[0]) else "no spend" if "spend" in measure else "what was won is not above 0"
+                    said = (
+                        note if np.isfinite(figures[0]) else "no spend" if "spend" in measure else "what was won is not above 0"
+                    )
                     if np.isfinite(figures[0]) and np.isfinite(figures[1:]).mean() < LEAST_KNOWN:
                         figures, said = np.full_like(figures, np.nan), "what was won is too near to 0 for shares of it"
                     by_chance = estimates[number, RANDOM].get(measure)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from icp_refinery.adopt import rule_problems as problems_of_rules
-from icp_refinery.backtest import MOST_ACCOUNTS, backtest
+from icp_refinery.backtest import MOST_ACCOUNTS, Adopted, backtest
 from icp_refinery.clusters import value_clusters
 from icp_refinery.cycles import emerged_attributes, review_cycles
 from icp_refinery.effects import attribute_effects
@@ -288,11 +288,15 @@ def learned_backtest(
     spend: duckdb.DuckDBPyRelation,
     orders: duckdb.DuckDBPyRelation,
     as_of: duckdb.DuckDBPyRelation,
+    placed: duckdb.DuckDBPyRelation,
+    versions: duckdb.DuckDBPyRelation,
+    segments: duckdb.DuckDBPyRelation,
 ) -> pd.DataFrame:
     """One row per cut-off, scorer, measure and share, as `backtest` has them.
 
     `MOST_ACCOUNTS` pursuits and as many accounts without one are read, chosen by a hash of the id. Spend is what was spent until
     the month of an account's first order, scaled up from the sample; accounts that have orders and no pursuit are left out.
+    Where a definition is adopted (`placed`, `versions`, `segments`), it is tried with its figures as recorded at adoption.
     """
     paid = """
         select spend.account_id, spend_month, cast(sum(spend.amount) as double) as amount
@@ -331,7 +335,16 @@ def learned_backtest(
         from ({paid}) join chosen using (account_id) order by account_id, spend_month
     """).df()
     last_day = pd.Timestamp(as_of.df()["as_of"].iloc[0])
-    return backtest(frame, wide_traits(session, chosen, traits), sold, spent, as_of=last_day)
+    learned_as_of = session.sql("select learned_as_of from versions where is_in_force and adoption_number is not null").fetchall()
+    adopted = None
+    if learned_as_of:
+        own = session.sql("""
+            select placed.account_id, segments.value_per_pursuit
+            from placed join segments using (icp_version, segment_id) semi join chosen using (account_id)
+            where segments.is_in_force order by placed.account_id
+        """).df()
+        adopted = Adopted(own.set_index("account_id")["value_per_pursuit"], pd.Timestamp(learned_as_of[0][0]))
+    return backtest(frame, wide_traits(session, chosen, traits), sold, spent, as_of=last_day, adopted=adopted)
 
 
 def learned_emerging_attributes(

@@ -331,3 +331,30 @@ def test_a_figure_of_an_adopted_segment_is_that_of_todays_data(adopted_project: 
     overall = (figures["value_per_pursuit"] * figures["pursuit_count"]).sum() / len(pursuits)
     assert list(figures["value_per_pursuit"]) == pytest.approx(list(figures["lift"] * overall))
     assert overall >= pursuits["value"].astype(float).mean()  # young wins are developed, never made smaller
+
+
+@pytest.mark.slow
+def test_the_backtest_tries_what_is_adopted_beside_what_learning_anew_would_have_found(
+    demo: BuildResult, adopted_project: Path, tmp_path: Path
+) -> None:
+    project, database = tmp_path / "project", Path(shutil.copy(demo.database, tmp_path / "icp.duckdb"))
+    shutil.copytree(adopted_project, project)
+    files = read_adopted(project / "seeds" / "adopted")
+    files.adoption[0]["as_of"] = "2024-06-30"  # dated back: this tries the way, not what is found on it
+    write_adopted(project / "seeds" / "adopted", files)
+    nodes = "path:seeds/adopted rule_problems int_icp_versions int_icp_versions__segments int_segment_conditions"
+    nodes += " int_accounts__segments_by_version learned_backtest icp_backtest"
+    result = build(tmp_path / "build", project=project, database=database, select=nodes, unit_tests=False)
+    found = frame(result.database, "marts.icp_backtest")
+    adopted = found[found["scorer"] == "adopted"]
+    assert sorted(adopted["cutoff"].unique()) == ["2024-07-01", "2024-10-01", "2025-01-01"]
+    best = adopted[(adopted["measure"] == "value_captured") & (adopted["share"] == 0.2)]
+    assert (best["value"] > 0.2).all()
+    others = [
+        rows.sort_values(["cutoff", "scorer", "measure", "share"], ignore_index=True)
+        for rows in (
+            found[found["scorer"] != "adopted"],
+            frame(demo.database, "marts.icp_backtest"),
+        )
+    ]
+    pd.testing.assert_frame_equal(*others)

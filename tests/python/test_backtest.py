@@ -10,7 +10,7 @@ from scipy.stats import bootstrap
 
 from icp_refinery import backtest as bt
 from icp_refinery import learn
-from icp_refinery.backtest import Known, backtest, cutoffs, known_at, learned_scores
+from icp_refinery.backtest import Adopted, Known, backtest, cutoffs, known_at, learned_scores
 from icp_refinery.validate_backtest import backtest_study, judge
 from icp_refinery.worlds import World, world
 
@@ -110,6 +110,38 @@ def test_the_study_says_what_was_captured():
     text = backtest_study(seeds=1, null_seeds=1, sizes=((600, False), (600, True)))
     assert text.count("\n| ") == 3
     assert "nan" not in text
+
+
+def test_what_is_adopted_is_tried_only_on_what_began_after_it_was_learned():
+    it = world(600, 3, kind="set", strength=5.0, prospects=20)
+    days = cutoffs(it.pursuits, it.as_of)
+    noise = pd.Series(np.random.default_rng(0).random(len(it.traits)), index=it.traits.index)
+
+    def found(adopted: Adopted | None) -> pd.DataFrame:
+        scores = {"segments": noise}
+        return backtest(it.pursuits, it.traits, it.sales, as_of=it.as_of, scores=lambda _: scores, adopted=adopted, resamples=50)
+
+    without = found(None)
+    assert set(without["scorer"]) == {"segments", "random"}
+    # Learned with all of the third cut-off's day: only the fourth is after it.
+    truth = found(Adopted(it.expected_value, days[2]))
+    wrong = found(Adopted(-it.expected_value, days[2]))
+    later = [f"{day:%Y-%m-%d}" for day in days[3:]]
+    for tried in (truth, wrong):
+        assert tried.loc[tried["scorer"] == "adopted", "cutoff"].unique().tolist() == later
+        others = tried[tried["scorer"] != "adopted"].reset_index(drop=True)
+        pd.testing.assert_frame_equal(others, without)
+    pd.testing.assert_frame_equal(found(Adopted(it.expected_value, it.as_of)), without)
+    # Known before the first cut-off: both sides of `all` are the same cut-offs.
+    before = days[0] - pd.Timedelta(days=1)
+    right, reversed_ = (
+        row(found(Adopted(v, before)), "value_captured", BEST, "adopted") for v in (it.expected_value, -it.expected_value)
+    )
+    assert right["low"] > reversed_["high"]
+    always = found(Adopted(noise, before))
+    pair = [always.loc[always["scorer"] == s].drop(columns="scorer").reset_index(drop=True) for s in ("segments", "adopted")]
+    pd.testing.assert_frame_equal(*pair)
+    assert pair[1]["cutoff"].iloc[0] == "all"
 
 
 # Nothing of the future -------------------------------------------------------------------------------------
@@ -353,7 +385,7 @@ def test_the_order_of_rows_changes_nothing(monkeypatch):
 def test_the_warehouse_gives_a_sample_by_hash_and_spend_until_the_first_order(monkeypatch):
     given = {}
     monkeypatch.setattr(learn, "MOST_ACCOUNTS", 2)
-    monkeypatch.setattr(learn, "backtest", lambda *frames, as_of: given.update(frames=frames, as_of=as_of))
+    monkeypatch.setattr(learn, "backtest", lambda *frames, **others: given.update(others, frames=frames))
     session = duckdb.connect()
     pursuits = session.sql("""
         select 'p' || n as account_id, timestamp '2024-01-01' as began_at, timestamp '2024-02-01' as closed_at, n = 4 as is_won,
@@ -377,7 +409,12 @@ def test_the_warehouse_gives_a_sample_by_hash_and_spend_until_the_first_order(mo
     traits = session.sql("select 'p1' as account_id, 'industry' as attribute, 'x' as value, cast(null as double) as number")
     as_of = session.sql("select date '2024-12-31' as as_of")
     monkeypatch.setattr(learn, "wide_traits", lambda session, chosen, traits: chosen.df())
-    learn.learned_backtest(session, pursuits, traits, sales, spend, orders, as_of)
+    versions = session.sql("select 1 as adoption_number, true as is_in_force, date '2024-03-31' as learned_as_of")
+    segments = session.sql(
+        "select 'adopted 1' as icp_version, 'big' as segment_id, true as is_in_force, 7.5 as value_per_pursuit"
+    )
+    placed = session.sql("select 'adopted 1' as icp_version, 'big' as segment_id, account_id from pursuits")
+    learn.learned_backtest(session, pursuits, traits, sales, spend, orders, as_of, placed, versions, segments)
     frame, chosen, sold, spent = given["frames"]
     first_by_hash = session.sql("select account_id from pursuits order by md5(account_id) limit 2").df()["account_id"]
     assert set(frame["account_id"]) == set(sold["account_id"]) == set(first_by_hash)
@@ -391,3 +428,8 @@ def test_the_warehouse_gives_a_sample_by_hash_and_spend_until_the_first_order(mo
     expected |= {name: 45.0 for name in set(chosen["account_id"]) - set(frame["account_id"])}
     assert by_account.to_dict() == expected
     assert given["as_of"] == pd.Timestamp("2024-12-31")
+    assert given["adopted"].learned_as_of == pd.Timestamp("2024-03-31")
+    assert given["adopted"].value_per_pursuit.to_dict() == dict.fromkeys(frame["account_id"], 7.5)
+    unadopted = versions.select("null as adoption_number, is_in_force, learned_as_of")
+    learn.learned_backtest(session, pursuits, traits, sales, spend, orders, as_of, placed, unadopted, segments)
+    assert given["adopted"] is None
