@@ -354,7 +354,8 @@ def learned_emerging_attributes(
     traits: duckdb.DuckDBPyRelation,
 ) -> pd.DataFrame:
     """One row per cycle of the last year and attribute's value that emerged or faded. `pursuits`: int_pursuits__by_cycle."""
-    return emerged_attributes(_closed(session, pursuits), _cycles(cycles), wide_traits(session, pursuits, traits, banded=True))
+    wide = wide_traits(session, pursuits, traits, banded=True)
+    return _typed(emerged_attributes(_closed(session, pursuits), _cycles(cycles), wide))
 
 
 def learned_cycle_review(
@@ -369,7 +370,7 @@ def learned_cycle_review(
     """One row per judged cycle and segment in force (and `all`)."""
     tiers = session.sql("select segment_id, tier from segments where is_in_force order by segment_id").df()
     adopted = session.sql("select learned_as_of from versions where is_in_force and adoption_number is not null").fetchall()
-    return review_cycles(
+    reviewed = review_cycles(
         _closed(session, pursuits),
         _cycles(cycles),
         tiers.set_index("segment_id")["tier"],
@@ -377,6 +378,7 @@ def learned_cycle_review(
         attributes.df(),
         pd.Timestamp(adopted[0][0]) if adopted else None,
     )
+    return _typed(reviewed)
 
 
 def _closed(session: duckdb.DuckDBPyConnection, pursuits: duckdb.DuckDBPyRelation) -> pd.DataFrame:

@@ -120,7 +120,7 @@ def test_too_few_customers_are_one_cluster_that_says_so(company: str, tmp_path: 
     files.mkdir()
     (files / "accounts.csv").write_text("account_id\na1\na2\n")
     (files / "orders.csv").write_text(FEW[company])
-    result = build(tmp_path / "build", files, select="+icp_value_clusters +icp_value_cluster_choice", unit_tests=False)
+    result = build(tmp_path / "build", files, unit_tests=False)
     (cluster,) = query(result.database, "from marts.icp_value_clusters").to_dict("records")
     assert cluster["value_cluster"] == ALL_CUSTOMERS
     assert cluster["evidence"].startswith("not enough evidence")
