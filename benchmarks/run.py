@@ -28,9 +28,12 @@ FLOOR_TABLES = {
     "cohorts": "cohort_retention where segment_id = 'all'",
 }
 
-APPLYING = (
-    "int_accounts__segments_by_version int_accounts__scorecard_conditions int_accounts__fit_scores int_customers__value_clusters"
-)
+APPLYING = [
+    "int_accounts__segments_by_version",
+    "int_accounts__scorecard_conditions",
+    "int_accounts__fit_scores",
+    "int_customers__value_clusters",
+]
 # One scan of what applying reads, joined by account, and a row per account written.
 APPLYING_FLOOR = """
 create or replace table floor as
