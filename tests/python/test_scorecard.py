@@ -356,7 +356,7 @@ def test_a_company_with_one_order_scores_50_everywhere(tmp_path: Path) -> None:
     (folder / "accounts.csv").write_text("account_id,industry\n" + "".join(f"A{i},x\n" for i in range(25)))
     (folder / "orders.csv").write_text("order_id,account_id,order_status,closed_at,amount\n1,A1,closed_won,2024-01-05,100\n")
     select = "+dim_accounts +icp_scorecard +icp_score_calibration"
-    result = build(tmp_path / "build", folder, select=select, unit_tests=False)
+    result = build(tmp_path / "build", folder, select=select, exclude="resource_type:test", unit_tests=False)
     assert set(frame(result.database, "marts.dim_accounts")["fit_score"]) == {50.0}
     assert frame(result.database, "marts.dim_accounts")["reason_1"].isna().all()
     [row] = frame(result.database, "marts.icp_scorecard").to_dict("records")
