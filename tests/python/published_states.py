@@ -93,6 +93,8 @@ def read_until(done: Event, states_seen: Any, folder: Path, answer: Any) -> None
             # The link is followed once: then all files are of one state.
             [number] = number_of((folder / "current").resolve(strict=True))
             found.append(number)
+            for _ in range(5000):
+                (folder / "current" / "icp.duckdb").stat()
             # One file alone needs no care.
             with duckdb.connect(str(folder / "current" / "icp.duckdb"), read_only=True) as connection:
                 numbers = connection.execute("select number from marts.accounts union select number from marts.orders").fetchall()
