@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import version
@@ -44,6 +44,7 @@ def publish(
     reporting_currency: str,
     reporting_cycle: str,
     kept: int = KEPT,
+    report: Callable[[duckdb.DuckDBPyConnection, dict[str, Any]], str] | None = None,
 ) -> pd.DataFrame:
     """Write the committed tables `marts` of the schema `marts` as a new state, and move `folder/current` to it.
 
@@ -52,6 +53,9 @@ def publish(
     fails, or the process is killed, the link stays. What a killed process left is removed by the next one. Publishers
     of one folder wait for each other. An e-mail address in a text is replaced (see `_without_emails`). `as_of` is None where
     there is no event.
+
+    `report` makes the text of `report.html` from a connection to the new `icp.duckdb` and the manifest, whose `files` are
+    those of the marts then.
 
     Kept are the `kept` newest states, the current one, and those that were current within `LEAST_AGE`.
 
@@ -77,7 +81,12 @@ def publish(
                 "reporting_cycle": reporting_cycle,
                 "files": [_described(unfinished / f"{mart}.parquet", count) for mart, count in rows.items()],
             }
-            manifest["files"] += [_described(unfinished / "icp.duckdb")]
+            others = [unfinished / "icp.duckdb"]
+            if report is not None:
+                with duckdb.connect(str(unfinished / "icp.duckdb"), read_only=True) as written:
+                    _write(unfinished / "report.html", report(written, manifest))
+                others += [unfinished / "report.html"]
+            manifest["files"] += [_described(path) for path in others]
             _write(unfinished / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
             _sync(unfinished)
             unfinished.rename(states / name)

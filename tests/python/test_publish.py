@@ -85,6 +85,18 @@ def test_an_email_address_does_not_leave_and_keys_stay_keys(marts: duckdb.DuckDB
         assert connection.execute('select count(*) from marts.accounts where account_id = "a name"').fetchall() == [(10,)]
 
 
+def test_the_report_is_made_from_the_new_state_and_is_a_part_of_it(marts: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    def report(written: duckdb.DuckDBPyConnection, manifest: dict) -> str:
+        [(number,)] = written.execute("select max(number) from marts.accounts").fetchall()
+        return f"{number} ü {[file['name'] for file in manifest['files']]}"
+
+    publish_state(marts, tmp_path, 1)
+    state = publish_state(marts, tmp_path, 2, report=report)
+    assert assert_complete(state)["files"][-1]["name"] == "report.html"
+    text = (tmp_path / "current" / "report.html").read_text(encoding="utf-8")
+    assert text == "2 ü ['accounts.parquet', 'nothing.parquet', 'orders.parquet']"
+
+
 def test_publishing_leaves_the_callers_transaction_alone(marts: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     publish_state(marts, tmp_path, 1)
     marts.execute("begin; create table marts.later as select 1 as number")
