@@ -192,11 +192,10 @@ def _forbidden(node: yaml.Node, place: tuple) -> list[tuple[tuple, str]]:
 def _said(detail: dict) -> str:
     if detail["type"] == "extra_forbidden":
         return "there is no such setting; " + _known(detail["loc"][:-1])
+    if detail["type"] == "value_error":
+        return str(detail["ctx"]["error"])
     allowed = _allowed(detail["loc"])
-    said = (
-        str(detail["ctx"]["error"]) if detail["type"] == "value_error" else allowed and f"allowed is {allowed}" or detail["msg"]
-    )
-    return said
+    return f"allowed is {allowed}" if allowed else detail["msg"]
 
 
 def _model(place: tuple) -> tuple[type[BaseModel] | None, str | None]:
