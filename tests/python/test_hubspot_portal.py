@@ -9,6 +9,7 @@ import httpx
 import pytest
 from hubspot_sdk import HubSpot
 from hubspot_sdk._exceptions import APIStatusError
+from hubspot_sdk.types.crm import PublicObjectList
 
 from hubspot_portal import Fault, HubSpotPortal, RollingLimit, SimulatedClock
 
@@ -75,9 +76,10 @@ def test_hubspots_own_client_understands_every_answer(portal: HubSpotPortal, hub
     assert [company.id for company in found.results] == ["101"]
     is_one = {"operationType": "ENUMERATION", "operator": "IS_ANY_OF", "values": ["1"], "includeObjectsWithNoValueSet": False}
     one = {"name": "One", "object_type_id": "0-2", "processing_type": "DYNAMIC"}
-    made = hubspot.crm.lists.create(**one, filter_branch=one_filter("icp_segment", is_one))
-    assert hubspot.crm.lists.get(made.list["listId"]).list["size"] == 1
-    assert hubspot.crm.lists.get_by_object_type_and_name("One", object_type_id="0-2").list["listId"] == made.list["listId"]
+    hubspot.crm.lists.create(**one, filter_branch=one_filter("icp_segment", is_one))
+    found = call(portal, "GET", "/crm/lists/{v}/object-type-id/0-2/name/One?includeFilters=true").json()["list"]
+    PublicObjectList.model_rebuild()
+    assert PublicObjectList.model_validate(found).size == 1
     assert hubspot.account.get_details().portal_id == portal.portal_id
     with pytest.raises(APIStatusError) as taken:
         hubspot.crm.lists.create(**one, filter_branch=one_filter("icp_segment", is_one))
