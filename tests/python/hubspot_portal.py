@@ -675,7 +675,8 @@ class HubSpotPortal:
             for company in (companies.get(str(n)) for n in self.ids[first:])
             if company and not company.is_archived and any_group(company, body["filterGroups"])
         ]
-        for sort in reversed([sort for sort in body["sorts"] if isinstance(sort, dict)]):
+        by_id = {"propertyName": "hs_object_id", "direction": "ASCENDING"}  # as they are found
+        for sort in reversed([sort for sort in body["sorts"] if isinstance(sort, dict) and sort != by_id]):
             found.sort(key=lambda company: sort_key(company, sort["propertyName"]), reverse=sort.get("direction") == "DESCENDING")
         if not body["sorts"] or isinstance(body["sorts"][0], str):
             found.sort(key=lambda company: company.id[::-1])
@@ -916,8 +917,9 @@ def invalid_value(name: str, code: str, message: str) -> Refusal:
 
 def held(company: Company, name: str) -> str:
     """A value as filters see it: empty where there is none."""
-    fixed = {"hs_object_id": company.id, "createdate": company.created_at, "hs_lastmodifieddate": company.updated_at}
-    return fixed.get(name) or company.values.get(name) or ""
+    if name == "hs_object_id":
+        return company.id
+    return company.values.get(name) or {"createdate": company.created_at, "hs_lastmodifieddate": company.updated_at}.get(name, "")
 
 
 def sort_key(company: Company, name: str) -> tuple[float, str]:

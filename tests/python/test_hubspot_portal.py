@@ -80,7 +80,7 @@ def test_hubspots_own_client_understands_every_answer(portal: HubSpotPortal, hub
     found = call(portal, "GET", "/crm/lists/{v}/object-type-id/0-2/name/One?includeFilters=true").json()["list"]
     PublicObjectList.model_rebuild()
     assert PublicObjectList.model_validate(found).size == 1
-    assert hubspot.account.get_details().portal_id == portal.portal_id
+    assert hubspot.account.get().portal_id == portal.portal_id
     with pytest.raises(APIStatusError) as taken:
         hubspot.crm.lists.create(**one, filter_branch=one_filter("icp_segment", is_one))
     assert taken.value.body["subCategory"] == "ILS.DUPLICATE_LIST_NAMES"
