@@ -408,7 +408,7 @@ def header(portal: Portal, manifest: Json, config: Config, now: datetime | None 
     return {
         "kind": "plan",
         "format": FORMAT,
-        "made_at": (now or datetime.now(UTC)).isoformat(timespec="seconds"),
+        "made_at": (now or datetime.now(UTC)).isoformat(timespec="microseconds"),
         "portal_id": own_portal(portal, config),
         "api_version": config.api_version,
         "published_at": manifest.get("published_at"),
