@@ -162,10 +162,11 @@ def _number(rule: Rule, known: Json) -> float | int:
 
 
 def _written(ours: str, value: str, config: Config, properties: dict[str, Json]) -> Json:
-    known = properties.get(config.properties[ours])
-    if known is None:
-        raise CannotSay(f"the property {config.properties[ours]} is not in HubSpot yet: `icp hubspot apply` makes it")
-    return _among(known, [value], Trait(property=config.properties[ours]), Rule(ours, "=", value))[0]
+    name = config.properties[ours]
+    known = properties.get(name)
+    if known is None or value not in {option["value"] for option in known.get("options", [])}:
+        raise CannotSay(f"{name} does not have {value} in HubSpot yet: `icp hubspot apply` makes it")
+    return _part(name, "ENUMERATION", "IS_ANY_OF", values=[value])
 
 
 def _part(name: str, kind: str, operator: str, **value: Any) -> Json:
