@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -17,9 +17,12 @@ from rich.text import Text
 
 from icp_refinery.check import project_directory
 from icp_refinery.hubspot import apply as writing
+from icp_refinery.hubspot import nurture as nurturing
 from icp_refinery.hubspot import plan as planning
 from icp_refinery.hubspot.client import HubSpotError, Json, Portal
 from icp_refinery.hubspot.config import TOKEN_VARIABLE, Config, ConfigError, load_config
+from icp_refinery.hubspot.lists import apply_lists, plan_lists
+from icp_refinery.hubspot.scoring import as_markdown, score_criteria
 
 SHOWN = 20
 
@@ -43,7 +46,8 @@ def diff(config_file: ConfigFile = None, plan_file: PlanFile = None) -> None:
         config = settings(config_file)
         path = plan_file or runs() / "plan.jsonl"
         with open_published() as (marts, manifest), open_portal(config) as portal, progress_bar("companies read") as progress:
-            summary = planning.write_plan(portal, marts, manifest, config, path, progress=progress)
+            lists_plan = plan_lists(portal, marts, config, runs() / "lists.jsonl")
+            summary = planning.write_plan(portal, marts, manifest, config, path, lists_plan, progress=progress)
         show_plan(path, summary, config)
 
 
@@ -91,6 +95,62 @@ def revert(
             typer.echo(f"Nothing was written. To write: icp hubspot revert {journal} --apply")
         if outcome.refused:
             raise typer.Exit(1)
+
+
+@app.command()
+def lists(
+    write: Annotated[bool, typer.Option("--apply", help="Make and change lists; without it nothing is written.")] = False,
+    config_file: ConfigFile = None,
+) -> None:
+    """Show which lists of companies would be made or changed, and with --apply do it. No list is ever deleted."""
+    with saying_what_is_wrong():
+        config = settings(config_file)
+        journal = runs() / "lists.jsonl"
+        with open_published() as (marts, _), open_portal(config) as portal:
+            found = plan_lists(portal, marts, config, journal)
+            if write:
+                found = apply_lists(portal, found, journal)
+        show_lists(found)
+        if not write and any(line["action"] in ("create", "update") for line in found):
+            typer.echo("Nothing was written. To write: icp hubspot lists --apply")
+        if any(line["action"] == "refused" for line in found):
+            raise typer.Exit(1)
+
+
+@app.command()
+def nurture(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for one YAML file per prioritized segment.")] = Path("nurture"),
+    config_file: ConfigFile = None,
+) -> None:
+    """Write a nurture plan for each prioritized segment. HubSpot is not asked."""
+    with saying_what_is_wrong():
+        config = settings(config_file)
+        with open_published() as (marts, _):
+            paths = nurturing.write(nurturing.plans(marts, config), out)
+        for path in paths:
+            typer.echo(path)
+        if not paths:
+            typer.echo("No segment is prioritized: there is nothing to nurture.")
+
+
+@app.command()
+def score(
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A .csv or .md file; without it the table is shown.")] = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Show the scorecard as criteria for HubSpot's lead scoring, and what HubSpot cannot say. HubSpot is not asked."""
+    with saying_what_is_wrong():
+        config = settings(config_file)
+        with open_published() as (marts, _):
+            criteria = score_criteria(marts, config)
+        if out is None:
+            typer.echo(clean(as_markdown(criteria)))
+        elif out.suffix == ".csv":
+            criteria.to_csv(out, index=False, lineterminator="\n")
+        elif out.suffix == ".md":
+            out.write_text(as_markdown(criteria), encoding="utf-8")
+        else:
+            raise typer.BadParameter("the file's name ends in .csv or .md", param_hint="--out")
 
 
 @contextmanager
@@ -166,10 +226,7 @@ def show_plan(path: Path, summary: Json, config: Config) -> None:
         console.print(withheld)
         _more(summary["withheld"], "withheld")
     if summary["lists"]:
-        lists = Table("list", "action", "why", title="Lists (icp hubspot lists)")
-        for line in _lines(path, "list"):
-            lists.add_row(*_cells(line["name"], line["action"], line["reason"]))
-        console.print(lists)
+        show_lists(_lines(path, "list"))
     typer.echo(
         f"{summary['changes']:,} companies would change, {summary['cleared']:,} of them cleared; "
         f"{summary['withheld']:,} withheld; {summary['schema']:,} to create in HubSpot first. Plan: {path}"
@@ -177,6 +234,14 @@ def show_plan(path: Path, summary: Json, config: Config) -> None:
     problem = writing.too_much(planning.read_plan(path)[0], summary, config.max_changes, config.max_clears)
     if problem:
         typer.secho(f"Apply would refuse: {problem}", fg="yellow")
+
+
+def show_lists(found: Iterable[Json]) -> None:
+    """Prints the lists, what is done about each, and why."""
+    table = Table("list", "action", "why", "companies whose", title="Lists (icp hubspot lists)")
+    for line in found:
+        table.add_row(*_cells(line["name"], line["action"], line["reason"], line["filters"]))
+    Console().print(table)
 
 
 def show_outcome(outcome: writing.Outcome, done: str, journal: Path) -> None:

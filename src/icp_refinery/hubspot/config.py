@@ -102,8 +102,8 @@ class Nurture(_Strict):
 
     owner: Words = Field("Marketing Operations", description="who is responsible")
     owners: dict[str, Words] = Field({}, description="segment_id: who is responsible for it instead")
-    goal_stage: STAGES = Field("opportunity", description="mql, sql, opportunity or won")
-    goal_within_days: Literal[30, 90, 180] = Field(180, description="30, 90 or 180")
+    goal_stage: STAGES = Field("sql", description="mql, sql, opportunity or won")
+    goal_within_days: Literal[30, 90, 180] = Field(90, description="30, 90 or 180")
     smallest_effect: float = Field(0.2, ge=0.01, le=2, description="0.01 to 2: 0.2 is a rate that grows by a fifth")
     holdout_share: float = Field(0.2, ge=0.05, le=0.5, description="0.05 to 0.5")
     topics: int = Field(3, ge=1, le=10, description="1 to 10")
