@@ -136,7 +136,14 @@ class Portal:
             return request
 
         self._redact = lambda text: text.replace(token, "[token]")
-        self._http = httpx.Client(base_url=base_url, auth=sign, timeout=timeout_seconds, headers={"User-Agent": "icp-refinery"})
+        self._http = httpx.Client(
+            base_url=base_url,
+            auth=sign,
+            timeout=timeout_seconds,
+            headers={"User-Agent": "icp-refinery"},
+            # To this machine there is nothing to verify, and loading certificates takes a while.
+            verify=address.scheme == "https",
+        )
 
     def __repr__(self) -> str:
         return f"Portal({str(self._http.base_url)!r})"
