@@ -84,8 +84,8 @@ def read_lines(path: Path) -> Iterator[Json]:
 
 
 def same(name: str, one: str | None, other: str | None) -> bool:
-    """Whether two values of a property are the same to HubSpot: 72 and 72.0 are, and null and empty."""
-    first, second = (one or "").strip(), (other or "").strip()
+    """Whether two values of a property are the same to HubSpot: 72 and 72.0 are, null and empty, and texts that differ in blanks."""
+    first, second = " ".join((one or "").split()), " ".join((other or "").split())
     if first == second:
         return True
     if TYPES.get(name, ("",))[0] == "number" and first and second:
@@ -408,7 +408,7 @@ def header(portal: Portal, manifest: Json, config: Config, now: datetime | None 
     return {
         "kind": "plan",
         "format": FORMAT,
-        "made_at": (now or datetime.now(UTC)).isoformat(timespec="seconds"),
+        "made_at": (now or datetime.now(UTC)).isoformat(timespec="microseconds"),
         "portal_id": own_portal(portal, config),
         "api_version": config.api_version,
         "published_at": manifest.get("published_at"),
