@@ -686,6 +686,17 @@ def test_without_a_funnel_the_goal_and_the_holdout_say_so() -> None:
     assert (plan["audience"]["function"], plan["topics"]["usual_here"], plan["owner"]) == ("no evidence", "no evidence", "Dana")
 
 
+def test_without_settings_a_plan_has_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dbt_project.yml").touch()
+    monkeypatch.chdir(tmp_path)
+    [plan] = nurture.plans(with_marts([]))
+    assert plan["owner"] == Nurture().owner
+    (tmp_path / "activation").mkdir()
+    (tmp_path / "activation" / "hubspot.yml").write_text("nurture: {owner: Dana}")
+    [plan] = nurture.plans(with_marts([]))
+    assert plan["owner"] == "Dana"
+
+
 def test_a_stage_that_is_not_recorded_is_passed_over() -> None:
     funnel = [("lead", 1, 100, 60, 20, 30, 90, 0.6, 0.5, 0.7), ("sql", 3, 60, 30, 10, 15, 50, 0.5, 0.4, 0.6)]
     [plan] = nurture.plans(with_marts([], funnel), CONFIG)
