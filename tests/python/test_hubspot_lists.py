@@ -640,7 +640,7 @@ def with_marts(effects: list[tuple], funnel: list[tuple] = ()) -> duckdb.DuckDBP
         " conversion_90_days_high double)"
     )
     for row in funnel:
-        marts.execute("insert into marts.icp_funnel values ('seg_1', ?, ?, ?, ?, null, ?, ?, ?, ?, ?, ?)", list(row))
+        marts.execute("insert into marts.icp_funnel values ('seg_1', ?, ?, ?, ?, 7, ?, ?, ?, ?, ?, ?)", list(row))
     marts.execute(
         "create table marts.icp_segment_profiles (segment_id varchar, aspect varchar, dimension varchar, value varchar,"
         " share double, share_low double, overall_share double, accounts integer, accounts_with integer)"
@@ -716,6 +716,19 @@ def test_the_holdout_sees_the_effect_four_times_in_five(rate: float, effect: flo
     error = np.sqrt(pooled * (1 - pooled) * (1 / left_out + 1 / (needed - left_out)))
     found = np.mean(np.abs(treated - control) > 1.96 * error)
     assert 0.77 < found < 0.84
+
+
+def test_a_plan_for_wins_goes_on_while_an_opportunity_is_open() -> None:
+    funnel = [("opportunity", 4, 60, 30, 60, 90, 50, 0.5, 0.4, 0.6), ("won", 5, 30, None, None, None, None, None, None, None)]
+    exits = {}
+    for stage in ("sql", "won"):
+        [plan] = nurture.plans(with_marts([], funnel), Config(nurture=Nurture(goal_stage=stage)))
+        waiting = plan["goal"]["waiting_now"]
+        exits[stage] = plan["exit"][1]
+    assert exits == {
+        "sql": "the company becomes a customer, or an opportunity is opened",
+        "won": "the company becomes a customer",
+    }
 
 
 def test_a_rate_that_cannot_grow_needs_no_number() -> None:

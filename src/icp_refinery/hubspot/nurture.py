@@ -103,7 +103,7 @@ def _goal(config: Config, funnel: list[Plan]) -> Plan:
 def _exits(goal: Plan, funnel: list[Plan]) -> list[str]:
     exits = [
         f"the {goal['stage']} stage is reached",
-        "the company becomes a customer, or an opportunity is opened",
+        "the company becomes a customer" + ", or an opportunity is opened" * (goal["stage"] in ("mql", "sql")),
         "the company leaves the entry list: its segment or tier changed",
         "the contact unsubscribes, or Sales asks for it",
     ]
