@@ -729,6 +729,7 @@ def test_a_plan_for_wins_goes_on_while_an_opportunity_is_open() -> None:
         "sql": "the company becomes a customer, or an opportunity is opened",
         "won": "the company becomes a customer",
     }
+    assert waiting == 7  # the open ones: those that were lost wait for nothing
 
 
 def test_a_rate_that_cannot_grow_needs_no_number() -> None:
