@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 
+from icp_refinery.report.comparison import comparison
 from icp_refinery.report.words import TEXTS, TIERS, day
 
 Row = dict[str, Any]
@@ -18,6 +19,19 @@ LISTED_ACCOUNTS = 200
 LISTED_EFFECTS = 60
 LISTED_FIGURES = 300
 PERSONA_LINES = 3
+
+DIMENSIONS = {
+    "function": "Function",
+    "seniority": "Seniority",
+    "topic": "Topics",
+    "engagement_type": "Engages by",
+    "lead_source": "Lead source",
+    "campaign_channel": "Campaigns",
+    "term": "Term",
+    "ever_bought": "Ever bought",
+    "first_year_expansion_orders": "Expands in the first year",
+    "renewals": "Renewed a contract",
+}
 
 
 @dataclass(frozen=True)
@@ -63,6 +77,7 @@ def read(marts: Marts, manifest: Mapping[str, Any]) -> Row:
         "backtest": backtest,
         "savings": {row["what_if"]: row for row in rows(marts, "select * from marts.icp_spend_saving")},
         "cycle": read_cycle(marts, names),
+        "comparison": comparison(segments, currency),
         "figures": read_figures(marts, manifest),
         "DISAGREEMENTS": DISAGREEMENTS,
     }
@@ -174,22 +189,20 @@ def rule_in_words(rule: Row) -> str:
     return f"{rule['attribute'].replace('_', ' ')} {signs[rule['operator']]} {value}".strip()
 
 
-def persona(marts: Marts, segment_id: str) -> dict[str, list[Row]]:
-    """By aspect, what the segment has more often than all accounts: its interval lies above the share of all."""
+def persona(marts: Marts, segment_id: str) -> list[tuple[str, list[Row]]]:
+    """By dimension, what the segment has more often than all accounts: its interval lies above the share of all."""
     found = rows(
         marts,
         """
-        select aspect, dimension, value, accounts, share, share_low, share_high, overall_share, index_against_all
+        select dimension, value, accounts, share, share_low, share_high, overall_share, index_against_all
         from marts.icp_segment_profiles
         where segment_id = ? and share_low > overall_share
-        order by aspect, index_against_all desc, dimension, value
+        order by index_against_all desc, dimension, value
         """,
         segment_id,
     )
-    aspects: dict[str, list[Row]] = {}
-    for row in found:
-        aspects.setdefault(row["aspect"], []).append(row)
-    return {aspect: lines[:PERSONA_LINES] for aspect, lines in aspects.items()}
+    lines = ((label, [row for row in found if row["dimension"] == dimension]) for dimension, label in DIMENSIONS.items())
+    return [(label, lines[:PERSONA_LINES]) for label, lines in lines if lines]
 
 
 def products(marts: Marts, segment_id: str) -> list[Row]:
@@ -199,7 +212,7 @@ def products(marts: Marts, segment_id: str) -> list[Row]:
         f"""
         select item_name, customer_count, attach_rate, attach_rate_low, attach_rate_high, overall_attach_rate, index_against_all
         from marts.icp_product_mix
-        where segment_id = ? and item_type = 'product' and attach_rate_low > overall_attach_rate
+        where segment_id = ? and item_type = 'product' and item_name is not null and attach_rate_low > overall_attach_rate
         order by index_against_all desc, item_id
         limit {PERSONA_LINES}
         """,
@@ -269,7 +282,7 @@ def named(found: list[Row], names: dict[str, str]) -> list[Row]:
 def tables(marts: Marts, currency: str, names: dict[str, str], facts: Row) -> list[Table]:
     """All tables but the cards', in the page's order."""
     in_money = f" ({currency})"
-    segment = Column("segment_name", "Segment")
+    segment = Column("segment_name", "Segment", "name")
     tier = Column("tier", "Tier", "tier")
 
     def win_rate(n: str = "pursuit_count") -> list[Column]:
@@ -313,7 +326,7 @@ def tables(marts: Marts, currency: str, names: dict[str, str], facts: Row) -> li
             "what-if",
             "What campaigns would have cost and kept, by policy",
             [
-                Column("policy", "Policy"),
+                Column("policy", "Policy", "name"),
                 Column("saved_share", "Spend saved", "share", "saved_share_low", "saved_share_high"),
                 Column("value_kept_share", "Won value kept", "share", "value_kept_share_low", "value_kept_share_high"),
                 Column("yearly_saving", f"A year's saving{in_money}", "money", "yearly_saving_low", "yearly_saving_high"),
@@ -371,7 +384,7 @@ def tables(marts: Marts, currency: str, names: dict[str, str], facts: Row) -> li
             "assumptions",
             "What people believe, and what the data say",
             [
-                Column("profile", "Profile"),
+                Column("profile", "Profile", "name"),
                 Column("believed_by", "Believed by"),
                 Column("definition", "Definition"),
                 Column("verdict", "Verdict"),
@@ -487,7 +500,7 @@ def tables(marts: Marts, currency: str, names: dict[str, str], facts: Row) -> li
             "Accounts to talk about",
             [
                 Column("place", "Place", "count"),
-                Column("account_name", "Account"),
+                Column("account_name", "Account", "name"),
                 Column("account_id", "Id"),
                 tier,
                 segment,
@@ -689,7 +702,7 @@ def tables(marts: Marts, currency: str, names: dict[str, str], facts: Row) -> li
             "files",
             "Published marts",
             [Column("name", "File"), Column("rows", "Rows", "count"), Column("bytes", "Bytes", "count")],
-            [{"name": file["name"], "rows": file["rows"], "bytes": file["bytes"]} for file in facts["manifest"]["files"]],
+            [{key: file.get(key) for key in ("name", "rows", "bytes")} for file in facts["manifest"]["files"]],
         ),
     ]
 

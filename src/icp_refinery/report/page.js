@@ -33,9 +33,8 @@
     for (const option of segment.options) {
       option.disabled = !fits(option.dataset.tier, tier.value);
     }
-    for (const table of all(".table")) {
-      const shown = all("tbody tr", table).filter((row) => !row.hidden).length;
-      const label = table.querySelector(".rows");
+    for (const label of all(".rows")) {
+      const shown = all("tbody tr", label.closest(".table")).filter((row) => !row.hidden).length;
       const of = Number(label.dataset.of);
       label.textContent = shown === of ? `${of} ${of === 1 ? "row" : "rows"}` : `${shown} of ${of} rows`;
     }

@@ -55,11 +55,11 @@ def money(value: Any) -> str:
 
 
 def share(value: Any) -> str:
-    """A share of 1 in per cent, with a decimal below 10 %."""
+    """A share of 1 in per cent, with a decimal below 10 %; the sign stays on the number's line."""
     if is_missing(value):
         return NONE
     percent = 100 * float(value)
-    return f"{percent:.{1 if 0 < abs(percent) < 9.95 else 0}f} %"
+    return f"{percent:.{1 if 0 < abs(percent) < 9.95 else 0}f}\u00a0%"
 
 
 def p_value(value: Any) -> str:
@@ -71,11 +71,11 @@ def day(value: Any) -> str:
         return NONE
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
-    return f"{value.day} {value:%b %Y}"
+    return f"{value.day}\u00a0{value:%b}\u00a0{value.year}"
 
 
 def month(value: Any) -> str:
-    return NONE if is_missing(value) else f"{value:%b %Y}"
+    return NONE if is_missing(value) else f"{value:%b}\u00a0{value.year}"
 
 
 def calendar_month(value: Any) -> str:
@@ -111,6 +111,7 @@ KINDS = {
     "day": day,
     "money": money,
     "month": month,
+    "name": text,
     "number": number,
     "p": p_value,
     "points": points,
@@ -119,4 +120,4 @@ KINDS = {
     "tier": tier,
     "yes": yes,
 }
-TEXTS = {"code", "text", "tier", "yes"}
+TEXTS = {"code", "name", "text", "tier", "yes"}
