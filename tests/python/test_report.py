@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
 import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -241,7 +241,7 @@ def test_headings_tables_and_ids_are_in_order(demo_page: Page) -> None:
     levels = [int(tag[1]) for tag, _ in demo_page.elements if re.fullmatch(r"h[1-6]", tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(levels))
     ids = [found["id"] for _, found in demo_page.elements if found.get("id")]
     assert len(ids) == len(set(ids))
     targets = {found["href"][1:] for tag, found in demo_page.elements if tag == "a"}

@@ -12,7 +12,7 @@ import duckdb
 import jinja2
 from markupsafe import Markup
 
-from icp_refinery.report import contents, words
+from icp_refinery.report import contents, tables, words
 
 FOLDER = Path(__file__).parent
 
@@ -20,9 +20,9 @@ FOLDER = Path(__file__).parent
 def render(marts: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any]) -> str:
     """The report as one HTML document.
 
-    `marts` is a connection to the published marts (schema `marts`), `manifest` what was published: `as_of`, `published_at`, `project_version`,
-    `reporting_currency`, `reporting_cycle` and `files` (name, rows, bytes). Everything that comes from the data is escaped; scripts
-    and styles run by their hash only, and nothing may be loaded.
+    `marts` is a connection to the published marts (schema `marts`), `manifest` what was published: `as_of`, `published_at`,
+    `project_version`, `reporting_currency`, `reporting_cycle` and `files` (name, bytes). Everything that comes from the data is
+    escaped; scripts and styles run by their hash only, and nothing may be loaded.
     """
     script, style = read("page.js"), read("page.css")
     vega = vega_bundle()
@@ -80,7 +80,13 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.filters |= words.KINDS | {"embedded_json": embedded_json, "plain": words.plain}
-    made.globals |= {"TIERS": words.TIERS, "TEXTS": words.TEXTS, "is_missing": words.is_missing, "write": write}
+    made.globals |= {
+        "TIERS": words.TIERS,
+        "TEXTS": words.TEXTS,
+        "DISAGREEMENTS": tables.DISAGREEMENTS,
+        "is_missing": words.is_missing,
+        "write": write,
+    }
     return made
 
 
