@@ -42,7 +42,7 @@ def rendered(database: Path) -> str:
 
 
 class Page(HTMLParser):
-    """The parts of the page that the tests ask about: elements with their attributes, text and `data` values by the nearest id."""
+    """The parts of the page that the tests ask about: elements, texts and `data` values by id, rows of tables."""
 
     def __init__(self, html: str) -> None:
         super().__init__()

@@ -43,13 +43,14 @@ def read(marts: Marts, manifest: Mapping[str, Any]) -> Row:
         "review": made["review"].rows,
         "disagreements": rows(
             marts,
-            "select reason, count(*) as n, sum(at_stake) as at_stake from marts.icp_disagreements group by reason order by reason",
+            "select reason, count(*) as n, sum(at_stake) as at_stake from marts.icp_disagreements group by all order by 1",
         ),
         "tables": made,
         "figures": read_figures(marts, manifest),
         "nurture": nurture_plans(marts),
     }
     facts["unknown"] = unknown(marts, facts)
+    facts["missing"] = missing_inputs(marts)
     facts["filter"] = {
         "segments": [{key: segment[key] for key in ("segment_id", "segment_name", "tier")} for segment in segments],
         "tiers": {tier: TIERS[tier][0] for tier in facts["tiers"]},
@@ -143,6 +144,15 @@ def nurture_plans(marts: Marts) -> Markup | None:
     return Markup(nurture.as_html(nurture.plans(marts)))
 
 
+def missing_inputs(marts: Marts) -> dict[str, list[Row]]:
+    """By input that is not there, which marts lack what; their reason without its opening, which names the input again."""
+    missing: dict[str, list[Row]] = {}
+    for row in rows(marts, "select * from marts.icp_missing_inputs order by input, mart, reason"):
+        says = row["reason"].removeprefix(f"The input has no {row['input']}: ")
+        missing.setdefault(row["input"], []).append({"mart": row["mart"], "says": says})
+    return missing
+
+
 def unknown(marts: Marts, facts: Row) -> list[str]:
     """What the data cannot say, in sentences."""
     return [
@@ -150,10 +160,6 @@ def unknown(marts: Marts, facts: Row) -> list[str]:
         *unknown_of_value(marts, facts),
         *unknown_of_traits(marts),
         *unknown_of_time(marts, facts),
-        *[
-            f"{row['mart']}: {row['input']} is not in the input, so {row['reason']}."
-            for row in rows(marts, "select * from marts.icp_missing_inputs order by mart, input, reason")
-        ],
         "Why: all of this compares what was observed. What happens when accounts are skipped on purpose was not tried.",
     ]
 
@@ -162,7 +168,6 @@ def unknown_of_segments(segments: list[Row]) -> list[str]:
     if all(segment["tier"] == "tier_3" for segment in segments):
         said = [
             "Whom to prioritize and whom to stop targeting: no segment could be shown to be worth more or less than the others."
-            + "".join(f" {evidence}." for evidence in sorted({row["evidence"] for row in segments if row["evidence"]}))
         ]
     else:
         said = [
@@ -176,6 +181,8 @@ def unknown_of_segments(segments: list[Row]) -> list[str]:
             "The lift: the value per pursuit of all pursuits is not above 0, so that no ratio to it has a meaning."
             " Segments are compared by the difference in value."
         )
+    if segments and all(row["won_pursuit_count"] == row["pursuit_count"] for row in segments):
+        said.append("The chance of winning: every pursuit was won, because lost opportunities are not recorded.")
     said += [
         f"How well {row['segment_name']} does on data that did not choose it: {row['new_pursuit_count']:,} of its"
         f" {row['pursuit_count']:,} pursuits closed after it was learned."
@@ -222,9 +229,11 @@ def unknown_of_traits(marts: Marts) -> list[str]:
 
 def unknown_of_time(marts: Marts, facts: Row) -> list[str]:
     said = (
-        [f"What following the segments would have been worth: {facts['backtest']['note']}."] if facts["backtest"]["note"] else []
+        [f"What following the segments would have been worth: {facts['backtest']['note'].rstrip('.')}."]
+        if facts["backtest"]["note"]
+        else []
     )
-    said += [f"{POLICIES[what_if]}: {row['note']}." for what_if, row in facts["savings"].items() if row["note"]]
+    said += [f"{POLICIES[what_if]}: {row['note'].rstrip('.')}." for what_if, row in facts["savings"].items() if row["note"]]
     bands = [row for row in facts["tables"]["calibration"].rows if row["score_band"] != "all"]
     outside = [row["score_band"] for row in bands if row["is_within_interval"] is False]
     if outside:

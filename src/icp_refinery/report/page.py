@@ -79,12 +79,13 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= words.KINDS | {"embedded_json": embedded_json, "plain": words.plain}
+    made.filters |= words.KINDS | {"embedded_json": embedded_json, "plain": words.plain, "sentence": words.sentence}
     made.globals |= {
         "TIERS": words.TIERS,
         "TEXTS": words.TEXTS,
         "DISAGREEMENTS": tables.DISAGREEMENTS,
         "is_missing": words.is_missing,
+        "many": words.many,
         "write": write,
     }
     return made

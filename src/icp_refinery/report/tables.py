@@ -33,6 +33,14 @@ POLICIES = {
     "keep_95": "Skip the lowest segments, keep 95 % of won value",
     "keep_90": "Skip the lowest segments, keep 90 % of won value",
 }
+MEASURES = {
+    ("value_captured", 0.2): "Won value in the best 20 % of pursuits",
+    ("pursuits_skippable", 0.9): "Pursuits to skip, keeping 90 % of won value",
+    ("pursuits_skippable", 0.95): "Pursuits to skip, keeping 95 % of won value",
+    ("spend_skippable", 0.9): "Spend to skip, keeping 90 % of won value",
+    ("spend_skippable", 0.95): "Spend to skip, keeping 95 % of won value",
+}
+SCORERS = ["adopted", "segments", "scorecard", "boosting", "random"]
 IN_WORDS = {"disagreements": ("reason", DISAGREEMENTS), "agreement": ("pair", PAIRS), "what-if": ("what_if", POLICIES)}
 
 
@@ -326,6 +334,28 @@ TABLES: dict[str, tuple[str, str, list[Column]]] = {
             Column("adjusted_p_value", "p, adjusted", "p"),
         ],
     ),
+    "headline": (
+        "What it would have been worth, by what is followed, all cut-offs together",
+        "select measure, share, max(pursuit_count) as pursuit_count, max(won_pursuit_count) as won_pursuit_count, "
+        + ", ".join(
+            f"max({figure}) filter (where scorer = '{scorer}') as {scorer}{end}"
+            for scorer in SCORERS
+            for figure, end in {"value": "", "low": "_low", "high": "_high"}.items()
+        )
+        + """
+        from marts.icp_backtest
+        where cutoff = 'all' and value is not null
+            and (measure = 'value_captured' and share = 0.2 or measure like '%_skippable' and share in (0.9, 0.95))
+        group by measure, share
+        order by measure = 'value_captured' desc, measure, share
+        """,
+        [
+            Column("said", "Measure", "name"),
+            *[Column(scorer, scorer.capitalize(), "share") for scorer in SCORERS],
+            Column("pursuit_count", "Pursuits (n)", "count"),
+            Column("won_pursuit_count", "Won", "count"),
+        ],
+    ),
     "backtest": (
         "What following each order would have captured or skipped, all cut-offs together",
         """
@@ -456,7 +486,11 @@ def tables(marts: Marts, currency: str, names: Mapping[str, str]) -> dict[str, T
         if id in {"rejects", "expectations"} and not {"quality_rejects", "quality_expectations"} <= published:
             continue
         found = rows(marts, query)
-        written = [Column(column.key, column.label.format(currency), column.kind) for column in columns]
+        written = [
+            Column(column.key, column.label.format(currency), column.kind)
+            for column in columns
+            if id != "headline" or column.key not in SCORERS or any(row[column.key] is not None for row in found)
+        ]
         made[id] = Table(id, caption, written, [in_words(id, row, names) for row in found], sampling(marts, id, len(found)))
     return made
 
@@ -466,6 +500,8 @@ def in_words(id: str, row: Row, names: Mapping[str, str]) -> Row:
     if id == "challenger":
         return {key: value for key, value in row.items() if key not in {"segment_id", "tier"}}
     said = {"segment_name": names.get(row["segment_id"], str(row["segment_id"]).capitalize())} if "segment_id" in row else {}
+    if id == "headline":
+        said["said"] = MEASURES[row["measure"], row["share"]]
     if id in IN_WORDS:
         code, sentences = IN_WORDS[id]
         said["said"] = sentences[row[code]]

@@ -43,7 +43,7 @@ def count(value: Any) -> str:
 
 
 def number(value: Any) -> str:
-    return NONE if is_missing(value) or math.isinf(value) else f"{float(value):,.{digits(float(value))}f}"
+    return NONE if is_missing(value) or math.isinf(value) else f"{float(value):z,.{digits(float(value))}f}"
 
 
 def points(value: Any) -> str:
@@ -51,7 +51,7 @@ def points(value: Any) -> str:
 
 
 def money(value: Any) -> str:
-    return NONE if is_missing(value) else f"{float(value):,.{0 if abs(value) >= 100 or value == 0 else 2}f}"
+    return NONE if is_missing(value) else f"{float(value):z,.{0 if abs(value) >= 100 or value == 0 else 2}f}"
 
 
 def share(value: Any) -> str:
@@ -89,6 +89,17 @@ def yes(value: Any) -> str:
 def text(value: Any) -> str:
     """A name or sentence: stored words such as `tier_1` or `paid_social` are written with spaces."""
     return NONE if is_missing(value) or value == "" else str(value)
+
+
+def sentence(value: Any) -> str:
+    """Words of a mart as a sentence: a capital and a full stop."""
+    words = "" if is_missing(value) else str(value).strip()
+    return words[:1].upper() + words[1:] + ("" if words.endswith((".", "?", "!")) or not words else ".")
+
+
+def many(value: Any, one: str, more: str = "") -> str:
+    """How many of what, without the number: `many(1, "order")` is `order`."""
+    return one if value == 1 else more or f"{one}s"
 
 
 def code(value: Any) -> str:
