@@ -260,6 +260,37 @@ def test_hostile_names_stay_text(hostile_report: Path, demo_page: Page) -> None:
     assert HOSTILE in page.texts["table-disagreements"]
 
 
+@pytest.mark.slow
+def test_without_a_lift_the_page_gives_none(adventureworks: BuildResult) -> None:
+    page = Page(rendered(adventureworks.database))
+    segments = frame(adventureworks.database, "marts.icp_segments")
+    assert segments["lift"].isna().all()
+    assert "times the average" not in page.texts["answer"]
+    assert "The average is not above 0" in page.texts["answer"]
+    assert "The lift: the value per pursuit of all pursuits is not above 0" in page.texts["unknown"]
+    assert "The chance of winning: every pursuit was won" in page.texts["unknown"]
+    for name in frame(adventureworks.database, "marts.icp_missing_inputs")["input"]:
+        assert name in page.texts["unknown"]
+
+
+@pytest.mark.slow
+def test_without_evidence_nobody_is_prioritized(demo: BuildResult, tmp_path: Path) -> None:
+    database = tmp_path / "icp.duckdb"
+    shutil.copy(demo.database, database)
+    with duckdb.connect(str(database)) as connection:
+        for (mart,) in connection.execute("select table_name from duckdb_tables() where schema_name = 'marts'").fetchall():
+            if mart not in {"icp_segments", "dim_accounts"}:
+                connection.execute(f"delete from marts.{mart}")
+        connection.execute("delete from marts.icp_segments where tier <> 'tier_1'")
+        connection.execute("update marts.icp_segments set tier = 'tier_3', evidence = 'not enough evidence'")
+    page = Page(rendered(database))
+    assert page.texts["answer"].count("Nobody in particular") == 2
+    assert "Not tested out of time" in page.texts["answer"]
+    assert "Cannot be said" in page.texts["answer"]
+    assert "Whom to prioritize and whom to stop targeting" in page.texts["unknown"]
+    assert "table-disagreements" not in page.tables
+
+
 # In a browser -----------------------------------------------------------------------------------------------------------
 
 
@@ -415,8 +446,9 @@ def test_a_copied_table_is_what_is_shown_and_no_formula(browser: Browser, hostil
 
 @pytest.mark.slow
 def test_printed_it_opens_what_is_folded_and_hides_the_filter(browser: Browser, demo_report: Path, tmp_path: Path) -> None:
-    page = browser.open(demo_report)
+    page = browser.open(demo_report, 720)
     page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 720
     assert not page.locator("#filter").is_visible()
     assert not page.locator("nav").is_visible()
     assert page.locator("#table-profiles tbody tr").first.is_visible()

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pandas as pd
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from icp_refinery.report import words
 
@@ -67,9 +67,9 @@ def marked(html: str, segments: list[dict[str, Any]]) -> str:
 
     def row(found: re.Match[str]) -> str:
         if found[1]:
-            return f'<tr data-tier="{next(tiers)}"{found[1]}>'
+            return f'<tr data-tier="{escape(next(tiers))}"{found[1]}>'
         segment = next(of_segment)
-        return f'<tr data-segment="{segment["segment_id"]}" data-tier="{segment["tier"]}">'
+        return f'<tr data-segment="{escape(segment["segment_id"])}" data-tier="{escape(segment["tier"])}">'
 
     head, body = html.split("<tbody", 1)
     return head + "<tbody" + re.sub(r'<tr( class="gt_group_heading_row")?>', row, body)

@@ -529,7 +529,13 @@ def cut(shown: int, of: int, what: str) -> str:
 def figure_table(figure: Any) -> Table:
     """What a chart shows (`charts.Figure`), as a table: columns by what they hold and are called."""
     found = figure.table.astype(object).where(figure.table.notna(), None).to_dict("records")
-    columns = [Column(name, name.replace("_", " ").capitalize(), kind_of(name, found)) for name in figure.table.columns]
+    names = list(figure.table.columns)
+    shown_with = {f"{name}{end}" for name in names for end in ("_low", "_high")} | {
+        "segment_id" for name in names if name == "segment_name"
+    }
+    columns = [
+        Column(name, name.replace("_", " ").capitalize(), kind_of(name, found)) for name in names if name not in shown_with
+    ]
     shown = found[:LISTED_FIGURES]
     return Table(f"of-{figure.id}", figure.title, columns, shown, cut(len(shown), len(found), "rows"))
 
