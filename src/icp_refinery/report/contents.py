@@ -135,13 +135,17 @@ def read_figures(marts: Marts, manifest: Mapping[str, Any]) -> dict[str, Row]:
     return {id: vars(figure) | {"rows": figure_table(figure)} for id, figure in drawn.items()}
 
 
-def nurture_plans(marts: Marts) -> Markup | None:
-    """How to nurture the segments to prioritize, where the project can plan it."""
+def nurture_plans(marts: Marts) -> Markup | str | None:
+    """How to nurture the segments to prioritize, or why that cannot be planned."""
     if find_spec("icp_refinery.hubspot") is None:
         return None
     from icp_refinery.hubspot import nurture
+    from icp_refinery.hubspot.config import ConfigError
 
-    return Markup(nurture.as_html(nurture.plans(marts)))
+    try:
+        return Markup(nurture.as_html(nurture.plans(marts)))
+    except ConfigError as problem:
+        return f"The settings of the plans cannot be read: {problem}"
 
 
 def missing_inputs(marts: Marts) -> dict[str, list[Row]]:
