@@ -67,7 +67,11 @@ def read_segments(marts: Marts) -> list[Row]:
             account_count - customer_count as prospect_count,
             net_amount / nullif(sum(net_amount) over (), 0) as net_amount_share,
             account_count / nullif(sum(account_count) over (), 0) as account_share,
-            pursuit_count / nullif(sum(pursuit_count) over (), 0) as pursuit_share
+            pursuit_count / nullif(sum(pursuit_count) over (), 0) as pursuit_share,
+            (
+                select count(*) from marts.icp_disagreements as accounts
+                where accounts.segment_id = icp_segments.segment_id and accounts.reason = 'nobody'
+            ) as unworked_count
         from marts.icp_segments
         order by {BY_TIER}, value_per_pursuit desc nulls last, account_count desc, segment_id
         """,

@@ -14,7 +14,8 @@ Marts = duckdb.DuckDBPyConnection
 
 LISTED_ACCOUNTS = 200
 LISTED_EFFECTS = 60
-LISTED_FIGURES = 300
+LISTED_PRODUCTS = 20
+LISTED_ROWS = 300
 
 BY_TIER = "case tier when 'tier_1' then 1 when 'tier_2' then 2 when 'tier_3' then 3 when 'deprioritized' then 4 else 5 end, tier"
 DISAGREEMENTS = {
@@ -112,9 +113,13 @@ TABLES: dict[str, tuple[str, str, list[Column]]] = {
         ],
     ),
     "product-mix": (
-        "What each segment buys",
-        """
-        select * from marts.icp_product_mix where segment_id <> 'all' and item_type = 'product'
+        f"What each segment buys: its {LISTED_PRODUCTS} products of the highest net amount",
+        f"""
+        select * from (
+            select *, row_number() over (partition by segment_id order by net_amount desc, item_id) as place
+            from marts.icp_product_mix where segment_id <> 'all' and item_type = 'product'
+        ) as products
+        where place <= {LISTED_PRODUCTS}
         order by segment_id, attach_rate desc nulls last, item_id
         """,
         [
@@ -132,9 +137,12 @@ TABLES: dict[str, tuple[str, str, list[Column]]] = {
     "effects": (
         "Traits with a verdict",
         f"""
-        select * from marts.icp_attribute_effects where verdict <> 'no_evidence'
+        select * from (
+            select * from marts.icp_attribute_effects where verdict <> 'no_evidence'
+            order by q_value, outcome, attribute, value
+            limit {LISTED_EFFECTS}
+        ) as effects
         order by case outcome when 'won' then 0 else 1 end, outcome, lift desc nulls last, attribute, value
-        limit {LISTED_EFFECTS}
         """,
         [
             Column("outcome", "Outcome", "code"),
@@ -455,13 +463,13 @@ TABLES: dict[str, tuple[str, str, list[Column]]] = {
         """
         select *, case when is_passed then 'passed' when not is_passed then 'failed' else 'not judged' end as outcome
         from marts.quality_expectations
-        order by case when not is_passed then 0 when is_passed is null then 1 else 2 end, severity, suite, expectation
+        order by case when not is_passed then 0 when is_passed then 1 else 2 end, severity, suite, expectation
         """,
         [
             Column("says", "Expected", "name"),
             Column("outcome", "Result"),
             Column("severity", "If it fails", "code"),
-            Column("relation", "About", "code"),
+            Column("relation", "About"),
             Column("observed", "Observed", "name"),
             Column("expected", "Would pass", "name"),
             Column("checked_count", "Checked (n)", "count"),
@@ -491,7 +499,8 @@ def tables(marts: Marts, currency: str, names: Mapping[str, str]) -> dict[str, T
             for column in columns
             if id != "headline" or column.key not in SCORERS or any(row[column.key] is not None for row in found)
         ]
-        made[id] = Table(id, caption, written, [in_words(id, row, names) for row in found], sampling(marts, id, len(found)))
+        shown = [in_words(id, row, names) for row in found[:LISTED_ROWS]]
+        made[id] = Table(id, caption, written, shown, sampling(marts, id, len(shown), len(found)))
     return made
 
 
@@ -508,7 +517,7 @@ def in_words(id: str, row: Row, names: Mapping[str, str]) -> Row:
     return row | said
 
 
-def sampling(marts: Marts, id: str, shown: int) -> str:
+def sampling(marts: Marts, id: str, shown: int, found: int) -> str:
     """What a table leaves out."""
     if id == "disagreements":
         [of] = rows(marts, "select count(*) as n from marts.icp_disagreements")
@@ -518,8 +527,10 @@ def sampling(marts: Marts, id: str, shown: int) -> str:
             marts,
             "select count(*) as n, count(*) filter (where verdict <> 'no_evidence') as found from marts.icp_attribute_effects",
         )
-        return f"{shown:,} of {of['found']:,} with a verdict, of {of['n']:,} combinations tried; the others show no evidence."
-    return ""
+        return (
+            f"{shown:,} of {of['found']:,} with a verdict (by q), of {of['n']:,} combinations tried; the others show no evidence."
+        )
+    return cut(shown, found, "rows")
 
 
 def cut(shown: int, of: int, what: str) -> str:
@@ -536,7 +547,7 @@ def figure_table(figure: Any) -> Table:
     columns = [
         Column(name, name.replace("_", " ").capitalize(), kind_of(name, found)) for name in names if name not in shown_with
     ]
-    shown = found[:LISTED_FIGURES]
+    shown = found[:LISTED_ROWS]
     return Table(f"of-{figure.id}", figure.title, columns, shown, cut(len(shown), len(found), "rows"))
 
 
