@@ -366,6 +366,9 @@ def test_it_opens_without_a_request_an_error_or_overflow(width: int, browser: Br
 def test_hostile_names_do_nothing_in_a_browser(browser: Browser, hostile_report: Path) -> None:
     page = browser.open(hostile_report)
     page.locator("#segment").select_option(index=1)
+    page.locator("#chart-segment_lifts .mark-symbol path").first.hover(force=True)
+    page.wait_for_selector("#vg-tooltip-element.visible")
+    assert HOSTILE in page.locator("#vg-tooltip-element").text_content()
     browser.well(page)
 
 

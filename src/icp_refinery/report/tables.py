@@ -497,7 +497,7 @@ def tables(marts: Marts, currency: str, names: Mapping[str, str]) -> dict[str, T
         written = [
             Column(column.key, column.label.format(currency), column.kind)
             for column in columns
-            if id != "headline" or column.key not in SCORERS or any(row[column.key] is not None for row in found)
+            if column.key not in {"note", *SCORERS} or any(row[column.key] is not None for row in found)
         ]
         shown = [in_words(id, row, names) for row in found[:LISTED_ROWS]]
         made[id] = Table(id, caption, written, shown, sampling(marts, id, len(shown), len(found)))
