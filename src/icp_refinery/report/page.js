@@ -159,6 +159,7 @@
     actions: false,
     defaultStyle: false,
     renderer: "svg",
+    logLevel: 1, // errors
     tooltip: { disableDefaultStyle: true },
   };
 
