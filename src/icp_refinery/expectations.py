@@ -3,9 +3,9 @@
 The suites are the YAML files in `tests/expectations/`; docs/quality.md describes them. Two kinds of expectation:
 
 - *over time*: a measure (`volume`, `share`, `level`, `mix`) of the latest twelve months, one by one and the last 3, 6 and 12
-  together, is set beside the twelve months before each. How far it may move follows from the data: five standard errors, twice the
-  largest jump that older months have seen, and a change that matters (`change`), whichever is the most. SQL adds up a row per
-  month, so memory does not grow with the data.
+  together, is set beside the twelve months before each. How far it may move follows from the data: five standard errors,
+  twice the largest jump that older months have seen, and a change that matters (`change`), whichever is the most. SQL adds up
+  a row per month, so memory does not grow with the data.
 - *rows*: any expectation of Great Expectations, on at most `SAMPLED_ROWS` rows, chosen by a hash of the id.
 
 Great Expectations judges both and writes its Data Docs; its import takes seconds and happens only in `evaluate`.
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import html
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -233,7 +234,8 @@ def _compare(item: Mapping[str, Any], months: pd.DataFrame, accepted: list[pd.Pe
         ends = np.arange(BEFORE + width, length + 1)  # the first month after each window
         starts = ends - width
         now, before = sums[ends] - sums[starts], sums[starts] - sums[starts - BEFORE]
-        moved = _moved(item, now, before, width)
+        year_ago = sums[ends - BEFORE, 0] - sums[starts - BEFORE, 0]
+        moved = _moved(item, now, before, year_ago, width)
         straddles = np.zeros(len(ends), dtype=bool)
         for month in accepted:
             place = (month - months.index[0]).n
@@ -257,50 +259,77 @@ def _compare(item: Mapping[str, Any], months: pd.DataFrame, accepted: list[pd.Pe
             }
 
 
-def _moved(item: Mapping[str, Any], now: np.ndarray, before: np.ndarray, width: int) -> dict[str, np.ndarray]:
+def _moved(
+    item: Mapping[str, Any], now: np.ndarray, before: np.ndarray, year_ago: np.ndarray, width: int
+) -> dict[str, np.ndarray]:
     """Each window beside the months before it: the measure, its change in standard errors (`z`; missing without ground) and in
-    units of the change that matters (`change`)."""
+    units of the change that matters (`change`).
+
+    A volume may lie anywhere between the average of the year before and the same months a year ago: neither growth nor a season
+    is a surprise.
+    """
     n, m = now[:, 0], before[:, 0]
     with np.errstate(divide="ignore", invalid="ignore"):
         if "volume" in item:
-            expected = m * width / BEFORE
-            error = np.sqrt((1 + width / BEFORE) / 4)
-            z = (np.sqrt(n) - np.sqrt(expected)) / error
+            average = m * width / BEFORE
+            expected = np.clip(n, np.minimum(average, year_ago), np.maximum(average, year_ago))
+            error = np.full(len(n), np.sqrt(1 + width / BEFORE) / 2)
+            z = (_root(n + np.clip(expected - n, -0.5, 0.5)) - _root(expected)) / error
             change = np.abs(np.log((n + 0.5) / (expected + 0.5))) / np.log(item["change"])
-            ground = expected >= LEAST_COUNT
-            return {"observed": n, "before": expected, "error": error + 0 * n, "z": np.where(ground, z, np.nan), "change": change}
-        ground = (n >= LEAST_NOW) & (m >= LEAST_BEFORE)
+            z = np.where(expected >= LEAST_COUNT, z, np.nan)
+            return {
+                "n": n,
+                "observed": n,
+                "before": expected,
+                "middle": _root(expected),
+                "error": error,
+                "z": z,
+                "change": change,
+            }
         mean, earlier = now[:, 1] / n, before[:, 1] / m
+        ground = (n >= LEAST_NOW) & (m >= LEAST_BEFORE)
         if "level" in item:
             variance = np.maximum(before[:, 2] / m - earlier**2, now[:, 2] / n - mean**2)
             error = np.sqrt(np.maximum(variance, 0.01) * (1 / n + 1 / m))
             z, change = (mean - earlier) / error, np.abs(mean - earlier) / np.log(item["change"])
-            mean, earlier = np.exp(mean), np.exp(earlier)
+            mean, middle, earlier = np.exp(mean), earlier, np.exp(earlier)
         else:
             error = np.sqrt(1 / n + 1 / m) / 2
-            z = (np.arcsin(np.sqrt(np.clip(mean, 0, 1))) - np.arcsin(np.sqrt(np.clip(earlier, 0, 1)))) / error
+            middle = _angle(before[:, 1], m)
+            z = (_angle(now[:, 1] + np.clip(n * earlier - now[:, 1], -0.5, 0.5), n) - middle) / error
             change = np.abs(mean - earlier) / item["change"]
             if "mix" in item:
                 ratio = np.abs(np.log((mean + 0.5 / n) / (earlier + 0.5 / n)))
                 change = np.maximum(change, ratio / np.log(MIX_FACTOR))
-        return {"observed": mean, "before": earlier, "error": error, "z": np.where(ground, z, np.nan), "change": change}
+        z = np.where(ground, z, np.nan)
+        return {"n": n, "observed": mean, "before": earlier, "middle": middle, "error": error, "z": z, "change": change}
+
+
+def _root(count: np.ndarray) -> np.ndarray:
+    """A count on the scale on which its standard error is 1/2 (Anscombe 1948)."""
+    return np.sqrt(count + 0.375)
+
+
+def _angle(count: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """A share on the scale on which its standard error is 1 / (2 sqrt(n)), also near 0 and 1 (Anscombe 1948)."""
+    return np.arcsin(np.sqrt(np.clip((count + 0.375) / (n + 0.75), 0, 1)))
 
 
 def _room(item: Mapping[str, Any], moved: dict[str, np.ndarray], at: int, bound: float) -> dict[str, float]:
     """The lowest and the highest value that would have passed."""
-    before, room = moved["before"][at], bound * moved["error"][at]
-    if "volume" in item:
-        low, high = max(np.sqrt(before) - room, 0) ** 2, (np.sqrt(before) + room) ** 2
-        return {"lowest": min(low, before / item["change"]), "highest": max(high, before * item["change"])}
+    before, middle, room, n = (moved["before"][at], moved["middle"][at], bound * moved["error"][at], moved["n"][at])
     if "level" in item:
         factor = max(np.exp(room), item["change"])
         return {"lowest": before / factor, "highest": before * factor}
-    angle = np.arcsin(np.sqrt(before))
-    low, high = np.sin(max(angle - room, 0)) ** 2, np.sin(min(angle + room, np.pi / 2)) ** 2
+    if "volume" in item:
+        low, high = max(middle - room, 0) ** 2 - 0.875, (middle + room) ** 2 + 0.125
+        return {"lowest": max(min(low, before / item["change"]), 0), "highest": max(high, before * item["change"])}
+    low, high = np.sin(max(middle - room, 0)) ** 2, np.sin(min(middle + room, np.pi / 2)) ** 2
+    low, high = ((n + 0.75) * low - 0.875) / n, ((n + 0.75) * high + 0.125) / n
     least_low, least_high = before - item["change"], before + item["change"]
     if "mix" in item:
         least_low, least_high = max(least_low, before / MIX_FACTOR), min(least_high, before * MIX_FACTOR)
-    return {"lowest": max(min(low, least_low), 0), "highest": min(max(high, least_high), 1)}
+    return {"lowest": max(min(low, least_low), 0.0), "highest": min(max(high, least_high), 1.0)}
 
 
 # --- Great Expectations ---------------------------------------------------------------------------------------------------
@@ -309,6 +338,7 @@ def _room(item: Mapping[str, Any], moved: dict[str, np.ndarray], at: int, bound:
 def _judge(frames: list[tuple], docs: Path | None) -> Iterator[list[dict[str, Any]]]:
     """The rows of each suite's part, judged by Great Expectations, which writes its Data Docs."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
@@ -328,20 +358,20 @@ def _judge(frames: list[tuple], docs: Path | None) -> Iterator[list[dict[str, An
         expectations = [
             ExpectationConfiguration(
                 type=item["type"] if part == "rows" else "expect_column_values_to_be_between",
-                kwargs=_arguments(item, part),
+                kwargs=item["arguments"] if part == "rows" else {"column": item["name"], "max_value": 1.0},
                 meta={"name": item["name"]},
                 notes=html.escape(f"{item['name']}: {item['says']}. {item['because']}", quote=False),
                 severity=item["severity"],
             )
             for item in items
+            if part == "rows" or item["name"] in set(frame["expectation"])
         ]
         definition = gx.ValidationDefinition(
             name=name, data=batch, suite=context.suites.add(gx.ExpectationSuite(name=name, expectations=expectations))
         )
         keys = [suite["id"]] if part == "rows" else ["months", "value", "observed", "lowest", "highest"]
-        shown = frame.map(lambda value: html.escape(value, quote=False) if isinstance(value, str) else value)
         result = context.validation_definitions.add(definition).run(
-            batch_parameters={"dataframe": shown},
+            batch_parameters={"dataframe": _shown(part, frame)},
             result_format={
                 "result_format": "SUMMARY",
                 "unexpected_index_column_names": keys,
@@ -351,7 +381,7 @@ def _judge(frames: list[tuple], docs: Path | None) -> Iterator[list[dict[str, An
         )
         by_name = {each.expectation_config.meta["name"]: each for each in result.results}
         of = _rows_result if part == "rows" else _over_time_result
-        yield [of(suite, item, by_name[item["name"]], frame) for item in items]
+        yield [of(suite, item, by_name.get(item["name"]), frame) for item in items]
     if docs is not None:
         context.build_data_docs(site_names=["quality"])
 
@@ -366,12 +396,13 @@ def _site(docs: Path) -> dict[str, Any]:
     }
 
 
-def _arguments(item: Mapping[str, Any], part: str) -> dict[str, Any]:
+def _shown(part: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """What Great Expectations sees: texts escaped, for its HTML; of comparisons a column for each expectation."""
+    shown = frame.map(lambda value: html.escape(value, quote=False) if isinstance(value, str) else value)
     if part == "rows":
-        where = {"condition_parser": "pandas", "row_condition": item["where"]} if "where" in item else {}
-        return where | item["arguments"]
-    condition = {"condition_parser": "pandas", "row_condition": f'expectation == "{item["name"]}"'}
-    return {"column": "surprise", "max_value": 1.0} | condition
+        return shown
+    wide = {name: shown["surprise"].where(shown["expectation"] == name) for name in shown["expectation"].unique()}
+    return shown.assign(**wide)
 
 
 def _rows_result(suite: Mapping[str, Any], item: Mapping[str, Any], result: Any, frame: pd.DataFrame) -> dict[str, Any]:
