@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import html
 import json
-import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -337,17 +336,19 @@ def _room(item: Mapping[str, Any], moved: dict[str, np.ndarray], at: int, bound:
 
 def _judge(frames: list[tuple], docs: Path | None) -> Iterator[list[dict[str, Any]]]:
     """The rows of each suite's part, judged by Great Expectations, which writes its Data Docs."""
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when it is imported
     import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.data_context.types import base
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    settings = base.DataContextConfig(
+        store_backend_defaults=base.InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+        data_docs_sites={"quality": _site(docs)} if docs is not None else {},
+        progress_bars=base.ProgressBarsConfig(globally=False),
+        analytics_enabled=False,
+    )
+    context = gx.get_context(mode="ephemeral", project_config=settings)
     source = context.data_sources.add_pandas("icp_refinery")
-    if docs is not None:
-        context.add_data_docs_site("quality", _site(docs))
     for suite, part, items, frame in frames:
         if frame is None or frame.empty:
             why = "nothing was published yet" if frame is None else NOT_ENOUGH

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +15,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from conftest import ROOT, BuildResult, frame
-from icp_refinery.expectations import evaluate
+from conftest import ROOT, BuildResult, build, copy_project, frame
+from icp_refinery.expectations import evaluate, read_suites
 from icp_refinery.simulate import SEED, simulate_tables
 
 SUITES = ROOT / "tests" / "expectations"
@@ -299,3 +301,152 @@ def test_other_companies_raise_no_alarm(tmp_path: Path, seed: int):
         found = simulated(connection, seed).judge(input_suites(tmp_path / "suites"))
     assert found.loc[found["is_passed"].eq(False), ["observed", "expected"]].to_dict("index") == {}
     assert found["is_passed"].eq(True).mean() > 0.9
+
+
+PUBLISHED = {
+    "other country codes": ("published_countries_are_kept", "dim_accounts", "country || 'X' as country", "true"),
+    "half of an industry is missing": ("published_accounts_are_still_there", "dim_accounts", "", f"not ({HALF_OF_FINANCE})"),
+    "all amounts in cents": ("published_amounts_are_kept", "fct_orders", "net_amount * 100 as net_amount", "true"),
+    "ids given out anew": (
+        "published_owners_are_kept",
+        "fct_orders",
+        "lag(account_id, 7, 'A0000001') over (order by order_id) as account_id",
+        "true",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_history_that_is_wrong_as_a_whole_differs_from_what_was_published(company: Company, tmp_path: Path, name: str):
+    expectation, relation, columns, where = PUBLISHED[name]
+    suites, published = only(tmp_path / "suites", expectation), tmp_path / "current"
+    assert pd.isna(company.judge(suites, published=published)["is_passed"][expectation])
+    published.mkdir()
+    company.connection.sql(company.relations[relation]).write_parquet(str(published / f"{relation}.parquet"))
+    assert company.judge(suites, published=published)["is_passed"][expectation]
+    company.corrupt(relation, columns, where)
+    found = company.judge(suites, published=published).loc[expectation]
+    assert not found["is_passed"], found["observed"]
+    assert found["severity"] == "warning"
+
+
+def test_an_accepted_change_is_no_alarm(company: Company, tmp_path: Path):
+    expectation, relation, columns, where = CORRUPTIONS["lines in cents for three months"]
+    suites = only(tmp_path / "suites", expectation)
+    company.corrupt(relation, columns, where)
+    assert not company.judge(suites)["is_passed"][expectation]
+    [file] = suites.glob("*.yml")
+    suite = yaml.safe_load(file.read_text())
+    next(item for item in suite["expectations"] if item["name"] == expectation)["accepted"] = {"2025-04": "billed in cents"}
+    file.write_text(yaml.safe_dump(suite))
+    assert company.judge(suites)["is_passed"][expectation]
+
+
+def test_a_year_that_grows_twofold_in_steps_is_no_alarm_and_a_halved_month_is(tmp_path: Path):
+    suites = only(tmp_path / "suites", "orders_keep_coming")
+    counts = [60 + 4 * month + 40 * (month % 12 == 8) for month in range(48)]
+
+    def found(counts: list[int]) -> pd.Series:
+        months = pd.date_range("2021-01-01", periods=48, freq="MS")
+        orders = pd.DataFrame({"closed_at": months.repeat(counts), "order_status": "closed_won"})
+        orders = orders.assign(order_id=orders.index.astype(str), currency_code="USD", opportunity_id=None, ends_on=None)
+        orders = orders.assign(term_months=12.0)
+        with duckdb.connect() as connection:
+            connection.register("orders_frame", orders)
+            as_of = "select timestamp '2025-01-01' as ends_at"
+            company = Company(connection, {"input_orders": "select * from orders_frame", "int_as_of": as_of})
+            return company.judge(suites).loc["orders_keep_coming"]
+
+    assert found(counts)["is_passed"]
+    halved = [count // 3 if month == 44 else count for month, count in enumerate(counts)]
+    assert not found(halved)["is_passed"]
+    assert "2024-09" in found(halved)["observed"]
+
+
+def test_hostile_names_stay_text(company: Company, tmp_path: Path):
+    hostile = "<script>alert(1)</script>'; drop table x --"
+    escaped = hostile.replace("'", "''")
+    renamed = late(f"'{escaped}'", "engagement_type", "2025-05-01", "occurred_at")
+    company.corrupt("input_engagements", renamed)
+    company.corrupt("input_orders", f"'{escaped}' || order_id as order_id, term_months * 30 as term_months")
+    suites = only(tmp_path / "suites", "engagements_keep_their_types", "orders_have_plausible_terms")
+    found = company.judge(suites, docs=tmp_path / "docs")
+    assert hostile in found["failing_keys"]["engagements_keep_their_types"]
+    assert hostile in json.loads(found["failing_keys"]["orders_have_plausible_terms"])[0]
+    pages = [page.read_text(encoding="utf-8") for page in (tmp_path / "docs").rglob("*.html")]
+    assert pages
+    assert not [page for page in pages if "<script>alert" in page]
+    assert [page for page in pages if "orders_have_plausible_terms" in page]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"severity": "urgent"}, "the severity of a is not critical or warning"),
+        ({"because": None}, "a has no `because`"),
+        ({"share": None, "volume": None, "level": None}, "needs a name and one of"),
+        ({"share": "x", "type": "y"}, "needs a name and one of"),
+    ],
+)
+def test_a_suite_that_lacks_something_is_named(tmp_path: Path, change: dict, problem: str):
+    item = {"name": "a", "share": "x", "change": 0.1, "severity": "critical", "says": "s", "because": "b"} | change
+    item = {key: value for key, value in item.items() if value is not None}
+    suite = {"suite": "s", "relation": "r", "from": "select 1", "at": "x", "expectations": [item]}
+    (tmp_path / "s.yml").write_text(yaml.safe_dump(suite))
+    with pytest.raises(ValueError, match=problem):
+        read_suites(tmp_path)
+
+
+def test_great_expectations_is_imported_by_nothing_else():
+    modules = "icp_refinery.cli, icp_refinery.learn, icp_refinery.expectations"
+    found = f"import sys, {modules}; print([name for name in sys.modules if name.startswith('great_expectations')])"
+    assert subprocess.run([sys.executable, "-c", found], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_no_connection_is_opened(demo: BuildResult, tmp_path: Path):
+    script = f"""
+import socket, sys
+def refuse(*arguments):
+    print("connected", arguments); sys.stdout.flush()
+    raise OSError("no network")
+socket.socket.connect = socket.getaddrinfo = refuse
+import duckdb
+from pathlib import Path
+from icp_refinery.expectations import evaluate, read_suites
+with duckdb.connect({str(demo.database)!r}, read_only=True) as connection:
+    names = {{"int_as_of": "intermediate", "input_contacts": "input"}}
+    relations = {{name: connection.sql(f"select * from {{schema}}.{{name}}") for name, schema in names.items()}}
+    print(len(evaluate(connection, relations, Path({str(tmp_path / "suites")!r}), docs=Path({str(tmp_path / "docs")!r}))))
+"""
+    only(tmp_path / "suites", "contacts_keep_their_titles")
+    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert finished.stdout == "3\n"
+    assert (tmp_path / "docs" / "index.html").exists()
+
+
+def test_what_follows_a_failed_critical_expectation_is_skipped(demo: BuildResult, tmp_path: Path):
+    database = tmp_path / "icp.duckdb"
+    shutil.copy(demo.database, database)
+    with duckdb.connect(str(database)) as connection:
+        month = "select order_id from input.input_orders__checked where closed_at >= '2025-04-01'"
+        connection.execute(f"update input.input_order_lines__checked set amount = amount * 100 where order_id in ({month})")
+    project = copy_project(tmp_path / "project")
+    (project / "models" / "marts" / "after_quality.sql").write_text(
+        "{{ config(contract={'enforced': false}) }} select count(*) as n from {{ ref('quality_expectations') }}"
+    )
+    found = build(
+        tmp_path / "build",
+        project=project,
+        database=database,
+        select="expectation_results quality_expectations after_quality no_critical_expectation_fails",
+        unit_tests=False,
+        check=False,
+    )
+    assert found.returncode == 1
+    assert "FAIL" in next(
+        line for line in found.stdout.splitlines() if "no_critical_expectation_fails" in line and "FAIL" in line
+    )
+    assert any("after_quality" in line and "SKIP" in line for line in found.stdout.splitlines()), found.stdout
+    failed = frame(database, "marts.quality_expectations").query("is_passed == False")
+    assert list(failed["expectation"]) == ["order_lines_keep_their_amounts"]
+    assert (tmp_path / "build" / "target" / "quality" / "index.html").exists()
