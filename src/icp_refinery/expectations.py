@@ -155,7 +155,7 @@ def _sample(session: duckdb.DuckDBPyConnection, suite: Mapping[str, Any]) -> pd.
 def _over_time(
     session: duckdb.DuckDBPyConnection, suite: Mapping[str, Any], items: list[dict[str, Any]], ends_at: pd.Timestamp
 ) -> pd.DataFrame:
-    """One row per expectation, value and comparison of the latest year, with its `surprise`: 1 is as far as it may go."""
+    """One row per expectation, value and comparison of the latest year, the largest `surprise` (1 may just be) first."""
     sums = _monthly_sums(session, suite, items, ends_at)
     compared = []
     for item in items:
@@ -170,7 +170,7 @@ def _over_time(
             months = rows.set_index("month")[["n", "total", "squares"]].reindex(span, fill_value=0.0)
             compared += [{"expectation": item["name"], "value": value} | row for row in _compare(item, months, accepted)]
     columns = ["expectation", "value", "months", "n", "before", "observed", "lowest", "highest", "surprise"]
-    return pd.DataFrame(compared, columns=columns)
+    return pd.DataFrame(compared, columns=columns).sort_values("surprise", ascending=False, kind="stable")
 
 
 def _monthly_sums(
@@ -361,7 +361,8 @@ def _judge(frames: list[tuple], docs: Path | None) -> Iterator[list[dict[str, An
                 type=item["type"] if part == "rows" else "expect_column_values_to_be_between",
                 kwargs=item["arguments"] if part == "rows" else {"column": item["name"], "max_value": 1.0},
                 meta={"name": item["name"]},
-                notes=html.escape(f"{item['name']}: {item['says']}. {item['because']}", quote=False),
+                description=f"{item['name']}: {item['says']}",
+                notes=item["because"],
                 severity=item["severity"],
             )
             for item in items
@@ -374,7 +375,7 @@ def _judge(frames: list[tuple], docs: Path | None) -> Iterator[list[dict[str, An
         result = context.validation_definitions.add(definition).run(
             batch_parameters={"dataframe": _shown(part, frame)},
             result_format={
-                "result_format": "SUMMARY",
+                "result_format": "SUMMARY" if part == "rows" else "COMPLETE",
                 "unexpected_index_column_names": keys,
                 "partial_unexpected_count": KEYS,
                 "return_unexpected_index_query": False,
@@ -432,9 +433,8 @@ def _over_time_result(suite: Mapping[str, Any], item: Mapping[str, Any], result:
     own = frame[frame["expectation"] == item["name"]]
     if own.empty:
         return _row(suite, item, observed=NOT_ENOUGH)
-    worst = own.sort_values(["surprise", "n"], ascending=False, kind="stable")
-    top = worst.iloc[0]
-    beyond = worst[worst["surprise"] > 1]
+    top = own.iloc[0]
+    beyond = own[own["surprise"] > 1]
     form = _as_number if "volume" in item or "level" in item else "{:.1%}".format
     of = f" {top['value']}" if top["value"] else ""
     return _row(

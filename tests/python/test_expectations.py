@@ -366,17 +366,17 @@ def test_a_year_that_grows_twofold_in_steps_is_no_alarm_and_a_halved_month_is(tm
 def test_hostile_names_stay_text(company: Company, tmp_path: Path):
     hostile = "<script>alert(1)</script>'; drop table x --"
     escaped = hostile.replace("'", "''")
-    renamed = late(f"'{escaped}'", "engagement_type", "2025-05-01", "occurred_at")
-    company.corrupt("input_engagements", renamed)
+    renamed = f"case when engagement_type = 'webinar' then '{escaped}' else engagement_type end as engagement_type"
+    company.corrupt("input_engagements", renamed, CORRUPTIONS["no webinars since May"][3])
     company.corrupt("input_orders", f"'{escaped}' || order_id as order_id, term_months * 30 as term_months")
     suites = only(tmp_path / "suites", "engagements_keep_their_types", "orders_have_plausible_terms")
     found = company.judge(suites, docs=tmp_path / "docs")
     assert hostile in found["failing_keys"]["engagements_keep_their_types"]
     assert hostile in json.loads(found["failing_keys"]["orders_have_plausible_terms"])[0]
     pages = [page.read_text(encoding="utf-8") for page in (tmp_path / "docs").rglob("*.html")]
-    assert pages
-    assert not [page for page in pages if "<script>alert" in page]
-    assert [page for page in pages if "orders_have_plausible_terms" in page]
+    assert any("&lt;script&gt;alert" in page for page in pages)
+    assert not any("<script>alert" in page for page in pages)
+    assert any("orders_have_plausible_terms" in page for page in pages)
 
 
 @pytest.mark.parametrize(
