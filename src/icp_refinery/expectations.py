@@ -37,7 +37,7 @@ LEAST_ROWS = 30  # rows, for a share of them to be judged
 ERRORS = 5.0  # standard errors; the some thousand comparisons of a build then give one false alarm in a thousand builds
 PAST_JUMPS = 2.0
 MIX_VALUES = 25  # most frequent values; the others are taken together
-MIX_FACTOR = 4.0  # a value that becomes so many times rarer or more frequent counts, however small its share
+MIX_FACTOR, MIX_LEAST = 4.0, 0.05  # a value becoming so many times rarer or more frequent matters too, from this share on
 KEYS = 5
 NOT_ENOUGH = "not enough data"
 KINDS = ("volume", "share", "level", "mix")
@@ -299,7 +299,8 @@ def _moved(
             change = np.abs(mean - earlier) / item["change"]
             if "mix" in item:
                 ratio = np.abs(np.log((mean + 0.5 / n) / (earlier + 0.5 / n)))
-                change = np.maximum(change, ratio / np.log(MIX_FACTOR))
+                matters = np.maximum(mean, earlier) >= MIX_LEAST
+                change = np.maximum(change, np.where(matters, ratio / np.log(MIX_FACTOR), 0))
         z = np.where(ground, z, np.nan)
         return {"n": n, "observed": mean, "before": earlier, "middle": middle, "error": error, "z": z, "change": change}
 
@@ -327,7 +328,8 @@ def _room(item: Mapping[str, Any], moved: dict[str, np.ndarray], at: int, bound:
     low, high = ((n + 0.75) * low - 0.875) / n, ((n + 0.75) * high + 0.125) / n
     least_low, least_high = before - item["change"], before + item["change"]
     if "mix" in item:
-        least_low, least_high = max(least_low, before / MIX_FACTOR), min(least_high, before * MIX_FACTOR)
+        least_low = max(least_low, before / MIX_FACTOR) if before >= MIX_LEAST else 0.0
+        least_high = min(least_high, max(before * MIX_FACTOR, MIX_LEAST))
     return {"lowest": max(min(low, least_low), 0.0), "highest": min(max(high, least_high), 1.0)}
 
 

@@ -303,6 +303,19 @@ def test_other_companies_raise_no_alarm(tmp_path: Path, seed: int):
     assert found["is_passed"].eq(True).mean() > 0.9
 
 
+@pytest.mark.parametrize("orders", [0, 1, 8])
+def test_a_tiny_company_raises_no_alarm(company: Company, orders: int):
+    for relation in company.relations:
+        names = [name for name, *_ in company.connection.execute(f"describe {company.relations[relation]}").fetchall()]
+        key = "order_id" if "order_id" in names else "account_id"
+        some = f"select {key} from input.input_{key[:-3]}s order by 1 limit {orders * (1 if key == 'order_id' else 3)}"
+        if relation != "int_as_of":
+            company.corrupt(relation, where=f"{key} in ({some})" if key in names else "false")
+    found = company.judge()
+    assert found.index[found["is_passed"].eq(False)].empty
+    assert found["is_passed"].isna().mean() > 0.9
+
+
 PUBLISHED = {
     "other country codes": ("published_countries_are_kept", "dim_accounts", "country || 'X' as country", "true"),
     "half of an industry is missing": ("published_accounts_are_still_there", "dim_accounts", "", f"not ({HALF_OF_FINANCE})"),
