@@ -28,8 +28,9 @@ for arguments in json.load(sys.stdin):
 
 
 def mf(folder: Path, manifest: Path, database: Path, queries: list[str]) -> list[dict[tuple, tuple]]:
-    """The answers to `mf query <query>`: for each the figures by what they are grouped by, in the order of the query."""
+    """The answers to `mf query <query>` on a copy of the database, for `mf` locks it: the figures by what they are grouped by."""
     (folder / "target").mkdir(parents=True)
+    shutil.copy(database, folder / "icp.duckdb")
     shutil.copy(manifest, folder / "target" / "semantic_manifest.json")
     for name in ("dbt_project.yml", "profiles.yml"):
         shutil.copy(ROOT / name, folder)
@@ -38,7 +39,7 @@ def mf(folder: Path, manifest: Path, database: Path, queries: list[str]) -> list
     finished = subprocess.run(
         [sys.executable, "-c", QUERIES],
         cwd=folder,
-        env=os.environ | {"ICP_DATABASE": str(database)},
+        env=os.environ | {"ICP_DATABASE": str(folder / "icp.duckdb")},
         input=json.dumps(arguments),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
