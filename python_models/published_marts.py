@@ -6,6 +6,7 @@ def model(dbt, session):
     marts = {
         "cohort_retention": dbt.ref("cohort_retention"),
         "dim_accounts": dbt.ref("dim_accounts"),
+        "dim_dates": dbt.ref("dim_dates"),
         "dim_products": dbt.ref("dim_products"),
         "fct_contracts": dbt.ref("fct_contracts"),
         "fct_customers": dbt.ref("fct_customers"),
