@@ -12,7 +12,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "seeds" / "sample"
-OUT = ROOT / "target" / "hubspot"
+PROJECT = ROOT / "target" / "hubspot"
 sys.path.insert(0, str(ROOT / "tests" / "python"))
 
 from hubspot_portal import HubSpotPortal  # noqa: E402
@@ -25,38 +25,43 @@ def main() -> None:
     settings = yaml.safe_load((ROOT / "activation" / "hubspot.yml").read_text(encoding="utf-8"))
     with HubSpotPortal(requests_per_10_seconds=100) as portal:
         fill(portal, settings)
-        OUT.mkdir(parents=True, exist_ok=True)
-        (OUT / "hubspot.yml").write_text(yaml.safe_dump(settings | {"base_url": portal.url}), encoding="utf-8")
-        for old in OUT.glob("*.jsonl"):
-            old.unlink()
+        # A project folder of its own, so that its plans and journals do not come among yours.
+        shutil.rmtree(PROJECT, ignore_errors=True)
+        (PROJECT / "activation").mkdir(parents=True)
+        shutil.copy(ROOT / "dbt_project.yml", PROJECT)
+        settings |= {"base_url": portal.url}
+        (PROJECT / "activation" / "hubspot.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+        columns = str(max(shutil.get_terminal_size().columns, 120))
+        environment = os.environ | {"HUBSPOT_TOKEN": portal.token, "ICP_PUBLISHED": str(published), "COLUMNS": columns}
 
         def icp(*arguments: str) -> None:
-            """Run the command as a person would, with the stand-in's address and token."""
             print(f"\n$ icp hubspot {shlex.join(arguments)}", flush=True)
-            command = [str(Path(sys.executable).parent / "icp"), "hubspot", *arguments, "--config", "hubspot.yml"]
-            columns = str(max(shutil.get_terminal_size().columns, 120))
-            environment = os.environ | {"HUBSPOT_TOKEN": portal.token, "ICP_PUBLISHED": str(published), "COLUMNS": columns}
-            if subprocess.run(command, env=environment, cwd=OUT, check=False).returncode:
+            command = [str(Path(sys.executable).parent / "icp"), "hubspot", *arguments]
+            if subprocess.run(command, env=environment, cwd=PROJECT, check=False).returncode:
                 sys.exit("The demo stopped: the command above failed.")
 
         first, second, third, *_ = sorted(portal.companies)
         portal.archive(first)
         portal.merge(second, into=third)
         say(f"A portal with {len(portal.companies):,} companies; one was archived, two were merged. It has no property of ours.")
-        icp("diff", "--plan", "plan.jsonl")
+        icp("diff")
         say("So far only reads. Now write, and keep a journal of what was there before.")
-        icp("apply", "--apply", "--plan", "plan.jsonl")
+        icp("apply", "--apply")
         tiers = portal.values("icp_tier")
         calls = [call for call in portal.writes() if call.path.endswith("/batch/update")]
-        say(f"HubSpot now has a tier on {len(tiers):,} companies, written in {len(calls)} calls. What is left to do?")
-        icp("diff", "--plan", "second.jsonl")
+        say(f"HubSpot now has a tier on {len(tiers):,} companies, written in {len(calls)} calls. Lists can filter on it:")
+        icp("lists", "--apply")
+        sizes = [f"{listed['name']}: {len(portal.members(listed['name'])):,} companies" for listed in portal.lists.values()]
+        say("\n".join(["In HubSpot:", *sizes, "", "What is left to do?"]))
+        icp("diff")
         company_id = min(tiers)
         new = next(tier for tier in ("tier_1", "tier_2") if tier != tiers[company_id])
         portal.edit(company_id, "icp_tier", new)
         say(f"Somebody in Sales now sets company {company_id} to {new} by hand. Taking everything back leaves that alone.")
-        [journal] = OUT.glob("journal-*.jsonl")
-        icp("revert", journal.name, "--apply")
-        say(f"What is left in HubSpot: {portal.values('icp_tier')}. The properties stay; an admin may archive them.")
+        [journal] = PROJECT.glob("activation/runs/journal-*.jsonl")
+        icp("revert", str(journal.relative_to(PROJECT)), "--apply")
+        left = portal.values("icp_tier")
+        say(f"The tiers left in HubSpot: {left}. Properties and lists stay there; an admin may archive them.")
 
 
 def fill(portal: HubSpotPortal, settings: dict) -> None:
