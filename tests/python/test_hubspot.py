@@ -529,6 +529,12 @@ def test_a_property_of_the_same_name_and_another_type_is_not_touched(desk: Desk)
         desk.diff()
 
 
+def test_a_property_that_others_made_is_not_taken_for_ours(synced: Desk) -> None:
+    synced.hubspot.properties["icp_tier"]["groupName"] = "companyinformation"
+    with pytest.raises(PlanError, match="icp_tier is there already, in the group companyinformation: it is not taken for ours"):
+        synced.diff()
+
+
 def test_what_a_person_changes_between_plan_and_apply_is_kept_and_reported(synced: Desk) -> None:
     synced.publish({record: row(tier="tier_2", reasons=f"reason {record}") for record in ("101", "102", "103")})
     synced.diff()
@@ -624,7 +630,7 @@ def test_native_properties_are_written_where_they_are_empty_or_ours(synced: Desk
     synced.hubspot.edit("102", "hs_ideal_customer_profile", "tier_3")
     for record in ("101", "103"):
         assert synced.hubspot.value(record, "hs_ideal_customer_profile") is None
-    assert synced.sync() == Outcome(written=2)
+    assert synced.sync(today=date(2026, 11, 25)) == Outcome(written=2)
     reasons = [line["reason"] for line in synced.lines("withheld")]
     assert "hs_ideal_customer_profile: this portal has no option tier_9 (for tier_3)" in reasons
     assert "hs_none: this portal has no such property" in reasons
