@@ -529,6 +529,39 @@ def test_a_property_of_the_same_name_and_another_type_is_not_touched(desk: Desk)
         desk.diff()
 
 
+@pytest.mark.parametrize("after", [True, False])
+def test_what_is_made_meanwhile_or_without_an_answer_is_made_once(desk: Desk, after: bool) -> None:
+    desk.hubspot.add_company("101")
+    desk.publish({"101": row()})
+    desk.diff()
+    desk.hubspot.faults += [
+        Fault(drop=True, after=after, method="POST", path="/groups$"),
+        bad_gateway(after=after, method="POST", path="properties.*/companies$"),
+    ]
+    assert desk.apply() == Outcome(written=1)
+    # Another run, or an admin, is a moment faster.
+    desk.publish({"101": row("tier_2", "seg_c")}, {"seg_c": "Fishing"})
+    definition = desk.hubspot.properties["icp_reasons"]
+    desk.hubspot.delete_property("icp_reasons")
+    desk.diff()
+
+    def make_property() -> None:
+        desk.hubspot.properties["icp_reasons"] = definition
+
+    desk.hubspot.faults += [
+        Fault(hook=make_property, method="POST", path="properties.*/companies$"),
+        Fault(drop=True, after=after, method="PATCH"),
+    ]
+    assert desk.apply() == Outcome(written=1)
+    assert [option["value"] for option in desk.hubspot.properties["icp_segment"]["options"]] == ["seg_a", "seg_b", "seg_c"]
+
+
+def test_a_read_only_property_is_said(synced: Desk) -> None:
+    synced.hubspot.properties["icp_tier"]["modificationMetadata"]["readOnlyValue"] = True
+    with pytest.raises(PlanError, match="icp_tier is read-only"):
+        synced.diff()
+
+
 def test_a_property_that_others_made_is_not_taken_for_ours(synced: Desk) -> None:
     synced.hubspot.properties["icp_tier"]["groupName"] = "companyinformation"
     with pytest.raises(PlanError, match="icp_tier is there already, in the group companyinformation: it is not taken for ours"):
