@@ -180,6 +180,7 @@ def test_diff_shows_what_would_change_and_writes_nothing(desk: Desk) -> None:
     assert desk.hubspot.writes() == []
     assert "[bold]Ann & [/bold] <b>�[31m株式会社" in shown.output
     assert "first values: energy (+30)" in shown.output
+    assert "icp_tier: (empty) → tier_1: 1" in shown.output
     assert "create the company property icp_tier (enumeration)" in shown.output
     assert desk.lines("summary") == [{"kind": "summary", "schema": 6, "changes": 1, "cleared": 0, "withheld": 0, "lists": 0}]
     (change,) = desk.lines("change")
