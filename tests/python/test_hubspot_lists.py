@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from hubspot_portal import Fault, HubSpotPortal, SimulatedClock, bad_gateway
 from typer.testing import CliRunner
 
 from conftest import ROOT, BuildResult
+from hubspot_portal import Fault, HubSpotPortal, SimulatedClock, bad_gateway
 from icp_refinery.cli import app
 from icp_refinery.hubspot import nurture
 from icp_refinery.hubspot.client import HubSpotError, Portal

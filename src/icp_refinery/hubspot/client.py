@@ -1,5 +1,6 @@
 """HubSpot's API over HTTP: the rate limit, retries, errors in words. The token goes into one header and nowhere else."""
 
+import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -135,7 +136,14 @@ class Portal:
             return request
 
         self._redact = lambda text: text.replace(token, "[token]")
-        self._http = httpx.Client(base_url=base_url, auth=sign, timeout=timeout_seconds, headers={"User-Agent": "icp-refinery"})
+        self._http = httpx.Client(
+            base_url=base_url,
+            auth=sign,
+            timeout=timeout_seconds,
+            headers={"User-Agent": "icp-refinery"},
+            # To this machine there is nothing to verify, and loading certificates takes a while.
+            verify=address.scheme == "https",
+        )
 
     def __repr__(self) -> str:
         return f"Portal({str(self._http.base_url)!r})"
@@ -226,8 +234,8 @@ class Portal:
                 return set(), {next(iter(values)): str(problem)}
             return self._update_halves(values)
         written = {str(company["id"]) for company in answer.get("results", [])} & values.keys()
-        said = {str(i): self._words(e) for e in answer.get("errors", []) for i in (e.get("context") or {}).get("ids", [])}
-        other = "; ".join(self._words(e) for e in answer.get("errors", []) if not (e.get("context") or {}).get("ids"))
+        said = {str(i): _words(e) for e in answer.get("errors", []) for i in (e.get("context") or {}).get("ids", [])}
+        other = "; ".join(_words(e) for e in answer.get("errors", []) if not (e.get("context") or {}).get("ids"))
         return written, {i: said.get(i) or other or "HubSpot's answer leaves it out" for i in values.keys() - written}
 
     def _update_halves(self, values: dict[str, dict[str, str]]) -> tuple[set[str], dict[str, str]]:
@@ -243,7 +251,7 @@ class Portal:
         """Waits before a write is looked at again: longer each time."""
         self._sleep(min(self._backoff * 2**attempt, 30.0))
 
-    def request(self, method: str, path: str, json: Json | None = None, params: dict[str, str] | None = None) -> Json:
+    def request(self, method: str, path: str, body: Json | None = None, params: dict[str, str] | None = None) -> Json:
         """Sends one call; `{version}` in the path becomes the API version.
 
         Waits for the rate limit. What only reads is tried again after a broken connection, a 5xx or a 429; a write only after a
@@ -265,14 +273,14 @@ class Portal:
             reraise=True,
         )
         try:
-            return attempts(self._once, method, path, json, params, reads)
+            return attempts(self._once, method, path, body, params, reads)
         except _Again as problem:
             raise Unreachable(f"{method} {path}: {problem}, {self._attempts} times") from None
 
-    def _once(self, method: str, path: str, json: Json | None, params: dict[str, str] | None, reads: bool) -> Json:
+    def _once(self, method: str, path: str, sent: Json | None, params: dict[str, str] | None, reads: bool) -> Json:
         self._bucket.take()
         try:
-            response = self._http.request(method, path, json=json, params=params)
+            response = self._http.request(method, path, json=sent, params=params)
         except (httpx.ConnectError, httpx.ConnectTimeout) as problem:
             raise _Again(f"no connection ({type(problem).__name__})") from None
         except httpx.TransportError as problem:
@@ -280,18 +288,20 @@ class Portal:
                 raise _Again(f"the connection broke ({type(problem).__name__})") from None
             raise Unsure(f"{method} {path}: the connection broke ({type(problem).__name__})") from None
         where = f"{method} {path}: {response.status_code}"
-        body = _json(response)
-        if response.is_success and (body is not None or not response.content):
+        # An answer that repeats the token is not taken at its word.
+        text = self._redact(response.text)
+        body = _json(text)
+        if response.is_success and (body is not None or not text):
             return body or {}
         if response.is_success or response.status_code >= 500:
-            said = self._said(response, body)
+            said = _said(text, body)
             if reads:
                 raise _Again(f"{response.status_code} {said}", _retry_after(response))
             raise Unsure(f"{where} {said}")
-        raise self._error(response, body, where, path, reads)
+        raise self._error(response, text, body, where, path, reads)
 
-    def _error(self, response: httpx.Response, body: Json | None, where: str, path: str, reads: bool) -> Exception:
-        said = self._said(response, body)
+    def _error(self, response: httpx.Response, text: str, body: Json | None, where: str, path: str, reads: bool) -> Exception:
+        said = _said(text, body)
         body = body or {}
         if response.status_code in LATER:
             if body.get("policyName") == "DAILY" or "daily" in str(body.get("message", "")).lower():
@@ -313,30 +323,32 @@ class Portal:
                 )
         return Refused(f"{where} {said}", response.status_code, str(body.get("category", "")), _errors(body))
 
-    def _said(self, response: httpx.Response, body: Json | None) -> str:
-        if body is None:
-            text = " ".join(self._redact(response.text).split())[:120]
-            return f"(no JSON: {text!r})" if text else "(empty)"
-        return self._words(body)
 
-    def _words(self, error: Json) -> str:
-        """A person's words for an error, in one line, of bounded length."""
-        said = [str(error.get("message") or error.get("category") or "no message")]
-        for detail in [error, *_errors(error)[:3]]:
-            context = detail.get("context")
-            named = [f"{key} {value}" for key, value in context.items() if key != "ids"] if isinstance(context, dict) else []
-            parts = [detail.get("code"), detail.get("message") if detail is not error else None, *named]
-            said.append(" ".join(str(part) for part in parts if part))
-        text = self._redact(" ".join("; ".join(filter(None, said)).split()))
-        return text if len(text) <= 500 else text[:500] + "…"
-
-
-def _json(response: httpx.Response) -> Json | None:
+def _json(text: str) -> Json | None:
     try:
-        body = response.json()
+        body = json.loads(text)
     except ValueError:
         return None
     return body if isinstance(body, dict) else None
+
+
+def _said(text: str, body: Json | None) -> str:
+    if body is None:
+        shown = " ".join(text.split())[:120]
+        return f"(no JSON: {shown!r})" if shown else "(empty)"
+    return _words(body)
+
+
+def _words(error: Json) -> str:
+    """A person's words for an error, in one line, of bounded length."""
+    said = [str(error.get("message") or error.get("category") or "no message")]
+    for detail in [error, *_errors(error)[:3]]:
+        context = detail.get("context")
+        named = [f"{key} {value}" for key, value in context.items() if key != "ids"] if isinstance(context, dict) else []
+        parts = [detail.get("code"), detail.get("message") if detail is not error else None, *named]
+        said.append(" ".join(str(part) for part in parts if part))
+    text = " ".join("; ".join(filter(None, said)).split())
+    return text if len(text) <= 500 else text[:500] + "…"
 
 
 def _errors(body: Json) -> list[Json]:

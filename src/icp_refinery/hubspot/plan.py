@@ -84,8 +84,8 @@ def read_lines(path: Path) -> Iterator[Json]:
 
 
 def same(name: str, one: str | None, other: str | None) -> bool:
-    """Whether two values of a property are the same to HubSpot: 72 and 72.0 are, and null and empty."""
-    first, second = (one or "").strip(), (other or "").strip()
+    """Whether two values are the same to HubSpot: 72 and 72.0 are, null and empty, and texts that differ in blanks."""
+    first, second = " ".join((one or "").split()), " ".join((other or "").split())
     if first == second:
         return True
     if TYPES.get(name, ("",))[0] == "number" and first and second:
