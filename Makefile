@@ -20,7 +20,7 @@ build: $(READY)  ## Build the demo company and say what was made
 	$(BIN)/dbt build
 
 test: $(READY)  ## Run everything that must hold
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 validate: $(READY)  ## Run every study at full size and write docs/validation.md
 	$(BIN)/python -m icp_refinery.validation

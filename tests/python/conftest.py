@@ -6,6 +6,7 @@ import csv
 import importlib.util
 import json
 import os
+import pickle
 import re
 import shutil
 import subprocess
@@ -13,11 +14,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 from warm_dbt import run_dbt
 
@@ -38,6 +40,7 @@ class BuildResult:
 
 
 Build = Callable[..., BuildResult]
+Made = TypeVar("Made")
 
 
 def build(
@@ -127,10 +130,22 @@ def load(path: Path) -> Any:
     return module
 
 
+def once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Made]) -> Made:
+    """What `make` returns, given a folder of its own: made by whichever of pytest's workers comes first, for all."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with FileLock(folder.with_suffix(".lock")):
+        made = folder.with_suffix(".pickle")
+        if not made.exists():
+            folder.mkdir(exist_ok=True)
+            made.write_bytes(pickle.dumps(make(folder)))
+        return pickle.loads(made.read_bytes())
+
+
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
     """The demo company, built by the `sample` connector with every test."""
-    return build(tmp_path_factory.mktemp("demo"), backtests=True)
+    return once(tmp_path_factory, "demo", lambda folder: build(folder, backtests=True))
 
 
 # Other names for the industries: what is found must not hang on them.
@@ -162,15 +177,22 @@ def renamed_demo(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
 @pytest.fixture(scope="session")
 def adventureworks_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """AdventureWorks as a folder of the contract's Parquet files."""
-    folder = tmp_path_factory.mktemp("adventureworks_files")
-    load(ROOT / "examples" / "adventureworks" / "prepare.py").prepare(folder)
-    return folder
+
+    def prepare(folder: Path) -> Path:
+        load(ROOT / "examples" / "adventureworks" / "prepare.py").prepare(folder)
+        return folder
+
+    return once(tmp_path_factory, "adventureworks_files", prepare)
 
 
 @pytest.fixture(scope="session")
 def adventureworks(adventureworks_files: Path, tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
     """AdventureWorks, built by the `files` connector."""
-    return build(tmp_path_factory.mktemp("adventureworks"), adventureworks_files, unit_tests=False, backtests=True)
+    return once(
+        tmp_path_factory,
+        "adventureworks",
+        lambda folder: build(folder, adventureworks_files, unit_tests=False, backtests=True),
+    )
 
 
 @pytest.fixture(scope="session")
@@ -184,6 +206,7 @@ def input_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 InputBuild = Callable[..., BuildResult]
+Made = TypeVar("Made")
 
 
 @pytest.fixture(scope="session")

@@ -216,6 +216,12 @@ def test_filters_do_not_rely_on_how_hubspot_takes_missing_values(stand_in: HubSp
     ]
 
 
+def test_branches_that_contradict_themselves_are_left_out(stand_in: HubSpotPortal) -> None:
+    """Between 50 and 200 is one branch: nobody is both at least 50 and unknown."""
+    filters = look_alike([[Rule("employee_count", ">=", "50"), Rule("employee_count", "<", "200")]], CONFIG, stand_in.properties)
+    assert [[part["operation"]["value"] for part in group] for group in filters] == [[50, 200]]
+
+
 @pytest.mark.parametrize(
     ("rule", "reason"),
     [
@@ -441,6 +447,8 @@ def test_the_journal_of_another_portal_counts_for_nothing(stand_in: HubSpotPorta
     run(stand_in, journal)
     with HubSpotPortal(portal_id=77) as other:
         prepare(other)
+        for number in range(6):  # the same numbers, but lists of somebody else's
+            other.add_list(f"Theirs {number}", filter_branch([[part("country", "DE")]]))
         assert {line["action"] for line in run(other, journal).values()} == {"created"}
     assert {line["action"] for line in run(stand_in, journal).values()} == {"none"}
 

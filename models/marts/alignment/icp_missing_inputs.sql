@@ -1,30 +1,19 @@
 with
 
 inputs as (
+    {% for input, stage in [
+        ('contacts.became_lead_at', 'lead'),
+        ('contacts.became_mql_at', 'mql'),
+        ('contacts.became_sql_at', 'sql'),
+        ('opportunities', 'opportunity'),
+    ] -%}
     select
-        'contacts.became_lead_at' as input,
+        '{{ input }}' as input,
         count(*) as record_count
     from {{ ref('int_stage_entries') }}
-    where stage = 'lead'
+    where stage = '{{ stage }}'
     union all
-    select
-        'contacts.became_mql_at' as input,
-        count(*) as record_count
-    from {{ ref('int_stage_entries') }}
-    where stage = 'mql'
-    union all
-    select
-        'contacts.became_sql_at' as input,
-        count(*) as record_count
-    from {{ ref('int_stage_entries') }}
-    where stage = 'sql'
-    union all
-    select
-        'opportunities' as input,
-        count(*) as record_count
-    from {{ ref('int_stage_entries') }}
-    where stage = 'opportunity'
-    union all
+    {% endfor -%}
     select
         'campaign_members' as input,
         count(*) as record_count
