@@ -87,7 +87,7 @@ class TokenBucket:
         if limit < 1:
             raise ValueError("the rate limit must be at least 1")
         self._taken: deque[float] = deque(maxlen=limit)
-        self._away = seconds * 1.01
+        self._away = seconds * 1.02
         self._clock, self._sleep = clock, sleep
 
     def take(self) -> None:

@@ -264,7 +264,7 @@ def _step(step: Json) -> str:
 
 
 def _lines(path: Path, kind: str) -> Iterator[Json]:
-    return (line for line in planning.read_lines(path) if line["kind"] == kind)
+    return planning.read_lines(path, kind)
 
 
 def _first(path: Path, kind: str) -> Iterator[Json]:
