@@ -640,7 +640,7 @@ def with_marts(effects: list[tuple], funnel: list[tuple] = ()) -> duckdb.DuckDBP
         " conversion_90_days_high double)"
     )
     for row in funnel:
-        marts.execute("insert into marts.icp_funnel values ('seg_1', ?, ?, ?, ?, null, ?, ?, ?, ?, ?, ?)", list(row))
+        marts.execute("insert into marts.icp_funnel values ('seg_1', ?, ?, ?, ?, 7, ?, ?, ?, ?, ?, ?)", list(row))
     marts.execute(
         "create table marts.icp_segment_profiles (segment_id varchar, aspect varchar, dimension varchar, value varchar,"
         " share double, share_low double, overall_share double, accounts integer, accounts_with integer)"
@@ -686,6 +686,17 @@ def test_without_a_funnel_the_goal_and_the_holdout_say_so() -> None:
     assert (plan["audience"]["function"], plan["topics"]["usual_here"], plan["owner"]) == ("no evidence", "no evidence", "Dana")
 
 
+def test_without_settings_a_plan_has_the_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dbt_project.yml").touch()
+    monkeypatch.chdir(tmp_path)
+    [plan] = nurture.plans(with_marts([]))
+    assert plan["owner"] == Nurture().owner
+    (tmp_path / "activation").mkdir()
+    (tmp_path / "activation" / "hubspot.yml").write_text("nurture: {owner: Dana}")
+    [plan] = nurture.plans(with_marts([]))
+    assert plan["owner"] == "Dana"
+
+
 def test_a_stage_that_is_not_recorded_is_passed_over() -> None:
     funnel = [("lead", 1, 100, 60, 20, 30, 90, 0.6, 0.5, 0.7), ("sql", 3, 60, 30, 10, 15, 50, 0.5, 0.4, 0.6)]
     [plan] = nurture.plans(with_marts([], funnel), CONFIG)
@@ -705,6 +716,20 @@ def test_the_holdout_sees_the_effect_four_times_in_five(rate: float, effect: flo
     error = np.sqrt(pooled * (1 - pooled) * (1 / left_out + 1 / (needed - left_out)))
     found = np.mean(np.abs(treated - control) > 1.96 * error)
     assert 0.77 < found < 0.84
+
+
+def test_a_plan_for_wins_goes_on_while_an_opportunity_is_open() -> None:
+    funnel = [("opportunity", 4, 60, 30, 60, 90, 50, 0.5, 0.4, 0.6), ("won", 5, 30, None, None, None, None, None, None, None)]
+    exits = {}
+    for stage in ("sql", "won"):
+        [plan] = nurture.plans(with_marts([], funnel), Config(nurture=Nurture(goal_stage=stage)))
+        waiting = plan["goal"]["waiting_now"]
+        exits[stage] = plan["exit"][1]
+    assert exits == {
+        "sql": "the company becomes a customer, or an opportunity is opened",
+        "won": "the company becomes a customer",
+    }
+    assert waiting == 7  # the open ones: those that were lost wait for nothing
 
 
 def test_a_rate_that_cannot_grow_needs_no_number() -> None:

@@ -30,10 +30,11 @@ Plan = dict[str, Any]
 def plans(marts: duckdb.DuckDBPyConnection, config: Config | None = None) -> list[Plan]:
     """A plan for each `tier_1` and `tier_2` segment, best first; empty where nothing is prioritized.
 
-    `marts` has the published marts in the schema `marts`; without `config` the project's activation/hubspot.yml is read. Shares
-    and rates lie between 0 and 1, each with its n; durations are days. Raises ConfigError.
+    `marts` has the published marts in the schema `marts`; without `config` the project's activation/hubspot.yml is read, if
+    there is one. Shares and rates lie between 0 and 1, each with its n; durations are days. Raises ConfigError.
     """
-    config = config or load_config(project_directory() / "activation" / "hubspot.yml")
+    path = project_directory() / "activation" / "hubspot.yml"
+    config = config or (load_config(path) if path.exists() else Config())
     segments = _rows(
         marts,
         "select segment_id, segment_name, tier, definition, pursuit_count, lift, lift_low, lift_high from marts.icp_segments"
@@ -47,7 +48,7 @@ def _plan(marts: duckdb.DuckDBPyConnection, config: Config, segment: Plan) -> Pl
     settings = config.nurture
     funnel = _rows(
         marts,
-        "select * from marts.icp_funnel where segment_id = ? and stage <> 'unassigned' order by stage_number",
+        "select * from marts.icp_funnel where segment_id = ? order by stage_number",
         segment_id,
     )
     goal = _goal(config, funnel)
@@ -102,7 +103,7 @@ def _goal(config: Config, funnel: list[Plan]) -> Plan:
 def _exits(goal: Plan, funnel: list[Plan]) -> list[str]:
     exits = [
         f"the {goal['stage']} stage is reached",
-        "the company becomes a customer, or an opportunity is opened",
+        "the company becomes a customer" + ", or an opportunity is opened" * (goal["stage"] in ("mql", "sql")),
         "the company leaves the entry list: its segment or tier changed",
         "the contact unsubscribes, or Sales asks for it",
     ]
