@@ -170,6 +170,9 @@ def segment_lifts(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -
     drawn = rows[rows[["lift", "lift_low"]].notna().any(axis=1)].reset_index(drop=True)
     if drawn.empty:
         return Figure(*about, None, "No lift is known: no segment has pursuits whose value can be compared.", table)
+    if len(table) == 1:
+        n = _many(rows["pursuit_count"].sum(), "pursuit")
+        return Figure(*about, None, f"All accounts are one segment (n: {n}): no difference between them could be shown.", table)
     drawn = drawn.assign(row=range(len(drawn)))
     drawn["name"] = [f"{TIER_NAMES[tier]} · {name}" for tier, name in zip(drawn["tier"], drawn["segment_name"], strict=True)]
     drawn["figure"] = [
