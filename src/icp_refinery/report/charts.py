@@ -163,7 +163,7 @@ def segment_lifts(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -
             segment_id, segment_name, tier, pursuit_count, won_pursuit_count, win_rate, value_per_pursuit,
             lift, lift_low, lift_high
         from marts.icp_segments
-        order by lift desc nulls last, segment_id
+        order by coalesce(lift, (lift_low + lift_high) / 2) desc nulls last, segment_id
         """,
     )
     rows = table[table["pursuit_count"] > 0].reset_index(drop=True)
@@ -176,7 +176,7 @@ def segment_lifts(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -
     drawn = drawn.assign(row=range(len(drawn)))
     drawn["name"] = [f"{TIER_NAMES[tier]} · {name}" for tier, name in zip(drawn["tier"], drawn["segment_name"], strict=True)]
     drawn["figure"] = [
-        f"{'unknown' if pd.isna(lift) else f'{lift:.1f}×'} · n {int(n):,}"
+        f"n {int(n):,}" if pd.isna(lift) else f"{lift:.1f}× · n {int(n):,}"
         for lift, n in zip(drawn["lift"], drawn["pursuit_count"], strict=True)
     ]
     colour, shape = _tier_scales()
@@ -192,7 +192,10 @@ def segment_lifts(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -
         alt.Tooltip("lift_high:Q", title="Upper end", format=".2f"),
     ]
     y = alt.Y("row:O", axis=None)
-    axis = alt.Axis(title="Value per pursuit (1 = all pursuits)", tickCount=5, format="~g")
+    # Where all pursuits together bring nothing, the marts give 1 + difference / overall spread, and its interval alone.
+    has_lift = bool(drawn["lift"].notna().any())
+    scale = "Value per pursuit (1 = all pursuits)" if has_lift else "1 + difference from all, in overall spreads"
+    axis = alt.Axis(title=scale, tickCount=5, format="~g")
     layers = [
         alt.Chart().mark_tick(color=MID, size=14, thickness=1.5).encode(x=alt.datum(1), y=y),
         alt.Chart()
@@ -214,6 +217,11 @@ def segment_lifts(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -
         f"n: {_many(rows['pursuit_count'].sum(), 'pursuit')}, {int(rows['won_pursuit_count'].sum()):,} of them won. "
         "Lines are intervals, 95 % for all segments together; one that crosses 1 is no evidence of a difference."
     )
+    if not has_lift:
+        about = (*about[:2], scale, about[3])
+        note += (
+            " There is no lift, as all pursuits together bring no value above 0: only the intervals of the difference are known."
+        )
     left_out = len(table) - len(drawn)
     if left_out:
         note += f" Not drawn: {_many(left_out, 'segment')} without a known lift."
