@@ -685,7 +685,7 @@ def scorecard(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -> Fi
         alt.Chart()
         .mark_bar(size=10)
         .encode(
-            x=alt.X("points:Q", axis=alt.Axis(title="Points (20 points double the expected value)", tickCount=5)),
+            x=alt.X("points:Q", axis=alt.Axis(title="Points of the fit score", tickCount=5)),
             y=y,
             color=alt.condition("datum.points >= 0", alt.value(ACCENT), alt.value(MID)),
             tooltip=tooltip,
@@ -698,7 +698,10 @@ def scorecard(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -> Fi
         "!isValid(datum.segment_id) || ((segment === 'all' || datum.segment_id === segment) "
         "&& (tier === 'all' || datum.tier === tier))"
     )
-    note = "n: the accounts that meet the condition. A tier bounds the score of its segments."
+    note = (
+        "n: the accounts that meet the condition. 20 points double the expected value per pursuit (where a value below 0 occurs, "
+        "40 points are a standard deviation of value). A tier bounds the score of its segments."
+    )
     if len(table) > len(rows) + 1:
         note += f" The {len(rows)} conditions with the most points of {len(table) - 1} are drawn."
     columns = [
@@ -854,6 +857,8 @@ def clusters(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -> Fig
         rows.append({"name": f"{cluster['value_cluster']} · n {int(cluster['customer_count']):,}"})
         for measure, column in measures.items():
             share = cluster[column]
+            if table[column].isna().all():
+                continue
             rows.append(
                 {"measure": measure, "share": share, "figure": _shares(share), "cluster": cluster["value_cluster"]}
                 | {"n": cluster["customer_count"]}
@@ -1381,7 +1386,13 @@ def cycle_review(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) ->
         return Figure(*about, None, f"Nothing could be judged: {why}.", table)
     starts = pd.to_datetime(table["cycle_start"])
     about[3] = f"{starts.min():%d %b %Y} to {pd.to_datetime(table['cycle_end']).max():%d %b %Y}"
-    order = _frame(marts, "select segment_id from marts.icp_segments order by lift desc nulls last, segment_id")["segment_id"]
+    order = _frame(
+        marts,
+        """
+        select segment_id from marts.icp_segments
+        order by coalesce(lift, (lift_low + lift_high) / 2) desc nulls last, segment_id
+        """,
+    )["segment_id"]
     rows = {name: row for row, name in enumerate(["all", *order])}
     drawn = table.assign(row=table["segment_id"].map(rows), series=table["verdict"].fillna("not judged"))
     drawn = drawn[drawn["row"].notna()]
