@@ -17,7 +17,7 @@ import pytest
 
 from conftest import BuildResult, frame
 from icp_refinery import report
-from icp_refinery.report import charts
+from icp_refinery.report import charts, words
 
 HOSTILE = "<script>alert(1)</script>'\";</script><img src=x onerror=alert(2)>--"
 FORMULA = '=HYPERLINK("http://x.example","y")'
@@ -240,7 +240,7 @@ def test_the_page_allows_its_own_scripts_and_styles_only(demo_report: Path, demo
 @pytest.mark.slow
 def test_every_chart_has_its_place_unit_and_period(demo: BuildResult, demo_page: Page) -> None:
     with duckdb.connect(str(demo.database), read_only=True) as connection:
-        figures = charts.figures(connection, "USD", "30 Jun 2025")
+        figures = charts.figures(connection, "USD", words.day("2025-06-30"))
     for id, figure in figures.items():
         shown = demo_page.texts[f"chart-{id}"]
         assert figure.title in shown

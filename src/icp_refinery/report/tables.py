@@ -527,9 +527,9 @@ def sampling(marts: Marts, id: str, shown: int, found: int) -> str:
             marts,
             "select count(*) as n, count(*) filter (where verdict <> 'no_evidence') as found from marts.icp_attribute_effects",
         )
-        return (
-            f"{shown:,} of {of['found']:,} with a verdict (by q), of {of['n']:,} combinations tried; the others show no evidence."
-        )
+        if not of["n"]:
+            return "No trait has enough accounts to be tried."
+        return f"{shown:,} of {of['found']:,} with a verdict, of {of['n']:,} combinations tried; the others show no evidence."
     return cut(shown, found, "rows")
 
 
