@@ -303,7 +303,8 @@ def _forest(
 ) -> dict[str, Any]:
     """Rows (`row`, `name`, `figure`) with points (`value`) and intervals (`low`, `high`) of one or more `series`.
 
-    `series` maps the name of each series to its colour and shape; more than one get a legend. A row without `series` is a heading.
+    `series` maps the name of each series to its colour and shape; more than one get a legend. A row without
+    `series` is a heading.
     """
     import altair as alt
 
@@ -580,8 +581,8 @@ def funnel(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -> Figur
     plural = {"lead": "leads", "mql": "MQLs", "sql": "SQLs", "opportunity": "opportunities"}
     entered = ", ".join(f"{int(row.entered_count):,} {plural[row.stage]}" for row in everyone.itertuples())
     note = (
-        f"Entered in all: {entered}. Each rate is of the entries that are at least as old as its window; at the right, within 180 "
-        "days and its n. The line is the 95 % interval of 180 days."
+        f"Entered in all: {entered}. Each rate is of the entries that are at least as old as its window; at the right, within "
+        "180 days and its n. The line is the 95 % interval of 180 days."
     )
     return Figure(*about, spec, note, table)
 
@@ -623,9 +624,9 @@ def spend_saving(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) ->
     spec = _forest(pd.concat(parts), about[1], "Share", tooltip, series, form=".0%", room=125)
     spec["layer"][1]["encoding"]["x"]["scale"] = {"domain": [0, 1]}
     note = (
-        f"n: {_many(known['pursuit_count'].iloc[0], 'pursuit')}, {int(known['won_pursuit_count'].iloc[0]):,} won; of a yearly spend of "
-        f"{currency} {float(known['yearly_spend'].iloc[0]):,.0f}. Lines are 95 % intervals; without one the share is given. A scenario "
-        "from observed sales, not a promise: what campaigns bring beyond them, nobody has observed."
+        f"n: {_many(known['pursuit_count'].iloc[0], 'pursuit')}, {int(known['won_pursuit_count'].iloc[0]):,} won; of a yearly "
+        f"spend of {currency} {float(known['yearly_spend'].iloc[0]):,.0f}. Lines are 95 % intervals; without one the share is "
+        "given. A scenario from observed sales, not a promise: what campaigns bring beyond them, nobody has observed."
     )
     return Figure(*about, spec, note, table)
 
@@ -791,8 +792,9 @@ def _retention(marts: duckdb.DuckDBPyConnection, as_of: str, measure: str) -> Fi
     ]
     starters = int(table.loc[table["months"] == 0, "customers"].sum())
     note = (
-        f"n: {_many(starters, 'customer')} in {_many(table['cohort'].nunique(), 'cohort')} by quarter, the last {COHORTS_SHOWN} at most, "
-        f"to {last:%b %Y}. In each cell per cent. A cell is empty until every customer of the quarter could have come so far."
+        f"n: {_many(starters, 'customer')} in {_many(table['cohort'].nunique(), 'cohort')} by quarter, the last {COHORTS_SHOWN} "
+        f"at most, to {last:%b %Y}. In each cell per cent. A cell is empty until every customer "
+        "of the quarter could have come so far."
     )
     return Figure(*about, _spec(layers, rows, title, {"step": 26}, PICKED), note, table)
 
@@ -826,7 +828,9 @@ def clusters(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -> Fig
     table = _frame(
         marts,
         f"""
-        select value_cluster_number, value_cluster, customer_count, {", ".join(measures.values())}, net_amount, current_mrr, evidence
+        select
+            value_cluster_number, value_cluster, customer_count, {", ".join(measures.values())},
+            net_amount, current_mrr, evidence
         from marts.icp_value_clusters order by value_cluster_number
         """,
     )
@@ -873,8 +877,8 @@ def clusters(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -> Fig
     layers[0]["encoding"]["x"]["scale"] = alt.Scale(domain=[min(0.0, float(drawn["share"].min())), 1.35])
     layers[0]["encoding"]["x"]["axis"]["values"] = [0, 0.25, 0.5, 0.75, 1]
     note = (
-        f"n: {_many(table['customer_count'].sum(), 'customer')}. {str(table['evidence'].iloc[0]).capitalize()}. Clusters were formed on "
-        "revenue, retention and expansion: that they differ in these is how they were made."
+        f"n: {_many(table['customer_count'].sum(), 'customer')}. {str(table['evidence'].iloc[0]).capitalize()}. Clusters were "
+        "formed on revenue, retention and expansion: that they differ in these is how they were made."
     )
     return Figure(*about, _spec(layers, drawn, about[1], {"step": 22}), note, table)
 
@@ -893,7 +897,9 @@ def seasonality(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -> 
         """
         select
             seasonality.dimension,
-            case when seasonality.dimension = 'all' then 'All' else coalesce(segments.segment_name, seasonality.value) end as name,
+            case
+                when seasonality.dimension = 'all' then 'All' else coalesce(segments.segment_name, seasonality.value)
+            end as name,
             segments.segment_id,
             segments.tier,
             seasonality.verdict,
@@ -973,8 +979,8 @@ def seasonality(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -> 
     )
     seasonal = len({row for row, verdict in zip(table["row"], table["verdict"], strict=True) if verdict == "seasonal"})
     note = (
-        f"{_many(seasonal, 'group')} of {len(groups)} {'is' if seasonal == 1 else 'are'} seasonal; blue months are a season, grey ones "
-        "no more than chance may bring. n: new-business orders. 1 is an even spread over the year."
+        f"{_many(seasonal, 'group')} of {len(groups)} {'is' if seasonal == 1 else 'are'} seasonal; blue months are a season, "
+        "grey ones no more than chance may bring. n: new-business orders. 1 is an even spread over the year."
     )
     if len(groups) > GROUPS_SHOWN:
         note += f" Drawn are the {GROUPS_SHOWN} first, by verdict and orders."
@@ -1061,9 +1067,10 @@ def spend(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -> Figure
         _row_names("name", 95, dy=-13).transform_filter("isValid(datum.name)"),
         _row_figures("figure", dy=-13).transform_filter("isValid(datum.figure)"),
     ]
+    wins = drawn.loc[drawn["row"] == 0, "win_count"].sum()
     note = (
-        f"In each cell {currency}; the shade is the share of the channel's spend. n: {int(drawn.loc[drawn['row'] == 0, 'win_count'].sum()):,} "
-        "wins of opportunities that these channels preceded. Depr.: deprioritized; no acct.: campaigns without member accounts."
+        f"In each cell {currency}; the shade is the share of the channel's spend. n: {_many(wins, 'win')} "
+        "of opportunities that these channels preceded. Depr.: deprioritized; no acct.: campaigns without member accounts."
     )
     if len(spent) > CHANNELS_SHOWN:
         note += f" The {CHANNELS_SHOWN} largest of {len(spent)} channels are named."
@@ -1189,8 +1196,8 @@ def alignment(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -> Fi
     ]
     spec = _ridges(drawn, about[1], 1, tooltip, "datum.tier === tier")
     note = (
-        "Each line runs from 0 to 100 %; at the right the latest year and its n. Counts of all there is, not of a sample, so there is no "
-        f"interval. At most the {CYCLES_SHOWN} last finished cycles."
+        "Each line runs from 0 to 100 %; at the right the latest year and its n. Counts of all there is, not of a sample, so "
+        f"there is no interval. At most the {CYCLES_SHOWN} last finished cycles."
     )
     return Figure(*about, spec, note, listed[["measure", "tier", "share", "of"]].reset_index(drop=True))
 
@@ -1326,8 +1333,8 @@ def backtest(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -> Fig
     ]
     n, won = int(known["pursuit_count"].max()), int(known["won_pursuit_count"].max())
     note = (
-        f"n: {_many(n, 'pursuit')} scored, {won:,} won. The band is the 95 % interval of the {labels[followed]}. A scenario from observed "
-        "sales, not a promise; windows overlap."
+        f"n: {_many(n, 'pursuit')} scored, {won:,} won. The band is the 95 % interval of the {labels[followed]}. A scenario from "
+        "observed sales, not a promise; windows overlap."
     )
     note += "".join(f" {text}." for text in table["note"].dropna().unique())
     return Figure(*about, _spec(layers, drawn, about[1], 280), note, table)
@@ -1412,8 +1419,8 @@ def cycle_review(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) ->
     )
     everything = drawn[drawn["segment_id"] == "all"]
     note = (
-        f"n: {_many(everything['pursuit_count'].sum(), 'closed pursuit')} in {_many(len(everything), 'cycle')}. At the right, the latest "
-        "verdict. Revise: a change beyond what chance brings in 1 of 20 years that contradicts the tier."
+        f"n: {_many(everything['pursuit_count'].sum(), 'closed pursuit')} in {_many(len(everything), 'cycle')}. At the right, "
+        "the latest verdict. Revise: a change beyond what chance brings in 1 of 20 years that contradicts the tier."
     )
     return Figure(*about, _spec(layers, drawn, about[1], {"step": 52}, filters), note, table)
 
