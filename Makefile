@@ -4,10 +4,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help build test validate lint format bench example docs lock clean
+.PHONY: help build test validate lint format bench example demo-hubspot docs lock clean
 
 help:  ## List the commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(READY): requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
@@ -40,6 +40,9 @@ bench: $(READY)  ## Measure time and memory at 1 and 10 million order lines, bes
 
 example: $(READY)  ## Build AdventureWorks from its raw tables and check its published figures
 	$(BIN)/python examples/adventureworks/run.py
+
+demo-hubspot: $(READY)  ## Try `icp hubspot` on the built demo company, against a stand-in on this machine
+	$(BIN)/python examples/hubspot/demo.py
 
 docs: $(READY)  ## Generate the static documentation with lineage
 	$(BIN)/dbt docs generate --static

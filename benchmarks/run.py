@@ -56,10 +56,10 @@ class Measured:
     layers: dict[str, float]
 
 
-def run_measured(command: list[str], environment: dict[str, str]) -> tuple[float, int]:
+def run_measured(command: list[str], environment: dict[str, str], folder: Path = ROOT) -> tuple[float, int]:
     """Runs a command; seconds and the peak resident memory of its largest process, in bytes."""
     start = time.monotonic()
-    process = subprocess.Popen(command, env=os.environ | environment, cwd=ROOT, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=os.environ | environment, cwd=folder, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
         raise SystemExit(f"{Path(command[0]).name} failed: see the message above")

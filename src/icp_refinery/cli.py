@@ -11,6 +11,7 @@ from rich.progress import Progress
 
 from icp_refinery import adopt as adoption
 from icp_refinery.check import check, project_directory
+from icp_refinery.hubspot.commands import app as hubspot
 from icp_refinery.simulate import ACCOUNTS, LINES_PER_ACCOUNT, MONTHS, SEED, write_world
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -24,6 +25,7 @@ class Format(StrEnum):
 
 
 app.command()(check)
+app.add_typer(hubspot, name="hubspot")
 
 
 @app.callback()

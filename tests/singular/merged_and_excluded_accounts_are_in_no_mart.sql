@@ -7,7 +7,10 @@ gone as (
 ),
 
 used as (
-    {% for mart in ['dim_accounts', 'fct_orders', 'fct_order_lines', 'fct_contracts', 'fct_opportunities', 'fct_customers', 'fct_mrr_movements'] -%}
+    {% for mart in [
+        'dim_accounts', 'fct_orders', 'fct_order_lines', 'fct_contracts', 'fct_opportunities', 'fct_customers', 'fct_mrr_movements',
+        'sync_hubspot_companies',
+    ] -%}
     select
         '{{ mart }}' as mart,
         account_id

@@ -23,6 +23,12 @@ inputs as (
         'campaign_spend' as input,
         count(*) as record_count
     from {{ ref('int_accounts__campaign_spend') }}
+    union all
+    select
+        'account_external_ids of hubspot' as input,
+        count(*) as record_count
+    from {{ ref('input_account_external_ids') }}
+    where lower(system) = 'hubspot'
 ),
 
 consequences as (
@@ -52,6 +58,7 @@ consequences as (
         ('campaign_spend', 'icp_disagreements', 'nothing is known to cost money'),
         ('campaign_spend', 'icp_spend', 'there are no rows'),
         ('campaign_spend', 'icp_spend_saving', 'there are no rows'),
+        ('account_external_ids of hubspot', 'sync_hubspot_companies', 'there are no rows, and nothing can be written to HubSpot'),
     ] -%}
     union all
     select

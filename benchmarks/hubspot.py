@@ -1,0 +1,103 @@
+"""Time and memory of `icp hubspot diff` and `apply` with 100,000 companies, at the rate that HubSpot allows.
+
+The published marts are copied, with so many company records in place of the demo company's. HubSpot is the stand-in of the
+tests, in a process of its own, which refuses what is above the limit. All time is real. `python -m benchmarks.hubspot` prints
+the figures.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import duckdb
+import yaml
+
+from benchmarks.run import ROOT, run_measured
+
+WORK = ROOT / "target" / "bench_hubspot"
+LIMIT = 100
+
+
+def publish(published: Path, base: Path, companies: int) -> None:
+    """A published state like `base` (an icp.duckdb), in which each company record comes again until there are so many.
+
+    The records' ids are 1, 2, ...
+    """
+    state = published / "current"
+    state.mkdir(parents=True)
+    shutil.copy(base, state / "icp.duckdb")
+    with duckdb.connect(str(state / "icp.duckdb")) as marts:
+        marts.execute(
+            f"""
+            create or replace table marts.sync_hubspot_companies as
+            with written as (
+                select *, row_number() over (order by hubspot_company_id) - 1 as n, count(*) over () as total
+                from marts.sync_hubspot_companies
+                where withheld_reason is null
+            )
+            select
+                written.* exclude (n, total)
+                replace (cast(record.id as varchar) as hubspot_company_id, 'A' || record.id as account_id)
+            from range(1, {companies + 1}) as record(id)
+            inner join written on record.id % written.total = written.n
+            """
+        )
+    manifest = {"as_of": "2026-09-30", "published_at": "2026-10-01T00:00:00+00:00"}
+    (state / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--companies", type=int, default=100_000)
+    options = parser.parse_args()
+    shutil.rmtree(WORK, ignore_errors=True)
+    (WORK / "activation").mkdir(parents=True)
+    shutil.copy(ROOT / "dbt_project.yml", WORK)
+    base = Path(os.environ.get("ICP_PUBLISHED") or ROOT / "published") / "current" / "icp.duckdb"
+    publish(WORK / "published", base, options.companies)
+    command = [sys.executable, str(ROOT / "tests" / "python" / "hubspot_portal.py")]
+    command += ["--companies", str(options.companies), "--requests-per-10-seconds", str(LIMIT), "--token", "bench"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as portal:
+        try:
+            measure(portal.stdout.readline().strip(), options.companies)
+        finally:
+            portal.send_signal(signal.SIGTERM)
+
+
+def measure(url: str, companies: int) -> None:
+    settings = yaml.safe_load((ROOT / "activation" / "hubspot.yml").read_text(encoding="utf-8"))
+    settings |= {"base_url": url, "requests_per_10_seconds": LIMIT, "max_changes": companies}
+    (WORK / "activation" / "hubspot.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+    icp = [str(Path(sys.executable).parent / "icp"), "hubspot"]
+    environment = {"HUBSPOT_TOKEN": "bench", "ICP_PUBLISHED": str(WORK / "published")}
+    before = seen(url)
+    print("| companies | command | calls | seconds | calls / limit | over the limit's own time | peak memory | 429s |")
+    print("|---|---|---|---|---|---|---|---|")
+    for arguments in (["diff"], ["apply", "--apply"], ["diff"]):
+        seconds, peak = run_measured([*icp, *arguments], environment, WORK)
+        after = seen(url)
+        calls = after["calls"] - before["calls"]
+        floor = calls * 10 / LIMIT
+        refused = after["statuses"].get("429", 0) - before["statuses"].get("429", 0)
+        print(
+            f"| {companies:,} | `{' '.join(arguments)}` | {calls:,} | {seconds:.1f} | {floor:.1f} | {seconds / floor - 1:+.1%} "
+            f"| {peak / 1e6:.0f} MB | {refused} |",
+            flush=True,
+        )
+        before = after
+    print(f"\n{before['changed_values']:,} values changed in HubSpot; paths: {before['paths']}")
+
+
+def seen(url: str) -> dict:
+    with urllib.request.urlopen(f"{url}/stand-in") as answer:
+        return json.load(answer)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Five minutes with `icp hubspot`: the demo company's companies in a stand-in for HubSpot on this machine. Nothing leaves it."""
+
+import csv
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "seeds" / "sample"
+PROJECT = ROOT / "target" / "hubspot"
+sys.path.insert(0, str(ROOT / "tests" / "python"))
+
+from hubspot_portal import HubSpotPortal  # noqa: E402
+
+
+def main() -> None:
+    published = Path(os.environ.get("ICP_PUBLISHED") or ROOT / "published").resolve()
+    if not (published / "current" / "manifest.json").exists():
+        sys.exit(f"There are no published marts in {published}: run `make build` first.")
+    settings = yaml.safe_load((ROOT / "activation" / "hubspot.yml").read_text(encoding="utf-8"))
+    with HubSpotPortal(requests_per_10_seconds=100) as portal:
+        fill(portal, settings)
+        # A project folder of its own, so that its plans and journals do not come among yours.
+        shutil.rmtree(PROJECT, ignore_errors=True)
+        (PROJECT / "activation").mkdir(parents=True)
+        shutil.copy(ROOT / "dbt_project.yml", PROJECT)
+        settings |= {"base_url": portal.url}
+        (PROJECT / "activation" / "hubspot.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
+        columns = str(max(shutil.get_terminal_size().columns, 120))
+        environment = os.environ | {"HUBSPOT_TOKEN": portal.token, "ICP_PUBLISHED": str(published), "COLUMNS": columns}
+
+        def icp(*arguments: str) -> None:
+            print(f"\n$ icp hubspot {shlex.join(arguments)}", flush=True)
+            command = [str(Path(sys.executable).parent / "icp"), "hubspot", *arguments]
+            if subprocess.run(command, env=environment, cwd=PROJECT, check=False).returncode:
+                sys.exit("The demo stopped: the command above failed.")
+
+        first, second, third, *_ = sorted(portal.companies)
+        portal.archive(first)
+        portal.merge(second, into=third)
+        say(f"A portal with {len(portal.companies):,} companies; one was archived, two were merged. It has no property of ours.")
+        icp("diff")
+        say("So far only reads. Now write, and keep a journal of what was there before.")
+        icp("apply", "--apply")
+        tiers = portal.values("icp_tier")
+        calls = [call for call in portal.writes() if call.path.endswith("/batch/update")]
+        say(f"HubSpot now has a tier on {len(tiers):,} companies, written in {len(calls)} calls. Lists can filter on it:")
+        icp("lists", "--apply")
+        sizes = [f"{listed['name']}: {len(portal.members(listed['name'])):,} companies" for listed in portal.lists.values()]
+        say("\n".join(["In HubSpot:", *sizes, "", "What is left to do?"]))
+        icp("diff")
+        company_id = min(tiers)
+        new = next(tier for tier in ("tier_1", "tier_2") if tier != tiers[company_id])
+        portal.edit(company_id, "icp_tier", new)
+        say(f"Somebody in Sales now sets company {company_id} to {new} by hand. Taking everything back leaves that alone.")
+        [journal] = PROJECT.glob("activation/runs/journal-*.jsonl")
+        icp("revert", str(journal.relative_to(PROJECT)), "--apply")
+        left = portal.values("icp_tier")
+        say(f"The tiers left in HubSpot: {left}. Properties and lists stay there; an admin may archive them.")
+
+
+def fill(portal: HubSpotPortal, settings: dict) -> None:
+    """The demo company's accounts that have a HubSpot id, under the names and industries that HubSpot uses."""
+    industries = settings["lists"]["traits"]["industry"]["values"]
+    portal.add_property("industry", "enumeration", [value for values in industries.values() for value in values])
+    accounts = {row["account_id"]: row for row in rows("accounts.csv")}
+    for row in rows("account_external_ids.csv"):
+        account, company_id = accounts.get(row["account_id"]), row["external_id"]
+        if account is None or row["system"] != "hubspot" or not company_id.isdigit() or company_id in portal.companies:
+            continue
+        values = {
+            "name": account["account_name"],
+            "domain": account["domain"],
+            "country": account["country"],
+            "numberofemployees": account["employee_count"],
+            "annualrevenue": account["annual_revenue"],
+            "industry": industries.get(account["industry"], [""])[0],
+        }
+        portal.add_company(company_id, **{name: value for name, value in values.items() if value})
+
+
+def rows(file: str) -> list[dict[str, str]]:
+    with (SAMPLE / file).open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def say(text: str) -> None:
+    print(f"\n{text}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

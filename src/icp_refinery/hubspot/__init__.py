@@ -1,0 +1,1 @@
+"""HubSpot: what is written there, and how."""

@@ -1,0 +1,388 @@
+"""HubSpot's API over HTTP: the rate limit, retries, errors in words. The token goes into one header and nowhere else."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from email.utils import parsedate_to_datetime
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+BATCH = 100
+HISTORY_BATCH = 50
+LONGEST_PAUSE = 600.0
+# Too many calls; the record or the portal is locked for a moment. Nothing has been done yet.
+LATER = (423, 429, 477)
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+# What a call needs, where HubSpot's answer does not say.
+SCOPES = (
+    ("/crm/properties/", "crm.schemas.companies"),
+    ("/crm/objects/", "crm.objects.companies"),
+    ("/crm/lists/", "crm.lists"),
+)
+
+Json = dict[str, Any]
+
+
+class HubSpotError(Exception):
+    """What HubSpot, or the way to it, did not do."""
+
+
+class Unauthorized(HubSpotError):
+    """The token is wrong, revoked or expired."""
+
+
+class MissingScope(HubSpotError):
+    """The token may not do this."""
+
+
+class DailyQuota(HubSpotError):
+    """The portal has used up its calls of the day."""
+
+
+class Unreachable(HubSpotError):
+    """No usable answer after all attempts; nothing was written by this call."""
+
+
+class Unsure(HubSpotError):
+    """A write that may or may not have happened: the connection broke, or HubSpot failed, after it was sent."""
+
+
+class Refused(HubSpotError):
+    """HubSpot understood and said no (400, 404, 409 and the like)."""
+
+    def __init__(self, message: str, status: int, category: str = "", errors: Sequence[Json] = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.category = category
+        self.errors = list(errors)
+
+
+class _Again(Exception):
+    """Not now: try again, after `pause` seconds where HubSpot said so."""
+
+    def __init__(self, reason: str, pause: float | None = None) -> None:
+        super().__init__(reason)
+        self.pause = pause
+
+
+class TokenBucket:
+    """At most `limit` calls in any `seconds`, evenly after a short burst.
+
+    A full bucket holds a twentieth of the limit and refills at the rest of it, so that no window of that length can see more than
+    the limit.
+    """
+
+    def __init__(
+        self,
+        limit: int,
+        seconds: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        if limit < 1:
+            raise ValueError("the rate limit must be at least 1")
+        self.size = max(1.0, limit // 20)
+        self.rate = max(limit - self.size, 0.5) / seconds
+        self._clock, self._sleep = clock, sleep
+        self._tokens, self._at = self.size, clock()
+
+    def take(self) -> None:
+        """Waits until there is a token, and takes it."""
+        while True:
+            now = self._clock()
+            self._tokens = min(self.size, self._tokens + (now - self._at) * self.rate)
+            self._at = now
+            # A hair less than one: waiting for exactly one would round to almost one, for ever.
+            if self._tokens > 1 - 1e-9:
+                self._tokens -= 1
+                return
+            self._sleep((1 - self._tokens) / self.rate)
+
+
+class Portal:
+    """One HubSpot portal, by its token.
+
+    `request` sends any call; the other methods are named for what they do. Raises `HubSpotError`s.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        api_version: str = "2026-09",
+        requests_per_10_seconds: int = 100,
+        *,
+        attempts: int = 6,
+        backoff_seconds: float = 1.0,
+        timeout_seconds: float = 60.0,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        address = urlsplit(base_url)
+        if address.scheme != "https" and not (address.scheme == "http" and address.hostname in LOOPBACK):
+            raise ValueError("the token is only sent over https, or to this machine")
+        if not token or not token.isascii() or not token.isprintable() or " " in token:
+            raise Unauthorized("There is no usable HubSpot token: set the environment variable HUBSPOT_TOKEN to the service key.")
+        self.api_version = api_version
+        self._attempts, self._backoff, self._sleep = attempts, backoff_seconds, sleep
+        self._bucket = TokenBucket(requests_per_10_seconds, clock=clock, sleep=sleep)
+
+        def sign(request: httpx.Request) -> httpx.Request:
+            request.headers["Authorization"] = f"Bearer {token}"
+            return request
+
+        self._redact = lambda text: text.replace(token, "[token]")
+        self._http = httpx.Client(
+            base_url=base_url,
+            auth=sign,
+            timeout=timeout_seconds,
+            headers={"User-Agent": "icp-refinery"},
+            # To this machine there is nothing to verify, and loading certificates takes a while.
+            verify=address.scheme == "https",
+        )
+
+    def __repr__(self) -> str:
+        return f"Portal({str(self._http.base_url)!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    # What is read.
+
+    def portal_id(self) -> int:
+        """The portal's number, which tells whose token this is."""
+        return int(self.request("GET", "/account-info/{version}/details")["portalId"])
+
+    def groups(self) -> set[str]:
+        """The names of the groups of company properties."""
+        return {group["name"] for group in self.request("GET", "/crm/properties/{version}/companies/groups")["results"]}
+
+    def properties(self) -> dict[str, Json]:
+        """The company properties by name, with their options."""
+        results = self.request("GET", "/crm/properties/{version}/companies")["results"]
+        return {known["name"]: known for known in results if not known.get("archived")}
+
+    def all_companies(self, properties: Sequence[str]) -> Iterator[list[Json]]:
+        """All companies of the portal, in pages of 100."""
+        query = {"limit": str(BATCH), "properties": ",".join(properties)}
+        while True:
+            page = self.request("GET", "/crm/objects/{version}/companies", params=query)
+            yield page.get("results", [])
+            after = page.get("paging", {}).get("next", {}).get("after")
+            if after is None:
+                return
+            query = query | {"after": str(after)}
+
+    def read_companies(self, ids: Sequence[str], properties: Sequence[str], archived: bool = False) -> list[Json]:
+        """At most 100 companies; those that are not there are left out, and of a merged one its survivor comes."""
+        return self._read(ids, properties, [], archived)
+
+    def read_history(self, ids: Sequence[str], properties: Sequence[str]) -> dict[str, dict[str, list[Json]]]:
+        """For each company and property its values, newest first, with where they came from."""
+        found: dict[str, dict[str, list[Json]]] = {}
+        for start in range(0, len(ids), HISTORY_BATCH):
+            for company in self._read(ids[start : start + HISTORY_BATCH], [], properties, False):
+                found[company["id"]] = company.get("propertiesWithHistory") or {}
+        return found
+
+    def _read(self, ids: Sequence[str], properties: Sequence[str], history: Sequence[str], archived: bool) -> list[Json]:
+        body = {"inputs": [{"id": i} for i in ids], "properties": list(properties), "propertiesWithHistory": list(history)}
+        query = {"archived": "true"} if archived else None
+        return self.request("POST", "/crm/objects/{version}/companies/batch/read", body, query).get("results", [])
+
+    # What is written. There is nothing here that creates or deletes a company.
+
+    def create_group(self, name: str, label: str) -> None:
+        """Creates a group of company properties; one that is there already is left as it is."""
+        self._create("/crm/properties/{version}/companies/groups", {"name": name, "label": label}, name, self.groups)
+
+    def create_property(self, body: Json) -> None:
+        """Creates a company property; one that is there already is left as it is."""
+        self._create("/crm/properties/{version}/companies", body, body["name"], self.properties)
+
+    def _create(self, path: str, body: Json, name: str, existing: Callable[[], Any]) -> None:
+        try:
+            self.request("POST", path, body)
+        except (Refused, Unsure) as problem:
+            if (isinstance(problem, Refused) and problem.status != 409) or name not in existing():
+                raise
+
+    def set_options(self, name: str, options: Sequence[Json]) -> None:
+        """Gives a property these options in place of those it has."""
+        self.request("PATCH", f"/crm/properties/{{version}}/companies/{name}", {"options": list(options)})
+
+    def update_companies(self, values: dict[str, dict[str, str]]) -> tuple[set[str], dict[str, str]]:
+        """Sets properties of at most 100 companies by id. Returns the ids written, and what was said about the others.
+
+        A call that HubSpot refuses as a whole is split until what it refuses is found alone. Raises Unsure where it is not known
+        what was written, and Refused where the reason is not one of the records.
+        """
+        body = {"inputs": [{"id": i, "properties": set_} for i, set_ in values.items()]}
+        try:
+            answer = self.request("POST", "/crm/objects/{version}/companies/batch/update", body)
+        except Refused as problem:
+            if problem.status not in (400, 404, 409) or _names_missing_property(problem):
+                raise
+            if len(values) == 1:
+                return set(), {next(iter(values)): str(problem)}
+            return self._update_halves(values)
+        written = {str(company["id"]) for company in answer.get("results", [])} & values.keys()
+        said = {str(i): _words(e) for e in answer.get("errors", []) for i in (e.get("context") or {}).get("ids", [])}
+        other = "; ".join(_words(e) for e in answer.get("errors", []) if not (e.get("context") or {}).get("ids"))
+        return written, {i: said.get(i) or other or "HubSpot's answer leaves it out" for i in values.keys() - written}
+
+    def _update_halves(self, values: dict[str, dict[str, str]]) -> tuple[set[str], dict[str, str]]:
+        records = list(values.items())
+        middle = len(records) // 2
+        written, refused = self.update_companies(dict(records[:middle]))
+        more, others = self.update_companies(dict(records[middle:]))
+        return written | more, refused | others
+
+    # How a call goes.
+
+    def pause(self, attempt: int) -> None:
+        """Waits before a write is looked at again: longer each time."""
+        self._sleep(min(self._backoff * 2**attempt, 30.0))
+
+    def request(self, method: str, path: str, body: Json | None = None, params: dict[str, str] | None = None) -> Json:
+        """Sends one call; `{version}` in the path becomes the API version.
+
+        Waits for the rate limit. What only reads is tried again after a broken connection, a 5xx or a 429; a write only after a
+        429, which HubSpot answers before it does anything, and where no connection came about.
+        """
+        path = path.replace("{version}", self.api_version)
+        reads = method == "GET" or path.endswith(("/search", "/batch/read"))
+        backoff = wait_random_exponential(self._backoff, max=30)
+
+        def wait(state: RetryCallState) -> float:
+            pause = state.outcome.exception().pause
+            return backoff(state) if pause is None else pause
+
+        attempts = Retrying(
+            retry=retry_if_exception_type(_Again),
+            stop=stop_after_attempt(self._attempts),
+            wait=wait,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            return attempts(self._once, method, path, body, params, reads)
+        except _Again as problem:
+            raise Unreachable(f"{method} {path}: {problem}, {self._attempts} times") from None
+
+    def _once(self, method: str, path: str, sent: Json | None, params: dict[str, str] | None, reads: bool) -> Json:
+        self._bucket.take()
+        try:
+            response = self._http.request(method, path, json=sent, params=params)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as problem:
+            raise _Again(f"no connection ({type(problem).__name__})") from None
+        except httpx.TransportError as problem:
+            if reads:
+                raise _Again(f"the connection broke ({type(problem).__name__})") from None
+            raise Unsure(f"{method} {path}: the connection broke ({type(problem).__name__})") from None
+        where = f"{method} {path}: {response.status_code}"
+        # An answer that repeats the token is not taken at its word.
+        text = self._redact(response.text)
+        body = _json(text)
+        if response.is_success and (body is not None or not text):
+            return body or {}
+        if response.is_success or response.status_code >= 500:
+            said = _said(text, body)
+            if reads:
+                raise _Again(f"{response.status_code} {said}", _retry_after(response))
+            raise Unsure(f"{where} {said}")
+        raise self._error(response, text, body, where, path, reads)
+
+    def _error(self, response: httpx.Response, text: str, body: Json | None, where: str, path: str, reads: bool) -> Exception:
+        said = _said(text, body)
+        body = body or {}
+        if response.status_code in LATER:
+            if body.get("policyName") == "DAILY" or "daily" in str(body.get("message", "")).lower():
+                return DailyQuota(f"The portal has used up its API calls of today: {said} Run the same command again tomorrow.")
+            pause = _retry_after(response)
+            if pause is not None and pause > LONGEST_PAUSE:
+                return Unreachable(f"{where}: HubSpot asks to wait {pause:.0f} seconds. Run the same command again later.")
+            return _Again(f"{response.status_code} {said}", pause)
+        if response.status_code == 401:
+            return Unauthorized(
+                f"HubSpot does not accept the token ({body.get('category') or 401}): it is wrong, revoked or expired. "
+                "Make a new service key and set HUBSPOT_TOKEN."
+            )
+        if response.status_code == 403:
+            scopes = _scopes(body) or _scope_of(path, reads)
+            if scopes:
+                return MissingScope(
+                    f"The token lacks the scope {', '.join(scopes)} ({where}). Add it to the service key. HubSpot says: {said}"
+                )
+        return Refused(f"{where} {said}", response.status_code, str(body.get("category", "")), _errors(body))
+
+
+def _json(text: str) -> Json | None:
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _said(text: str, body: Json | None) -> str:
+    if body is None:
+        shown = " ".join(text.split())[:120]
+        return f"(no JSON: {shown!r})" if shown else "(empty)"
+    return _words(body)
+
+
+def _words(error: Json) -> str:
+    """A person's words for an error, in one line, of bounded length."""
+    said = [str(error.get("message") or error.get("category") or "no message")]
+    for detail in [error, *_errors(error)[:3]]:
+        context = detail.get("context")
+        named = [f"{key} {value}" for key, value in context.items() if key != "ids"] if isinstance(context, dict) else []
+        parts = [detail.get("code"), detail.get("message") if detail is not error else None, *named]
+        said.append(" ".join(str(part) for part in parts if part))
+    text = " ".join("; ".join(filter(None, said)).split())
+    return text if len(text) <= 500 else text[:500] + "…"
+
+
+def _errors(body: Json) -> list[Json]:
+    errors = body.get("errors")
+    return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
+
+
+def _names_missing_property(problem: Refused) -> bool:
+    codes = {error.get("code") for error in problem.errors}
+    return "PROPERTY_DOESNT_EXIST" in codes or "PROPERTY_DOESNT_EXIST" in str(problem)
+
+
+def _scopes(body: Json) -> list[str]:
+    found: set[str] = set()
+    for error in _errors(body):
+        context = error.get("context")
+        for key in ("requiredGranularScopes", "requiredScopes", "missingScopes"):
+            if isinstance(context, dict) and isinstance(context.get(key), list):
+                found |= {str(scope) for scope in context[key]}
+    return sorted(found)
+
+
+def _scope_of(path: str, reads: bool) -> list[str]:
+    return [f"{scope}.{'read' if reads else 'write'}" for start, scope in SCOPES if path.startswith(start)]
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Seconds that HubSpot asks to wait, given as a number or as a date; None where it does not say."""
+    value = response.headers.get("Retry-After", "").strip()
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = parsedate_to_datetime(value).timestamp() - time.time()
+        except (TypeError, ValueError):
+            return None
+    return None if math.isnan(seconds) else max(seconds, 0.0)

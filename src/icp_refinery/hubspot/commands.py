@@ -1,0 +1,281 @@
+"""`icp hubspot`: show what would change, write it, take it back."""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import duckdb
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from icp_refinery.check import project_directory
+from icp_refinery.hubspot import apply as writing
+from icp_refinery.hubspot import nurture as nurturing
+from icp_refinery.hubspot import plan as planning
+from icp_refinery.hubspot.client import HubSpotError, Json, Portal
+from icp_refinery.hubspot.config import TOKEN_VARIABLE, Config, ConfigError, load_config
+from icp_refinery.hubspot.lists import apply_lists, plan_lists
+from icp_refinery.hubspot.scoring import as_markdown, score_criteria
+
+SHOWN = 20
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings; default activation/hubspot.yml.")]
+PlanFile = Annotated[Path | None, typer.Option("--plan", help="The plan; default activation/runs/plan.jsonl.")]
+
+
+@app.callback(invoke_without_command=True)
+def main(context: typer.Context) -> None:
+    """Put the ICP to work in HubSpot: `diff` shows, `apply` writes, `revert` takes back. The token is in HUBSPOT_TOKEN."""
+    if context.invoked_subcommand is None:
+        diff()
+
+
+@app.command()
+def diff(config_file: ConfigFile = None, plan_file: PlanFile = None) -> None:
+    """Show what would change in HubSpot, and why; write it down as a plan. Nothing is written to HubSpot."""
+    with saying_what_is_wrong():
+        config = settings(config_file)
+        path = plan_file or runs() / "plan.jsonl"
+        with open_published() as (marts, manifest), open_portal(config) as portal, progress_bar("companies read") as progress:
+            lists_plan = plan_lists(portal, marts, config, runs() / "lists.jsonl")
+            summary = planning.write_plan(portal, marts, manifest, config, path, lists_plan, progress=progress)
+        show_plan(path, summary, config)
+
+
+@app.command()
+def apply(
+    write: Annotated[bool, typer.Option("--apply", help="Write to HubSpot; without it nothing is written.")] = False,
+    config_file: ConfigFile = None,
+    plan_file: PlanFile = None,
+    max_changes: Annotated[int | None, typer.Option(help="Instead of the settings' max_changes.")] = None,
+    max_clears: Annotated[int | None, typer.Option(help="Instead of the settings' max_clears.")] = None,
+) -> None:
+    """Carry out the plan of the last diff. After a crash, the same command does the rest."""
+    with saying_what_is_wrong():
+        config = settings(config_file)
+        path = plan_file or runs() / "plan.jsonl"
+        if not write:
+            _, summary = planning.read_plan(path)
+            show_plan(path, summary, config)
+            typer.echo("Nothing was written. To write: icp hubspot apply --apply")
+            return
+        with open_published() as (marts, manifest), open_portal(config) as portal, progress_bar("companies") as progress:
+            outcome, journal = writing.apply_plan(
+                portal, marts, manifest, config, path, max_changes, max_clears, progress=progress
+            )
+        show_outcome(outcome, "written", journal)
+        if journal.exists():
+            typer.echo(f"To take it back: icp hubspot revert {journal}")
+        if outcome.refused:
+            raise typer.Exit(1)
+
+
+@app.command()
+def revert(
+    journal: Annotated[Path, typer.Argument(help="The journal that an apply left.", exists=True, dir_okay=False)],
+    write: Annotated[bool, typer.Option("--apply", help="Write to HubSpot; without it nothing is written.")] = False,
+    config_file: ConfigFile = None,
+) -> None:
+    """Put back what a journal says was there before, where HubSpot still has what was written."""
+    with saying_what_is_wrong():
+        config = settings(config_file)
+        with open_portal(config) as portal, progress_bar("batches") as progress:
+            outcome, back = writing.revert(portal, config, journal, write, progress)
+        show_outcome(outcome, "put back" if write else "to put back", back if write else journal)
+        if not write:
+            typer.echo(f"Nothing was written. To write: icp hubspot revert {journal} --apply")
+        if outcome.refused:
+            raise typer.Exit(1)
+
+
+@app.command()
+def lists(
+    write: Annotated[bool, typer.Option("--apply", help="Make and change lists; without it nothing is written.")] = False,
+    config_file: ConfigFile = None,
+) -> None:
+    """Show which lists of companies would be made or changed, and with --apply do it. No list is ever deleted."""
+    with saying_what_is_wrong():
+        config = settings(config_file)
+        journal = runs() / "lists.jsonl"
+        with open_published() as (marts, _), open_portal(config) as portal:
+            found = plan_lists(portal, marts, config, journal)
+            if write:
+                found = apply_lists(portal, found, journal)
+        show_lists(found)
+        if not write and any(line["action"] in ("create", "update") for line in found):
+            typer.echo("Nothing was written. To write: icp hubspot lists --apply")
+        if any(line["action"] == "refused" for line in found):
+            raise typer.Exit(1)
+
+
+@app.command()
+def nurture(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for one YAML file per prioritized segment.")] = Path("nurture"),
+    config_file: ConfigFile = None,
+) -> None:
+    """Write a nurture plan for each prioritized segment. HubSpot is not asked."""
+    with saying_what_is_wrong():
+        config = settings(config_file)
+        with open_published() as (marts, _):
+            paths = nurturing.write(nurturing.plans(marts, config), out)
+        for path in paths:
+            typer.echo(path)
+        if not paths:
+            typer.echo("No segment is prioritized: there is nothing to nurture.")
+
+
+@app.command()
+def score(
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A .csv or .md file; without it the table is shown.")] = None,
+    config_file: ConfigFile = None,
+) -> None:
+    """Show the scorecard as criteria for HubSpot's lead scoring, and what HubSpot cannot say. HubSpot is not asked."""
+    with saying_what_is_wrong():
+        config = settings(config_file)
+        with open_published() as (marts, _):
+            criteria = score_criteria(marts, config)
+        if out is None:
+            typer.echo(clean(as_markdown(criteria)))
+        elif out.suffix == ".csv":
+            criteria.to_csv(out, index=False, lineterminator="\n")
+        elif out.suffix == ".md":
+            out.write_text(as_markdown(criteria), encoding="utf-8")
+        else:
+            raise typer.BadParameter("the file's name ends in .csv or .md", param_hint="--out")
+
+
+@contextmanager
+def saying_what_is_wrong() -> Iterator[None]:
+    """Turns what can go wrong into a sentence and exit code 1."""
+    try:
+        yield
+    except (HubSpotError, planning.PlanError, ConfigError, OSError, duckdb.Error) as problem:
+        typer.secho(clean(str(problem)), err=True, fg="red")
+        raise typer.Exit(1) from None
+
+
+def settings(path: Path | None) -> Config:
+    """The settings file, checked."""
+    return load_config(path or project_directory() / "activation" / "hubspot.yml")
+
+
+def runs() -> Path:
+    """The folder of plans and journals."""
+    return project_directory() / "activation" / "runs"
+
+
+@contextmanager
+def open_portal(config: Config) -> Iterator[Portal]:
+    """The portal of the token in the environment."""
+    token = os.environ.get(TOKEN_VARIABLE, "").strip()
+    with Portal(config.base_url, token, config.api_version, config.requests_per_10_seconds) as portal:
+        yield portal
+
+
+@contextmanager
+def open_published() -> Iterator[tuple[duckdb.DuckDBPyConnection, Json]]:
+    """The published marts, read-only, and their manifest: those of now, even if newer ones are published meanwhile."""
+    folder = (Path(os.environ.get("ICP_PUBLISHED") or project_directory() / "published") / "current").resolve()
+    if not (folder / "manifest.json").exists():
+        raise planning.PlanError(f"There are no published marts in {folder}: run `dbt build` first.")
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    with duckdb.connect(str(folder / "icp.duckdb"), read_only=True) as marts:
+        yield marts, manifest
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A function that shows how far a run is, on a terminal."""
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total, description=f"{what}: {done:,}")
+
+
+def clean(text: str) -> str:
+    """A text from outside without what a terminal would obey."""
+    return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
+
+
+def show_plan(path: Path, summary: Json, config: Config) -> None:
+    """Prints a plan: what would be created, the first changes, and what is withheld."""
+    console = Console()
+    table = Table("company", "HubSpot id", "property", "now", "would be", "why", title="Changes")
+    for change in _first(path, "change"):
+        for number, (name, (old, new)) in enumerate(change["set"].items()):
+            who = (change["name"] or change["account_id"] or "", change["hubspot_company_id"]) if number == 0 else ("", "")
+            table.add_row(*_cells(*who, name, old, new or "(cleared)", "" if number else change["reason"]))
+    steps = [f"create {_step(step)}" for step in _lines(path, "schema")]
+    for step in steps:
+        console.print(Text(clean(step)))
+    if summary["changes"]:
+        console.print(table)
+    _more(summary["changes"], "changes")
+    if summary["withheld"]:
+        withheld = Table("company", "HubSpot id", "why nothing is written", title="Withheld")
+        for line in _first(path, "withheld"):
+            withheld.add_row(*_cells(line["name"] or line["account_id"] or "", line["hubspot_company_id"], line["reason"]))
+        console.print(withheld)
+        _more(summary["withheld"], "withheld")
+    if summary["lists"]:
+        show_lists(_lines(path, "list"))
+    typer.echo(
+        f"{summary['changes']:,} companies would change, {summary['cleared']:,} of them cleared; "
+        f"{summary['withheld']:,} withheld; {summary['schema']:,} to create in HubSpot first. Plan: {path}"
+    )
+    problem = writing.too_much(planning.read_plan(path)[0], summary, config.max_changes, config.max_clears)
+    if problem:
+        typer.secho(f"Apply would refuse: {problem}", fg="yellow")
+
+
+def show_lists(found: Iterable[Json]) -> None:
+    """Prints the lists, what is done about each, and why."""
+    table = Table("list", "action", "why", "companies whose", title="Lists (icp hubspot lists)")
+    for line in found:
+        table.add_row(*_cells(line["name"], line["action"], line["reason"], line["filters"]))
+    Console().print(table)
+
+
+def show_outcome(outcome: writing.Outcome, done: str, journal: Path) -> None:
+    """Prints what a run did, and the first of what it did not."""
+    for line in outcome.said[:SHOWN]:
+        typer.echo(clean(line))
+    _more(outcome.kept + outcome.refused, "not written")
+    typer.echo(
+        f"{outcome.written:,} companies {done}, {outcome.already:,} were as they should be, {outcome.kept:,} kept as they are, "
+        f"{outcome.refused:,} refused by HubSpot. Journal: {journal if journal.exists() else 'none'}"
+    )
+
+
+def _step(step: Json) -> str:
+    if step["action"] == "create_group":
+        return f"the property group {step['name']}"
+    if step["action"] == "create_property":
+        return f"the company property {step['name']} ({step['body']['type']})"
+    return f"options of {step['name']}: {', '.join(option['label'] for option in step['options'])}"
+
+
+def _lines(path: Path, kind: str) -> Iterator[Json]:
+    return (line for line in planning.read_lines(path) if line["kind"] == kind)
+
+
+def _first(path: Path, kind: str) -> Iterator[Json]:
+    return islice(_lines(path, kind), SHOWN)
+
+
+def _cells(*texts: str) -> list[Text]:
+    """Texts as they are: what looks like markup is not taken for it."""
+    return [Text(clean(text)) for text in texts]
+
+
+def _more(count: int, what: str) -> None:
+    if count > SHOWN:
+        typer.echo(f"... the first {SHOWN} of {count:,} {what}; the plan or journal has all.")
