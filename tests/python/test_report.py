@@ -304,6 +304,41 @@ def test_without_evidence_nobody_is_prioritized(demo: BuildResult, tmp_path: Pat
     assert "table-disagreements" not in page.tables
 
 
+@pytest.mark.slow
+def test_an_adoption_says_who_agreed_and_what_challenges_it(demo: BuildResult, tmp_path: Path) -> None:
+    database = tmp_path / "icp.duckdb"
+    shutil.copy(demo.database, database)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(
+            """
+            insert into marts.icp_adoptions by name
+            select 1 as adoption_number, 'Ana' as agreed_by_sales, 'Bo' as agreed_by_marketing, true as is_in_force,
+                date '2025-01-01' as in_force_from, date '2024-12-31' as learned_as_of
+            """
+        )
+        connection.execute(
+            "update marts.icp_segments set status = 'adopted', adoption_number = 1, is_tier_overridden = tier = 'tier_1',"
+            " override_reason = case when tier = 'tier_1' then 'the board wants it' end, new_pursuit_count = 7"
+        )
+        connection.execute(
+            "insert into marts.icp_challenger_segments by name select segment_id, 'A challenger' as segment_name, definition,"
+            " tier, '[]' as rules, account_count, customer_count, pursuit_count, won_pursuit_count, win_rate from marts.icp_segments"
+        )
+        connection.execute("update marts.icp_backtest set scorer = 'adopted' where scorer = 'boosting'")
+    page = Page(rendered(database))
+    text = " ".join(page.texts["changed"].split())
+    assert "Ana" in text
+    assert "Bo" in text
+    assert "A challenger" in text
+    assert "set by hand: the board wants it" in page.texts["segments"]
+    assert "7 of its" in page.texts["unknown"]
+    [captured] = frame(
+        database,
+        "(from marts.icp_backtest where cutoff = 'all' and scorer = 'adopted' and measure = 'value_captured' and share = 0.2)",
+    ).to_dict("records")
+    assert any(same(text, captured["value"]) for text in page.data["answer"])
+
+
 # In a browser -----------------------------------------------------------------------------------------------------------
 
 
