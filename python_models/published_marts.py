@@ -2,6 +2,7 @@ def model(dbt, session):
     from pathlib import Path
 
     from icp_refinery.publish import nothing_published, publish
+    from icp_refinery.report import render
 
     marts = {
         "cohort_retention": dbt.ref("cohort_retention"),
@@ -37,6 +38,9 @@ def model(dbt, session):
         "icp_spend_saving": dbt.ref("icp_spend_saving"),
         "icp_value_cluster_choice": dbt.ref("icp_value_cluster_choice"),
         "icp_value_clusters": dbt.ref("icp_value_clusters"),
+        "quality_expectations": dbt.ref("quality_expectations"),
+        "quality_rejects": dbt.ref("quality_rejects"),
+        "sync_hubspot_companies": dbt.ref("sync_hubspot_companies"),
     }
     # No mart comes from these, but tests look at them: where one fails, nothing is published.
     dbt.ref("input_account_external_ids"), dbt.ref("input_rejects")
@@ -56,4 +60,5 @@ def model(dbt, session):
         reporting_currency=settings["reporting_currency"],
         reporting_cycle=settings["reporting_cycle"],
         kept=settings["states_kept"],
+        report=render,
     )

@@ -64,7 +64,8 @@ def build(
     With `files_dir` the `files` connector reads that folder, else the demo company is built. `vars` are added
     to dbt's variables, `env` to its environment. `unit_tests=False` leaves dbt's unit tests out, which a
     second build of the same models does not need; `backtests=True` learns from past quarters and
-    runs the expectations too, which takes as long as all other models. Raises AssertionError, with what failed, where dbt fails and `check` is true.
+    runs the expectations too, which takes as long as all other models.
+    Raises AssertionError, with what failed, where dbt fails and `check` is true.
     """
     folder.mkdir(parents=True, exist_ok=True)
     database = database or folder / "icp.duckdb"

@@ -180,6 +180,7 @@ def test_diff_shows_what_would_change_and_writes_nothing(desk: Desk) -> None:
     assert desk.hubspot.writes() == []
     assert "[bold]Ann & [/bold] <b>�[31m株式会社" in shown.output
     assert "first values: energy (+30)" in shown.output
+    assert "icp_tier: (empty) → tier_1: 1" in shown.output
     assert "create the company property icp_tier (enumeration)" in shown.output
     assert desk.lines("summary") == [{"kind": "summary", "schema": 6, "changes": 1, "cleared": 0, "withheld": 0, "lists": 0}]
     (change,) = desk.lines("change")
@@ -529,6 +530,45 @@ def test_a_property_of_the_same_name_and_another_type_is_not_touched(desk: Desk)
         desk.diff()
 
 
+@pytest.mark.parametrize("after", [True, False])
+def test_what_is_made_meanwhile_or_without_an_answer_is_made_once(desk: Desk, after: bool) -> None:
+    desk.hubspot.add_company("101")
+    desk.publish({"101": row()})
+    desk.diff()
+    desk.hubspot.faults += [
+        Fault(drop=True, after=after, method="POST", path="/groups$"),
+        bad_gateway(after=after, method="POST", path="properties.*/companies$"),
+    ]
+    assert desk.apply() == Outcome(written=1)
+    # Another run, or an admin, is a moment faster.
+    desk.publish({"101": row("tier_2", "seg_c")}, {"seg_c": "Fishing"})
+    definition = desk.hubspot.properties["icp_reasons"]
+    desk.hubspot.delete_property("icp_reasons")
+    desk.diff()
+
+    def make_property() -> None:
+        desk.hubspot.properties["icp_reasons"] = definition
+
+    desk.hubspot.faults += [
+        Fault(hook=make_property, method="POST", path="properties.*/companies$"),
+        Fault(drop=True, after=after, method="PATCH"),
+    ]
+    assert desk.apply() == Outcome(written=1)
+    assert [option["value"] for option in desk.hubspot.properties["icp_segment"]["options"]] == ["seg_a", "seg_b", "seg_c"]
+
+
+def test_a_read_only_property_is_said(synced: Desk) -> None:
+    synced.hubspot.properties["icp_tier"]["modificationMetadata"]["readOnlyValue"] = True
+    with pytest.raises(PlanError, match="icp_tier is read-only"):
+        synced.diff()
+
+
+def test_a_property_that_others_made_is_not_taken_for_ours(synced: Desk) -> None:
+    synced.hubspot.properties["icp_tier"]["groupName"] = "companyinformation"
+    with pytest.raises(PlanError, match="icp_tier is there already, in the group companyinformation: it is not taken for ours"):
+        synced.diff()
+
+
 def test_what_a_person_changes_between_plan_and_apply_is_kept_and_reported(synced: Desk) -> None:
     synced.publish({record: row(tier="tier_2", reasons=f"reason {record}") for record in ("101", "102", "103")})
     synced.diff()
@@ -624,7 +664,7 @@ def test_native_properties_are_written_where_they_are_empty_or_ours(synced: Desk
     synced.hubspot.edit("102", "hs_ideal_customer_profile", "tier_3")
     for record in ("101", "103"):
         assert synced.hubspot.value(record, "hs_ideal_customer_profile") is None
-    assert synced.sync() == Outcome(written=2)
+    assert synced.sync(today=date(2026, 11, 25)) == Outcome(written=2)
     reasons = [line["reason"] for line in synced.lines("withheld")]
     assert "hs_ideal_customer_profile: this portal has no option tier_9 (for tier_3)" in reasons
     assert "hs_none: this portal has no such property" in reasons

@@ -111,7 +111,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 def journal_of(plan: Path, made_at: str) -> Path:
     """The journal of a plan: the same one however often the plan is carried out."""
-    stamp = "".join(c for c in made_at if c.isalnum())
+    stamp = "".join(c for c in made_at.partition("+")[0] if c.isalnum())
     return plan.with_name(f"journal-{stamp}.jsonl")
 
 

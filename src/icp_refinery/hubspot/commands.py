@@ -2,6 +2,8 @@
 
 import json
 import os
+import shlex
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -74,7 +76,7 @@ def apply(
             )
         show_outcome(outcome, "written", journal)
         if journal.exists():
-            typer.echo(f"To take it back: icp hubspot revert {journal}")
+            typer.echo(f"To take it back: icp hubspot revert {shlex.quote(str(journal))}")
         if outcome.refused:
             raise typer.Exit(1)
 
@@ -92,7 +94,7 @@ def revert(
             outcome, back = writing.revert(portal, config, journal, write, progress)
         show_outcome(outcome, "put back" if write else "to put back", back if write else journal)
         if not write:
-            typer.echo(f"Nothing was written. To write: icp hubspot revert {journal} --apply")
+            typer.echo(f"Nothing was written. To write: icp hubspot revert {shlex.quote(str(journal))} --apply")
         if outcome.refused:
             raise typer.Exit(1)
 
@@ -208,17 +210,19 @@ def clean(text: str) -> str:
 def show_plan(path: Path, summary: Json, config: Config) -> None:
     """Prints a plan: what would be created, the first changes, and what is withheld."""
     console = Console()
-    table = Table("company", "HubSpot id", "property", "now", "would be", "why", title="Changes")
-    for change in _first(path, "change"):
-        for number, (name, (old, new)) in enumerate(change["set"].items()):
-            who = (change["name"] or change["account_id"] or "", change["hubspot_company_id"]) if number == 0 else ("", "")
-            table.add_row(*_cells(*who, name, old, new or "(cleared)", "" if number else change["reason"]))
-    steps = [f"create {_step(step)}" for step in _lines(path, "schema")]
-    for step in steps:
-        console.print(Text(clean(step)))
+    for step in _lines(path, "schema"):
+        console.print(Text(clean(f"create {_step(step)}")))
     if summary["changes"]:
+        table = Table("company", "HubSpot id", "change", "why", title="Changes", show_lines=True)
+        for line in _first(path, "change"):
+            pairs = "\n".join(f"{name}: {_short(old)} → {_short(new)}" for name, (old, new) in line["set"].items())
+            table.add_row(*_cells(line["name"] or line["account_id"] or "", line["hubspot_company_id"], pairs, line["reason"]))
         console.print(table)
-    _more(summary["changes"], "changes")
+        _more(summary["changes"], "changes")
+        tier = config.properties["icp_tier"]
+        moves = Counter(tuple(line["set"][tier]) for line in _lines(path, "change") if tier in line["set"])
+        for (old, new), count in sorted(moves.items()):
+            typer.echo(clean(f"{tier}: {_short(old)} → {_short(new)}: {count:,}"))
     if summary["withheld"]:
         withheld = Table("company", "HubSpot id", "why nothing is written", title="Withheld")
         for line in _first(path, "withheld"):
@@ -269,6 +273,10 @@ def _lines(path: Path, kind: str) -> Iterator[Json]:
 
 def _first(path: Path, kind: str) -> Iterator[Json]:
     return islice(_lines(path, kind), SHOWN)
+
+
+def _short(value: str) -> str:
+    return value if 0 < len(value) <= 30 else f"{value[:29]}…" if value else "(empty)"
 
 
 def _cells(*texts: str) -> list[Text]:

@@ -84,7 +84,7 @@ def read_lines(path: Path) -> Iterator[Json]:
 
 
 def same(name: str, one: str | None, other: str | None) -> bool:
-    """Whether two values of a property are the same to HubSpot: 72 and 72.0 are, null and empty, and texts that differ in blanks."""
+    """Whether two values are the same to HubSpot: 72 and 72.0 are, null and empty, and texts that differ in blanks."""
     first, second = " ".join((one or "").split()), " ".join((other or "").split())
     if first == second:
         return True
@@ -105,7 +105,7 @@ def schema_steps(
 ) -> list[Json]:
     """What has to be created before values can be written: a group, properties, options. Nothing is changed or taken away.
 
-    Raises PlanError where a property of that name is of another type.
+    Raises PlanError where a property of that name is of another type, or in another group than ours: others made it.
     """
     steps: list[Json] = []
     if config.group_name not in groups:
@@ -126,6 +126,11 @@ def schema_steps(
             raise PlanError(
                 f"The company property {name} is there already, as {known.get('type')} in place of {kind}. "
                 "Give ours another name in activation/hubspot.yml (properties), or archive that one."
+            )
+        if known.get("groupName") != config.group_name:
+            raise PlanError(
+                f"The company property {name} is there already, in the group {known.get('groupName')}: it is not taken for ours. "
+                f"If it is, move it into the group {config.group_name}; else give ours another name in activation/hubspot.yml."
             )
         if (known.get("modificationMetadata") or {}).get("readOnlyValue"):
             raise PlanError(f"The company property {name} is read-only in HubSpot.")
