@@ -17,6 +17,13 @@
     {%- if not modules.re.match('^[A-Z]{3}$', currency) -%}
         {%- do stop("The variable reporting_currency is a currency code of three capital letters, not " ~ currency ~ ".") -%}
     {%- endif -%}
+    {%- set kept = var('published_states_kept') -%}
+    {%- if kept is boolean or kept is not integer or kept < 1 -%}
+        {%- do stop("The variable published_states_kept is a whole number of states, 1 or more, not " ~ kept ~ ".") -%}
+    {%- endif -%}
+    {%- if var('publish_untested') is not boolean -%}
+        {%- do stop("The variable publish_untested is true or false, not " ~ var('publish_untested') ~ ".") -%}
+    {%- endif -%}
     {%- set as_of = var('as_of') -%}
     {%- if as_of is not none and not modules.re.match('^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$', as_of | string) -%}
         {%- do stop("The variable as_of is a day as YYYY-MM-DD, not " ~ as_of ~ ".") -%}

@@ -27,6 +27,10 @@
         {%- for row in run_query(missing).rows -%} {%- do print('  ' ~ row[0] ~ ': ' ~ row[1]) -%} {%- endfor -%}
     {%- endif -%}
     {%- do print('  marts in ' ~ target.path ~ ', schema marts: ' ~ marts | join(', ')) -%}
+    {%- if 'published_marts' in built -%}
+        {%- set published = run_query('select max(folder) from ' ~ target_relation('published', 'published_marts')).rows[0][0] -%}
+        {%- do print('  published: ' ~ (published or 'nothing, as data tests were left out')) -%}
+    {%- endif -%}
     {{ return('') }}
 {% endmacro %}
 

@@ -25,7 +25,8 @@ from warm_dbt import run_dbt
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "seeds" / "sample"
-BACKTESTS = ["learned_backtest+", "learned_score_calibration+"]
+# What takes long: learning from past quarters, and Great Expectations.
+LENGTHY = ["learned_backtest+", "learned_score_calibration+", "expectation_results+"]
 PARTS = ("dbt_project.yml", "profiles.yml", "models", "python_models", "macros", "seeds", "tests")
 
 
@@ -62,8 +63,9 @@ def build(
 
     With `files_dir` the `files` connector reads that folder, else the demo company is built. `vars` are added
     to dbt's variables, `env` to its environment. `unit_tests=False` leaves dbt's unit tests out, which a
-    second build of the same models does not need; `backtests=True` learns from past quarters too, which takes as long as all
-    other models. Raises AssertionError, with what failed, where dbt fails and `check` is true.
+    second build of the same models does not need; `backtests=True` learns from past quarters and
+    runs the expectations too, which takes as long as all other models.
+    Raises AssertionError, with what failed, where dbt fails and `check` is true.
     """
     folder.mkdir(parents=True, exist_ok=True)
     database = database or folder / "icp.duckdb"
@@ -75,7 +77,7 @@ def build(
     arguments += ["--vars", json.dumps(variables)] if variables else []
     arguments += ["--select", *select.split()] if select else []
     left_out = [*(exclude or "").split(), *([] if unit_tests else ["resource_type:unit_test"])]
-    left_out += [] if backtests or select else BACKTESTS
+    left_out += [] if backtests or select else LENGTHY
     arguments += ["--exclude", *left_out] if left_out else []
     arguments += ["--threads", str(threads)] if threads else []
     places = {"ICP_DATABASE": str(database), "ICP_PUBLISHED": str(folder / "published")}

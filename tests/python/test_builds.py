@@ -20,7 +20,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from conftest import BACKTESTS, ROOT, SAMPLE, BuildResult, build, copy_project, frame
+from conftest import LENGTHY, ROOT, SAMPLE, BuildResult, build, copy_project, frame
 from warm_dbt import run_dbt, start_dbt
 
 AS_OF = "2024-06-30"
@@ -142,7 +142,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
     def arguments(database: Path) -> tuple[list[str], Path, dict[str, str], Path]:
         variables = json.dumps({"connectors": ["files"], "files_dir": str(SAMPLE)})
         options = ["--target-path", str(shared / "target"), "--log-path", str(shared / "logs"), "--vars", variables]
-        options += ["--exclude", "resource_type:test", "resource_type:unit_test", *BACKTESTS]
+        options += ["--exclude", "resource_type:test", "resource_type:unit_test", *LENGTHY]
         # A name that stays the same, as the profile is a part of what dbt has parsed.
         link = shared / "icp.duckdb"
         link.unlink(missing_ok=True)

@@ -9,8 +9,8 @@ import traceback
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["dbt.cli.main", "dbt.adapters.duckdb", "dbt.task.build"])
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["dbt.cli.main", "dbt.adapters.duckdb", "dbt.task.build", "icp_refinery.publish"])
 
 
 def _command(arguments: list[str], cwd: str, env: dict[str, str], output: str) -> None:
@@ -40,7 +40,7 @@ def start_dbt(arguments: list[str], cwd: Path, env: dict[str, str], output: Path
     """Start `dbt <arguments>` in `cwd`, with `env` on top of the environment; it prints to the file `output`."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("DBT_", "ICP_"))}
     output.unlink(missing_ok=True)
-    process = _CONTEXT.Process(target=_command, args=(arguments, str(cwd), environment | env, str(output)))
+    process = CONTEXT.Process(target=_command, args=(arguments, str(cwd), environment | env, str(output)))
     process.start()
     return process
 

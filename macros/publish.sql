@@ -1,0 +1,15 @@
+{#-
+    Tells the model published_marts, in variables of its session, where to publish, and how many data tests this run leaves out: then nothing is
+    published, as it is not known to pass.
+-#}
+{% macro prepare_publishing() %}
+    {%- if not execute -%} {{ return('') }} {%- endif -%}
+    {%- set folder = env_var('ICP_PUBLISHED', (flags.PROFILES_DIR | string) ~ '/published') -%}
+    {%- set tests = graph.nodes.values() | selectattr('resource_type', 'equalto', 'test') | map(attribute='unique_id') -%}
+    {%- set left_out = tests | reject('in', selected_resources) | list | length -%}
+    {%- if left_out and not var('publish_untested') -%}
+        {%- do exceptions.warn("Nothing is published: this run leaves data tests out (" ~ left_out ~ "). `dbt build` runs them all.") -%}
+    {%- endif -%}
+    set variable published_folder = '{{ folder | replace("'", "''") }}';
+    set variable left_out_tests = {{ left_out }};
+{%- endmacro %}

@@ -1,0 +1,41 @@
+def model(dbt, session):
+    from pathlib import Path
+
+    from icp_refinery.expectations import evaluate
+
+    relations = {
+        "int_as_of": dbt.ref("int_as_of"),
+        "input_accounts": dbt.ref("input_accounts"),
+        "input_account_attributes": dbt.ref("input_account_attributes"),
+        "input_contacts": dbt.ref("input_contacts"),
+        "input_opportunities": dbt.ref("input_opportunities"),
+        "input_opportunities__checked": dbt.ref("input_opportunities__checked"),
+        "input_opportunity_stages": dbt.ref("input_opportunity_stages"),
+        "input_orders": dbt.ref("input_orders"),
+        "input_orders__checked": dbt.ref("input_orders__checked"),
+        "input_order_lines": dbt.ref("input_order_lines"),
+        "input_products": dbt.ref("input_products"),
+        "input_engagements": dbt.ref("input_engagements"),
+        "input_engagements__checked": dbt.ref("input_engagements__checked"),
+        "input_campaigns": dbt.ref("input_campaigns"),
+        "input_campaign_members": dbt.ref("input_campaign_members"),
+        "input_campaign_spend": dbt.ref("input_campaign_spend"),
+        "input_exchange_rates": dbt.ref("input_exchange_rates"),
+        "input_rejects": dbt.ref("input_rejects"),
+        "dim_accounts": dbt.ref("dim_accounts"),
+        "dim_products": dbt.ref("dim_products"),
+        "fct_orders": dbt.ref("fct_orders"),
+        "fct_order_lines": dbt.ref("fct_order_lines"),
+        "fct_contracts": dbt.ref("fct_contracts"),
+        "fct_customers": dbt.ref("fct_customers"),
+        "fct_opportunities": dbt.ref("fct_opportunities"),
+        "fct_mrr_movements": dbt.ref("fct_mrr_movements"),
+    }
+    folders = dbt.config.get("meta")
+    return evaluate(
+        session,
+        relations,
+        suites=Path(folders["suites"]),
+        published=Path(folders["published"]),
+        docs=Path(folders["project"]) / folders["target"] / "quality",
+    )

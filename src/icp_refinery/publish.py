@@ -1,0 +1,232 @@
+"""Publish the marts: a complete new state beside the one that readers see, then one step to it."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from importlib.metadata import version
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+STORAGE_VERSION = "v1.4.0"  # of the DuckDB file: what readers of that version and newer can open
+KEPT = 5  # states, with the current one
+LEAST_AGE = timedelta(hours=1)  # since a state was current: who opened it may still open another file of it
+LETTERS = r"\p{L}\p{M}\p{N}"
+EMAIL = rf"[{LETTERS}\"''.!#$%&*+/=?^_`{{|}}~-]+@[{LETTERS}-]+(\.[{LETTERS}-]+)+"  # as between quotes in SQL
+OF_MARTS = "database_name = current_database() and schema_name = 'marts'"
+FILES = {
+    "file": "str",
+    "folder": "str",
+    "sha256": "str",
+    "rows": "Int64",
+    "bytes": "int64",
+    "published_at": "datetime64[us]",
+}
+
+
+def publish(
+    connection: duckdb.DuckDBPyConnection,
+    marts: Iterable[str],
+    folder: Path,
+    *,
+    as_of: date | None,
+    reporting_currency: str,
+    reporting_cycle: str,
+    kept: int = KEPT,
+    report: Callable[[duckdb.DuckDBPyConnection, dict[str, Any]], str] | None = None,
+) -> pd.DataFrame:
+    """Write the committed tables `marts` of the schema `marts` as a new state, and move `folder/current` to it.
+
+    A state is a folder `states/<time>-<random>` with `<mart>.parquet` for each mart, all of them in `icp.duckdb` (schema
+    `marts`, with the comments), and `manifest.json`. It is on disk, complete, before the link moves; where anything
+    fails, or the process is killed, the link stays. What a killed process left is removed by the next one. Publishers
+    of one folder wait for each other. An e-mail address in a text is replaced (see `_without_emails`). `as_of` is None where
+    there is no event.
+
+    `report` makes the text of `report.html` from a connection to the new `icp.duckdb` and the manifest, whose `files` are
+    those of the marts then.
+
+    Kept are the `kept` newest states, the current one, and those that were current within `LEAST_AGE`.
+
+    Returns one row per file with the columns `FILES`. Raises ValueError where a mart is missing and OSError where
+    the folder cannot be written.
+    """
+    folder = Path(folder).absolute()
+    states = folder / "states"
+    states.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        _sweep(folder)
+        published_at = datetime.now(UTC)
+        name = f"{published_at:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(4)}"
+        unfinished = states / f"{name}.part"
+        unfinished.mkdir()
+        try:
+            rows = _write_marts(connection, marts, unfinished)
+            manifest = {
+                "as_of": as_of and as_of.isoformat(),
+                "published_at": published_at.isoformat(),
+                "project_version": version("icp-refinery"),
+                "reporting_currency": reporting_currency,
+                "reporting_cycle": reporting_cycle,
+                "files": [_described(unfinished / f"{mart}.parquet", count) for mart, count in rows.items()],
+            }
+            others = [unfinished / "icp.duckdb"]
+            if report is not None:
+                with duckdb.connect(str(unfinished / "icp.duckdb"), read_only=True) as written:
+                    _write(unfinished / "report.html", report(written, manifest))
+                others += [unfinished / "report.html"]
+            manifest["files"] += [_described(path) for path in others]
+            _write(unfinished / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+            _sync(unfinished)
+            unfinished.rename(states / name)
+        except BaseException:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise
+        _sync(states)
+        _move_link(folder, name)
+        _remove_old(folder, kept, published_at)
+    files = [{"file": file.pop("name"), "folder": str(states / name)} | file for file in manifest["files"]]
+    return pd.DataFrame(files).assign(published_at=published_at.replace(tzinfo=None))[list(FILES)].astype(FILES)
+
+
+def nothing_published() -> pd.DataFrame:
+    """What `publish` returns, without a row."""
+    return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in FILES.items()})
+
+
+def _write_marts(connection: duckdb.DuckDBPyConnection, marts: Iterable[str], folder: Path) -> dict[str, int]:
+    """Write `icp.duckdb` and the Parquet files; rows by mart. A cursor of its own: the caller's transaction stays as it is."""
+    cursor = connection.cursor()
+    new = f"publishing_{secrets.token_hex(4)}"
+    cursor.execute(f"attach {_text(folder / 'icp.duckdb')} as {new} (read_write, storage_version '{STORAGE_VERSION}')")
+    try:
+        cursor.begin()
+        cursor.execute(f"create schema {new}.marts")
+        tables, columns = _tables(cursor), _columns(cursor)
+        rows = {}
+        for mart in sorted(marts):
+            if mart not in tables:
+                raise ValueError(f"There is no mart {mart}")
+            table = f"{new}.marts.{_name(mart)}"
+            selected = ", ".join(_without_emails(column, kind) for column, kind, _ in columns[mart])
+            cursor.execute(f"create table {table} as select {selected} from marts.{_name(mart)}")
+            if tables[mart]:
+                cursor.execute(f"comment on table {table} is {_text(tables[mart])}")
+            for column, _, comment in columns[mart]:
+                if comment:
+                    cursor.execute(f"comment on column {table}.{_name(column)} is {_text(comment)}")
+            copied = cursor.execute(f"copy (from {table}) to {_text(folder / f'{mart}.parquet')} (format parquet)")
+            [(rows[mart],)] = copied.fetchall()
+        cursor.commit()
+    except BaseException:
+        cursor.rollback()
+        raise
+    finally:
+        cursor.execute(f"detach {new}")
+        cursor.close()
+    return rows
+
+
+def _tables(cursor: duckdb.DuckDBPyConnection) -> dict[str, str | None]:
+    """The comment on each mart."""
+    return dict(cursor.execute(f"select table_name, comment from duckdb_tables() where {OF_MARTS}").fetchall())
+
+
+def _columns(cursor: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[str, str, str | None]]]:
+    """The columns of each mart in order: name, type, comment."""
+    found: dict[str, list[tuple[str, str, str | None]]] = {}
+    query = f"select table_name, column_name, data_type, comment from duckdb_columns() where {OF_MARTS} order by 1, column_index"
+    for mart, *column in cursor.execute(query).fetchall():
+        found.setdefault(mart, []).append(tuple(column))
+    return found
+
+
+def _without_emails(column: str, kind: str) -> str:
+    """A column, e-mail addresses in its texts replaced by a hash of the whole text: equal texts stay equal, keys stay keys."""
+    name = _name(column)
+    if kind != "VARCHAR":
+        return name
+    masked = f"regexp_replace({name}, '{EMAIL}', '(e-mail ' || left(sha256({name}), 16) || ')', 'g')"
+    return f"case when contains({name}, '@') then {masked} else {name} end as {name}"
+
+
+def _name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(value: str | Path) -> str:
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which ends with the process, however it ends."""
+    with (folder / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed publishers left. With the lock held, nothing of it is in use."""
+    for unfinished in (folder / "states").glob("*.part"):
+        shutil.rmtree(unfinished)
+    for link in folder.glob(".current-*"):
+        link.unlink()
+
+
+def _remove_old(folder: Path, kept: int, now: datetime) -> None:
+    """Remove the states after the `kept` newest, but not the current one, nor one replaced within `LEAST_AGE`."""
+    states = sorted((path for path in (folder / "states").iterdir() if path.is_dir()), reverse=True)
+    current = (folder / "current").resolve()
+    for newer, state in reversed(list(pairwise(states[kept - 1 :]))):
+        replaced_at = datetime.fromtimestamp(newer.stat().st_mtime, UTC)
+        if state != current and now - replaced_at >= LEAST_AGE:
+            shutil.rmtree(state.rename(state.with_name(f"{state.name}.part")))
+
+
+def _move_link(folder: Path, name: str) -> None:
+    """Let `current` point to a state, in one step; relative, so that the folder can be moved or mounted elsewhere."""
+    link = folder / f".current-{secrets.token_hex(4)}"
+    link.symlink_to(Path("states", name))
+    os.replace(link, folder / "current")
+    _sync(folder)
+
+
+def _described(path: Path, rows: int | None = None) -> dict[str, Any]:
+    """A file's line in the manifest; the file is sealed."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        size = file.tell()
+    _seal(path)
+    return {"name": path.name, "rows": rows, "bytes": size, "sha256": digest}
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+    _seal(path)
+
+
+def _seal(path: Path) -> None:
+    """Let nobody write to a file any more, and wait until it is on disk."""
+    path.chmod(0o444)
+    _sync(path)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or a folder's list of files, is on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

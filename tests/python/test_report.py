@@ -1,0 +1,482 @@
+"""The report: its figures are the marts', it lets nothing in or out, and it works in a real browser."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import shutil
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from conftest import BuildResult, frame
+from icp_refinery import report
+from icp_refinery.report import charts
+
+HOSTILE = "<script>alert(1)</script>'\";</script><img src=x onerror=alert(2)>--"
+FORMULA = '=HYPERLINK("http://x.example","y")'
+WIDTHS = [375, 768, 1400]
+
+
+def manifest(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """What was published, as the report is told."""
+    names = connection.execute("select table_name from duckdb_tables() where schema_name = 'marts' order by 1").fetchall()
+    return {
+        "as_of": "2025-06-30",
+        "published_at": "2025-07-01T05:00:00+00:00",
+        "project_version": "0.1.0",
+        "reporting_currency": "USD",
+        "reporting_cycle": "month",
+        "files": [{"name": f"{name}.parquet", "rows": 1, "bytes": 1, "sha256": "0"} for (name,) in names],
+    }
+
+
+def rendered(database: Path) -> str:
+    with duckdb.connect(str(database), read_only=True) as connection:
+        return report.render(connection, manifest(connection))
+
+
+class Page(HTMLParser):
+    """The parts of the page that the tests ask about: elements, texts and `data` values by id, rows of tables."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.styles: list[str] = []
+        self.open: list[tuple[str, str | None]] = []
+        self.data: dict[str, list[str]] = {}
+        self.texts: dict[str, str] = {}
+        self.columns: dict[str, list[str]] = {}
+        self.tables: dict[str, list[dict[str, str]]] = {}
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        self.elements.append((tag, found))
+        if tag in {"meta", "br", "img", "link", "input", "hr", "col", "base"}:
+            return
+        self.open.append((tag, found.get("id")))
+        within = [id for _, id in self.open if id]
+        if tag == "data":
+            for id in within:
+                self.data.setdefault(id, []).append(found["value"] or "")
+        table = next((id for id in reversed(within) if id.startswith("table-")), None)
+        if table and "data-column" in found:
+            self.columns.setdefault(table, []).append(found["data-column"] or "")
+        if table and any(open == "tbody" for open, _ in self.open):
+            rows = self.tables.setdefault(table, [])
+            if tag == "tr":
+                rows.append({})
+            if tag in {"td", "th"}:
+                rows[-1][self.columns[table][len(rows[-1])]] = found.get("data-v") or ""
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.open and self.open.pop()[0] != tag:
+            pass
+
+    def handle_data(self, text: str) -> None:
+        if not self.open:
+            return
+        if self.open[-1][0] == "script":
+            self.scripts.append(text)
+        elif self.open[-1][0] == "style":
+            self.styles.append(text)
+        else:
+            for id in {id for _, id in self.open if id}:
+                self.texts[id] = self.texts.get(id, "") + text
+
+
+@pytest.fixture(scope="session")
+def demo_report(demo: BuildResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo company's report."""
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(rendered(demo.database), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def demo_page(demo_report: Path) -> Page:
+    return Page(demo_report.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def hostile_report(demo: BuildResult, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo company's report, with names that try to break out of wherever they are written."""
+    folder = tmp_path_factory.mktemp("hostile")
+    database = folder / "icp.duckdb"
+    shutil.copy(demo.database, database)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("update marts.icp_disagreements set account_name = ? where place = 1", [FORMULA])
+        connection.execute("update marts.icp_disagreements set account_name = ? where place > 1", [HOSTILE])
+        for mart, column in [
+            ("icp_segments", "segment_name"),
+            ("icp_segments", "definition"),
+            ("icp_segment_profiles", "value"),
+            ("icp_product_mix", "item_name"),
+            ("icp_attribute_effects", "value"),
+            ("icp_assumptions", "profile"),
+            ("icp_value_clusters", "value_cluster"),
+            ("icp_spend", "channel"),
+            ("icp_seasonality", "value"),
+            ("icp_cycle_review", "reason"),
+        ]:
+            connection.execute(f"update marts.{mart} set {column} = {column} || ?", [HOSTILE])
+    path = folder / "report.html"
+    path.write_text(rendered(database), encoding="utf-8")
+    return path
+
+
+def same(text: str, value: Any) -> bool:
+    return text == "" if value is None else text != "" and abs(float(text) - float(value)) <= 1e-9 * max(1, abs(float(value)))
+
+
+CARD = [
+    "lift",
+    "lift_low",
+    "lift_high",
+    "pursuit_count",
+    "win_rate",
+    "win_rate_low",
+    "win_rate_high",
+    "won_pursuit_count",
+    "value_per_pursuit",
+    "average_annual_contract_value",
+    "median_days_to_close",
+    "net_revenue_retention",
+    "gross_revenue_retention",
+    "retention_customer_count",
+    "account_count",
+    "customer_count",
+    "net_amount",
+    "multi_year_share",
+    "add_on_share",
+    "order_count",
+]
+
+
+@pytest.mark.slow
+def test_every_figure_of_a_segment_card_is_the_mart_s(demo: BuildResult, demo_page: Page) -> None:
+    segments = frame(demo.database, "marts.icp_segments").to_dict("records")
+    assert len(segments) > 1
+    for segment in segments:
+        shown = demo_page.data[f"card-{segment['segment_id']}"]
+        missing = [column for column in CARD if not any(same(text, segment[column]) for text in shown)]
+        assert not missing, (segment["segment_id"], missing)
+
+
+TABLES = {
+    "scorecard": ("marts.icp_scorecard", ["points", "account_count", "pursuit_count", "won_pursuit_count", "win_rate"]),
+    "funnel": (
+        "marts.icp_funnel",
+        ["entered_count", "reached_count", "conversion_90_days_rate", "win_rate", "average_deal_size"],
+    ),
+    "clusters": ("marts.icp_value_clusters", ["customer_count", "net_amount_share", "renewal_rate", "current_mrr"]),
+    "effects": ("(from marts.icp_attribute_effects where verdict <> 'no_evidence')", ["accounts", "rate", "lift", "q_value"]),
+    "what-if": ("marts.icp_spend_saving", ["saved_share", "value_kept_share", "yearly_saving", "yearly_spend", "pursuit_count"]),
+    "backtest": ("(from marts.icp_backtest where cutoff = 'all')", ["share", "value", "pursuit_count"]),
+    "calibration": ("marts.icp_score_calibration", ["pursuit_count", "value_per_pursuit", "predicted_value"]),
+    "assumptions": ("marts.icp_assumptions", ["pursuit_count", "win_rate", "value_per_pursuit", "lift"]),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", TABLES)
+def test_every_row_of_a_table_is_in_the_mart_and_back(table: str, demo: BuildResult, demo_page: Page) -> None:
+    relation, columns = TABLES[table]
+    expected = frame(demo.database, relation)[columns].to_dict("records")
+    shown = demo_page.tables[f"table-{table}"]
+    assert len(shown) == len(expected) > 0
+    for row in expected:
+        assert [cells for cells in shown if all(same(cells[column], row[column]) for column in columns)], row
+
+
+@pytest.mark.slow
+def test_the_answer_is_the_tiers_and_the_backtest(demo: BuildResult, demo_page: Page) -> None:
+    answer = demo_page.texts["answer"]
+    for segment in frame(demo.database, "marts.icp_segments").to_dict("records"):
+        assert segment["segment_name"] in answer
+    query = (
+        "(from marts.icp_backtest where cutoff = 'all' and scorer = 'segments' and measure = 'value_captured' and share = 0.2)"
+    )
+    [captured] = frame(demo.database, query).to_dict("records")
+    saving = frame(demo.database, "(from marts.icp_spend_saving where what_if = 'keep_95')").to_dict("records")[0]
+    for value in (captured["value"], captured["low"], captured["high"], captured["pursuit_count"], saving["yearly_saving"]):
+        assert any(same(text, value) for text in demo_page.data["answer"]), value
+
+
+@pytest.mark.slow
+def test_the_list_of_disagreements_says_how_many_it_leaves_out(demo: BuildResult, demo_page: Page) -> None:
+    accounts = frame(demo.database, "(select count(*) as n from marts.icp_disagreements)")["n"][0]
+    assert len(demo_page.tables["table-disagreements"]) == min(accounts, 200)
+    assert f"The first 200 of {accounts:,} accounts" in demo_page.texts["table-disagreements"]
+
+
+@pytest.mark.slow
+def test_the_page_allows_its_own_scripts_and_styles_only(demo_report: Path, demo_page: Page) -> None:
+    html = demo_report.read_text(encoding="utf-8")
+    assert len(html.encode()) < 3_000_000
+    [policy] = [found["content"] for tag, found in demo_page.elements if tag == "meta" and "http-equiv" in found]
+    rules = {rule.split()[0]: rule.split()[1:] for rule in policy.split("; ")}
+    assert rules["default-src"] == ["'none'"]
+    for kind, texts in (
+        ("script-src", re.findall(r"<script>(.*?)</script>", html, re.DOTALL)),
+        ("style-src", re.findall(r"<style>(.*?)</style>", html, re.DOTALL)),
+    ):
+        assert rules[kind] == [f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in texts]
+    for tag, found in demo_page.elements:
+        assert tag not in {"link", "iframe", "object", "embed", "base", "img"}
+        assert not {name for name in found if name.startswith("on") or name in {"style", "src"}}, (tag, found)
+        assert not found.get("href") or found["href"].startswith("#")
+
+
+@pytest.mark.slow
+def test_every_chart_has_its_place_unit_and_period(demo: BuildResult, demo_page: Page) -> None:
+    with duckdb.connect(str(demo.database), read_only=True) as connection:
+        figures = charts.figures(connection, "USD", "30 Jun 2025")
+    for id, figure in figures.items():
+        shown = demo_page.texts[f"chart-{id}"]
+        assert figure.title in shown
+        assert figure.unit in shown
+        assert figure.period in shown
+        assert figure.note in shown
+
+
+@pytest.mark.slow
+def test_headings_tables_and_ids_are_in_order(demo_page: Page) -> None:
+    levels = [int(tag[1]) for tag, _ in demo_page.elements if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    ids = [found["id"] for _, found in demo_page.elements if found.get("id")]
+    assert len(ids) == len(set(ids))
+    targets = {found["href"][1:] for tag, found in demo_page.elements if tag == "a"}
+    assert targets <= set(ids)
+    labels = {label for _, found in demo_page.elements if (label := found.get("aria-labelledby"))}
+    assert labels - {"title"} <= set(ids)
+
+
+@pytest.mark.slow
+def test_hostile_names_stay_text(hostile_report: Path, demo_page: Page) -> None:
+    page = Page(hostile_report.read_text(encoding="utf-8"))
+    assert [tag for tag, _ in page.elements if tag in {"script", "img"}] == [
+        tag for tag, _ in demo_page.elements if tag in {"script", "img"}
+    ]
+    assert HOSTILE in page.texts["segments"]
+    assert HOSTILE in page.texts["table-disagreements"]
+
+
+@pytest.mark.slow
+def test_without_a_lift_the_page_gives_none(adventureworks: BuildResult) -> None:
+    page = Page(rendered(adventureworks.database))
+    segments = frame(adventureworks.database, "marts.icp_segments")
+    assert segments["lift"].isna().all()
+    assert "times the average" not in page.texts["answer"]
+    assert "The average is not above 0" in page.texts["answer"]
+    assert "The lift: the value per pursuit of all pursuits is not above 0" in page.texts["unknown"]
+    assert "The chance of winning: every pursuit was won" in page.texts["unknown"]
+    for name in frame(adventureworks.database, "marts.icp_missing_inputs")["input"]:
+        assert name in page.texts["unknown"]
+
+
+@pytest.mark.slow
+def test_without_evidence_nobody_is_prioritized(demo: BuildResult, tmp_path: Path) -> None:
+    database = tmp_path / "icp.duckdb"
+    shutil.copy(demo.database, database)
+    with duckdb.connect(str(database)) as connection:
+        for (mart,) in connection.execute("select table_name from duckdb_tables() where schema_name = 'marts'").fetchall():
+            if mart not in {"icp_segments", "dim_accounts"}:
+                connection.execute(f"delete from marts.{mart}")
+        connection.execute("delete from marts.icp_segments where tier <> 'tier_1'")
+        connection.execute("update marts.icp_segments set tier = 'tier_3', evidence = 'not enough evidence'")
+    page = Page(rendered(database))
+    assert page.texts["answer"].count("Nobody in particular") == 2
+    assert "Not tested out of time" in page.texts["answer"]
+    assert "Cannot be said" in page.texts["answer"]
+    assert "Whom to prioritize and whom to stop targeting" in page.texts["unknown"]
+    assert "table-disagreements" not in page.tables
+
+
+# In a browser -----------------------------------------------------------------------------------------------------------
+
+
+class Browser:
+    """Opens pages from disk and keeps what they should never do."""
+
+    def __init__(self, browser: Any) -> None:
+        self.browser = browser
+        self.problems: list[str] = []
+
+    def open(self, path: Path, width: int = 1400, address: str = "") -> Any:
+        context = self.browser.new_context(viewport={"width": width, "height": 900})
+        page = context.new_page()
+        page.add_init_script(
+            "window.violations = []; document.addEventListener('securitypolicyviolation',"
+            "(event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI}`))"
+        )
+        opened = path.as_uri() + address
+        page.on("console", lambda message: self.problems.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("dialog", lambda dialog: (self.problems.append(dialog.message), dialog.dismiss()))
+        page.on(
+            "request", lambda request: self.problems.append(request.url) if request.url.split("#")[0] != path.as_uri() else None
+        )
+        page.goto(opened)
+        page.wait_for_selector("html[data-ready]", state="attached")
+        return page
+
+    def well(self, page: Any) -> None:
+        """Nothing was asked of the network, nothing failed, nothing was refused by the policy."""
+        assert self.problems == []
+        assert page.evaluate("window.violations") == []
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.skip("no browser: none of " + ", ".join(names) + " is installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def browser(chromium: Any) -> Iterator[Browser]:
+    opened = Browser(chromium)
+    yield opened
+    for context in chromium.contexts:
+        context.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", WIDTHS)
+def test_it_opens_without_a_request_an_error_or_overflow(width: int, browser: Browser, demo_report: Path) -> None:
+    page = browser.open(demo_report, width)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    too_wide = """
+        [...document.querySelectorAll("main *")]
+            .filter((e) => !e.closest(".scroll") && e.getBoundingClientRect().right > innerWidth + 1)
+            .map((e) => e.outerHTML.slice(0, 80))
+    """
+    assert page.evaluate(too_wide) == []
+    charts = page.locator(".vega")
+    assert page.locator(".vega svg").count() == charts.count()
+    browser.well(page)
+
+
+@pytest.mark.slow
+def test_hostile_names_do_nothing_in_a_browser(browser: Browser, hostile_report: Path) -> None:
+    page = browser.open(hostile_report)
+    page.locator("#segment").select_option(index=1)
+    page.locator("#chart-segment_lifts .mark-symbol path").first.hover(force=True)
+    page.wait_for_selector("#vg-tooltip-element.visible")
+    assert HOSTILE in page.locator("#vg-tooltip-element").text_content()
+    browser.well(page)
+
+
+@pytest.mark.slow
+def test_a_filter_shows_its_segment_everywhere_and_stays_in_the_address(browser: Browser, demo_report: Path) -> None:
+    page = browser.open(demo_report)
+    rows = page.locator("#table-disagreements tbody tr:visible").count()
+    page.locator("#tier").select_option("deprioritized")
+    assert set(page.locator(".card:visible").evaluate_all("cards => cards.map((c) => c.dataset.tier)")) == {"deprioritized"}
+    assert 0 < page.locator("#table-disagreements tbody tr:visible").count() < rows
+    assert set(page.locator("#table-funnel tbody tr:visible").evaluate_all("rows => rows.map((r) => r.dataset.tier)")) <= {
+        "deprioritized",
+        "all",
+    }
+    assert "Deprioritized" in page.locator("#status").text_content()
+    assert "tier=deprioritized" in page.url
+    again = browser.open(demo_report, address=page.url[page.url.index("#") :])
+    assert again.locator("#tier").input_value() == "deprioritized"
+    segment = again.locator(".card:visible").first.get_attribute("data-segment")
+    again.locator("#segment").select_option(segment)
+    assert again.locator(".card:visible").count() == 1
+    again.locator('nav a[href="#proof"]').click()
+    assert f"segment={segment}" in again.url
+    again.locator("#reset").click()
+    assert again.locator("#table-disagreements tbody tr:visible").count() == rows
+    browser.well(again)
+
+
+@pytest.mark.slow
+def test_a_filter_reaches_the_charts(browser: Browser, demo_report: Path) -> None:
+    page = browser.open(demo_report)
+    specs = page.locator("script[id^=spec-]").evaluate_all(
+        "all => all.map((s) => [s.id, JSON.parse(s.textContent).params ?? []])"
+    )
+    followers = [id for id, params in specs if any(param["name"] in {"segment", "tier"} for param in params)]
+    assert followers
+    drawn = "ids => ids.map((id) => document.querySelector(`[data-spec=${id}] svg`).outerHTML)"
+    before = page.evaluate(drawn, followers)
+    page.locator("#tier").select_option("deprioritized")
+    page.wait_for_timeout(300)
+    unchanged = [id for id, old, new in zip(followers, before, page.evaluate(drawn, followers), strict=True) if old == new]
+    assert unchanged == []
+
+
+@pytest.mark.slow
+def test_tables_sort_by_number_and_by_name_and_say_so(browser: Browser, demo_report: Path) -> None:
+    page = browser.open(demo_report)
+    table = page.locator("#table-disagreements table")
+    spend = table.locator("th", has_text="Recent spend")
+    column = spend.evaluate("head => head.cellIndex")
+    values = f"rows => rows.map((row) => Number(row.cells[{column}].dataset.v))"
+    spend.locator("button").press("Enter")
+    assert spend.get_attribute("aria-sort") == "ascending"
+    found = table.locator("tbody tr").evaluate_all(values)
+    assert found == sorted(found)
+    spend.locator("button").click()
+    assert spend.get_attribute("aria-sort") == "descending"
+    found = table.locator("tbody tr").evaluate_all(values)
+    assert found == sorted(found, reverse=True)
+    assert len(set(found)) > 1
+
+
+@pytest.mark.slow
+def test_a_copied_table_is_what_is_shown_and_no_formula(browser: Browser, hostile_report: Path) -> None:
+    page = browser.open(hostile_report)
+    page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    page.locator("#tier").select_option("tier_1")
+    page.locator("#table-disagreements .copy").click()
+    lines = page.evaluate("window.copied").split("\n")
+    assert len(lines) - 1 == page.locator("#table-disagreements tbody tr:visible").count()
+    cells = [line.split("\t") for line in lines]
+    assert {len(row) for row in cells} == {len(cells[0])}
+    names = [row[1] for row in cells[1:]]
+    assert f"'{FORMULA}" in names
+    assert not [cell for row in cells for cell in row if re.match(r"[=+@]|-\D", cell)]
+    assert "Copied" in page.locator("#table-disagreements .copy").text_content()
+
+
+@pytest.mark.slow
+def test_printed_it_opens_what_is_folded_and_hides_the_filter(browser: Browser, demo_report: Path, tmp_path: Path) -> None:
+    page = browser.open(demo_report, 720)
+    page.emulate_media(media="print")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 720
+    assert not page.locator("#filter").is_visible()
+    assert not page.locator("nav").is_visible()
+    assert page.locator("#table-profiles tbody tr").first.is_visible()
+    pdf = page.pdf(path=tmp_path / "report.pdf", format="A4")
+    assert pdf.startswith(b"%PDF")
+    browser.well(page)
+
+
+@pytest.mark.slow
+def test_the_keyboard_reaches_the_answer_first(browser: Browser, demo_report: Path) -> None:
+    page = browser.open(demo_report)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "answer"
