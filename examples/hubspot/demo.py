@@ -12,7 +12,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "seeds" / "sample"
-PROJECT = ROOT / "target" / "hubspot"
+PROJECT = Path(sys.argv[1]).resolve() if sys.argv[1:] else ROOT / "target" / "hubspot"
 sys.path.insert(0, str(ROOT / "tests" / "python"))
 
 from hubspot_portal import HubSpotPortal  # noqa: E402

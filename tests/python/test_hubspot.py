@@ -755,7 +755,6 @@ def test_killed_between_any_two_calls_the_next_run_ends_right(desk: Desk, ending
 
             def kill(process: Any = process) -> None:
                 os.kill(process.pid, signal.SIGKILL)
-                process.join()
 
             hubspot.faults = [Fault(hook=kill, drop=True, call=next(hubspot.numbers) + number, after=after)]
             process.start()

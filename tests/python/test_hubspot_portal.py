@@ -125,7 +125,11 @@ def test_a_company_that_is_gone_is_named_and_the_others_are_written(portal: HubS
         ("POST", "/crm/objects/{v}/companies", {"properties": {"name": "New"}}),
         ("DELETE", "/crm/objects/{v}/companies/101", None),
         ("POST", "/crm/objects/{v}/companies/batch/update", {"inputs": [{"id": 101, "properties": {"icp_tier": "tier_1"}}]}),
-        ("POST", "/crm/objects/{v}/companies/batch/update", {"inputs": [{"id": "101", "properties": {}, "more": 1}]}),
+        (
+            "POST",
+            "/crm/objects/{v}/companies/batch/update",
+            {"inputs": [{"id": "101", "properties": {"icp_tier": "tier_1"}}], "more": 1},
+        ),
         (
             "POST",
             "/crm/objects/{v}/companies/batch/update",

@@ -180,7 +180,7 @@ def apply_plan(
     )
     outcome = Outcome()
     journal_path = journal_of(path, plan["made_at"])
-    steps = [line for line in read_lines(path) if line["kind"] == "schema"]
+    steps = list(read_lines(path, "schema"))
     if not steps and not summary["changes"]:
         return outcome, journal_path
     with alone(path.parent):
@@ -202,8 +202,7 @@ def apply_plan(
                 return {n: [there.get(n) or "", pair[1]] for n, pair in todo.items()}, []
 
             done = 0
-            changes = (line for line in read_lines(path) if line["kind"] == "change")
-            for batch in _batches(changes):
+            for batch in _batches(read_lines(path, "change")):
                 records = {line["hubspot_company_id"]: line["set"] for line in batch}
                 outcome.already += len(records.keys() & before)
                 records = {record: set_ for record, set_ in records.items() if record not in before}
@@ -233,7 +232,7 @@ def written_before(journal: Path) -> set[str]:
     """The records that a journal says were written: a plan writes each of them once."""
     if not journal.exists():
         return set()
-    return {record for line in read_lines(journal) if line["kind"] == "result" for record in line["written"]}
+    return {record for line in read_lines(journal, "result") for record in line["written"]}
 
 
 def prepare_schema(
@@ -375,7 +374,7 @@ def revert(
         as_left = {n: [there.get(n) or "", p[1]] for n, p in todo.items() if not differs(config, n, there.get(n), p[0])}
         return as_left, [n for n in todo if n not in as_left]
 
-    batches = sum(line["kind"] == "batch" for line in read_lines(path))
+    batches = sum(1 for _ in read_lines(path, "batch"))
     with alone(path.parent):
         journal = Journal(back, _first_line(portal_id, f"revert of {path.name}")) if write else None
         try:

@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any, Self
@@ -70,10 +71,10 @@ class _Again(Exception):
 
 
 class TokenBucket:
-    """At most `limit` calls in any `seconds`, evenly after a short burst.
+    """At most `limit` calls in any `seconds`: each token comes back a little later than `seconds` after it was taken.
 
-    A full bucket holds a twentieth of the limit and refills at the rest of it, so that no window of that length can see more than
-    the limit.
+    A slow call loses nothing, as it would where tokens come back evenly: the others catch up. The little is for calls whose
+    ways to HubSpot take unlike times.
     """
 
     def __init__(
@@ -85,22 +86,16 @@ class TokenBucket:
     ) -> None:
         if limit < 1:
             raise ValueError("the rate limit must be at least 1")
-        self.size = max(1.0, limit // 20)
-        self.rate = max(limit - self.size, 0.5) / seconds
+        self._taken: deque[float] = deque(maxlen=limit)
+        self._away = seconds * 1.02
         self._clock, self._sleep = clock, sleep
-        self._tokens, self._at = self.size, clock()
 
     def take(self) -> None:
         """Waits until there is a token, and takes it."""
-        while True:
-            now = self._clock()
-            self._tokens = min(self.size, self._tokens + (now - self._at) * self.rate)
-            self._at = now
-            # A hair less than one: waiting for exactly one would round to almost one, for ever.
-            if self._tokens > 1 - 1e-9:
-                self._tokens -= 1
-                return
-            self._sleep((1 - self._tokens) / self.rate)
+        if len(self._taken) == self._taken.maxlen:
+            while (pause := self._taken[0] + self._away - self._clock()) > 1e-6:
+                self._sleep(pause)
+        self._taken.append(self._clock())
 
 
 class Portal:

@@ -24,7 +24,6 @@ from icp_refinery.hubspot import plan as planning
 from icp_refinery.hubspot.client import HubSpotError, Json, Portal
 from icp_refinery.hubspot.config import TOKEN_VARIABLE, Config, ConfigError, load_config
 from icp_refinery.hubspot.lists import apply_lists, plan_lists
-from icp_refinery.hubspot.scoring import as_markdown, score_criteria
 
 SHOWN = 20
 
@@ -141,6 +140,9 @@ def score(
     config_file: ConfigFile = None,
 ) -> None:
     """Show the scorecard as criteria for HubSpot's lead scoring, and what HubSpot cannot say. HubSpot is not asked."""
+    # It needs pandas, for which the other commands need not wait.
+    from icp_refinery.hubspot.scoring import as_markdown, score_criteria
+
     with saying_what_is_wrong():
         config = settings(config_file)
         with open_published() as (marts, _):
@@ -268,7 +270,7 @@ def _step(step: Json) -> str:
 
 
 def _lines(path: Path, kind: str) -> Iterator[Json]:
-    return (line for line in planning.read_lines(path) if line["kind"] == kind)
+    return planning.read_lines(path, kind)
 
 
 def _first(path: Path, kind: str) -> Iterator[Json]:

@@ -6,7 +6,7 @@ by company, `list`, and at the end `summary`. A file without its summary is not 
 
 import json
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -75,11 +75,13 @@ class Natives:
     missing: list[str] = field(default_factory=list)
 
 
-def read_lines(path: Path) -> Iterator[Json]:
-    """The lines of a plan or journal; a last line that was cut off is left out."""
+def read_lines(path: Path, kind: str = "") -> Iterator[Json]:
+    """The lines of a plan or journal, or those of one kind; a last line that was cut off is left out."""
+    # It comes first in every line, so that the others need not be parsed.
+    start = f'{{"kind": "{kind}"' if kind else ""
     with path.open(encoding="utf-8") as file:
         for line in file:
-            if line.endswith("\n"):
+            if line.endswith("\n") and line.startswith(start):
                 yield json.loads(line)
 
 
@@ -436,9 +438,10 @@ def read_plan(path: Path) -> tuple[Json, Json]:
     first: Any = None
     last: Any = None
     try:
-        for line in read_lines(path):
-            first = first or line
-            last = line
+        with path.open(encoding="utf-8") as file:
+            first = json.loads(file.readline() or "null")
+            ends = deque(file, maxlen=1)
+            last = json.loads(ends[0]) if ends and ends[0].endswith("\n") else first
     except FileNotFoundError:
         raise PlanError(f"There is no plan {path}: run `icp hubspot diff` first.") from None
     except (ValueError, OSError) as problem:
