@@ -130,5 +130,5 @@ def test_a_small_company_gets_one_segment_and_no_claim(world: str, tmp_path: Pat
     assert "too few" in frame(result.database, "learned.learned_segments")["notes"].iloc[0]
     assert "raises" not in set(frame(result.database, "marts.icp_attribute_effects")["verdict"])
     # A column without a type, such as pandas gives for no text at all, and no unit test on it runs: nothing is published.
-    columns = frame(result.database, "(select * from duckdb_columns() where database_name = 'icp' and not internal)")
-    assert not len(untyped := columns[columns["data_type"] == '"NULL"']), list(untyped["table_name"] + "." + untyped["column_name"])
+    untyped = """(select table_name, column_name from duckdb_columns() where not internal and data_type = '"NULL"')"""
+    assert frame(result.database, untyped).empty

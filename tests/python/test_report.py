@@ -152,7 +152,6 @@ CARD = [
     "median_days_to_close",
     "net_revenue_retention",
     "gross_revenue_retention",
-    "retention_customer_count",
     "account_count",
     "customer_count",
     "net_amount",
@@ -170,6 +169,27 @@ def test_every_figure_of_a_segment_card_is_the_mart_s(demo: BuildResult, demo_pa
         shown = demo_page.data[f"card-{segment['segment_id']}"]
         missing = [column for column in CARD if not any(same(text, segment[column]) for text in shown)]
         assert not missing, (segment["segment_id"], missing)
+
+
+@pytest.mark.slow
+def test_revenue_retention_has_the_n_of_those_who_began_with_mrr(demo: BuildResult, demo_page: Page) -> None:
+    """Counted from the contracts that were live at the end of the first month."""
+    began = frame(
+        demo.database,
+        """(
+            select customers.segment_id, count(distinct customers.account_id) as n
+            from marts.fct_customers as customers
+            join marts.fct_contracts as contracts on customers.account_id = contracts.account_id
+            where contracts.starts_on <= last_day(customers.cohort_month)
+                and contracts.live_until >= last_day(customers.cohort_month)
+                and customers.cohort_month <= (select date_trunc('month', as_of) - interval 12 month from intermediate.int_as_of)
+            group by all
+        )""",
+    ).to_dict("records")
+    assert len(began) > 1
+    for segment in began:
+        text = " ".join(demo_page.texts[f"card-{segment['segment_id']}"].split())
+        assert f"n = {segment['n']} customers with MRR at the start" in text.replace("\u00a0", " ")
 
 
 TABLES = {
@@ -302,6 +322,23 @@ def test_without_evidence_nobody_is_prioritized(demo: BuildResult, tmp_path: Pat
     assert "Cannot be said" in page.texts["answer"]
     assert "Whom to prioritize and whom to stop targeting" in page.texts["unknown"]
     assert "table-disagreements" not in page.tables
+
+
+@pytest.mark.slow
+def test_where_no_segment_differs_nothing_is_gained_by_skipping(demo: BuildResult, tmp_path: Path) -> None:
+    database = tmp_path / "icp.duckdb"
+    shutil.copy(demo.database, database)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("update marts.icp_segments set tier = 'tier_3'")
+        connection.execute(
+            "insert into marts.icp_missing_inputs by name"
+            " select 'icp_spend' as mart, 'invoices' as input, 'The input has no invoices: there are no rows.' as reason"
+        )
+    page = Page(rendered(database))
+    assert "Cannot be said" in page.texts["answer"]
+    assert "campaign spend a year" not in page.texts["answer"]
+    assert "icp_spend: there are no rows." in page.texts["unknown"]
+    assert ".." not in page.texts["unknown"]
 
 
 @pytest.mark.slow

@@ -70,7 +70,15 @@ def read_segments(marts: Marts) -> list[Row]:
             (
                 select count(*) from marts.icp_disagreements as accounts
                 where accounts.segment_id = icp_segments.segment_id and accounts.reason = 'nobody'
-            ) as unworked_count
+            ) as unworked_count,
+            (
+                select count(*)
+                from marts.fct_customers as customers
+                semi join marts.fct_mrr_movements as movements
+                    on customers.account_id = movements.account_id and customers.cohort_month = movements.month
+                semi join marts.cohort_retention as cohorts on customers.cohort_month = cohorts.cohort_month and months_since = 12
+                where customers.segment_id = icp_segments.segment_id
+            ) as starting_mrr_customer_count
         from marts.icp_segments
         order by {BY_TIER}, value_per_pursuit desc nulls last, account_count desc, segment_id
         """,
@@ -153,7 +161,7 @@ def missing_inputs(marts: Marts) -> dict[str, list[Row]]:
     """By input that is not there, which marts lack what; their reason without its opening, which names the input again."""
     missing: dict[str, list[Row]] = {}
     for row in rows(marts, "select * from marts.icp_missing_inputs order by input, mart, reason"):
-        says = row["reason"].removeprefix(f"The input has no {row['input']}: ")
+        says = row["reason"].removeprefix(f"The input has no {row['input']}: ").rstrip(".")
         missing.setdefault(row["input"], []).append({"mart": row["mart"], "says": says})
     return missing
 

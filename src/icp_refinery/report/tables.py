@@ -561,4 +561,6 @@ def kind_of(name: str, found: list[Row]) -> str:
         return "month" if name.endswith("month") else "day"
     if name.endswith(("rate", "share", "rate_low", "rate_high", "share_low", "share_high", "retention")):
         return "share"
+    if name.endswith(("count", "customers", "pursuits", "orders", "months")):
+        return "count"
     return "count" if isinstance(value, int) else "number"
