@@ -16,7 +16,7 @@ import duckdb
 import pytest
 
 from conftest import BuildResult, frame
-from icp_refinery import report
+from icp_refinery import backtest, report
 from icp_refinery.report import charts, words
 
 HOSTILE = "<script>alert(1)</script>'\";</script><img src=x onerror=alert(2)>--"
@@ -322,6 +322,21 @@ def test_without_evidence_nobody_is_prioritized(demo: BuildResult, tmp_path: Pat
     assert "Cannot be said" in page.texts["answer"]
     assert "Whom to prioritize and whom to stop targeting" in page.texts["unknown"]
     assert "table-disagreements" not in page.tables
+
+
+@pytest.mark.slow
+def test_a_sample_is_said_to_be_one(demo: BuildResult, demo_page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = tmp_path / "icp.duckdb"
+    shutil.copy(demo.database, database)
+    with duckdb.connect(str(database)) as connection:
+        [(pursuits,)] = connection.execute("select sum(pursuit_count) from marts.icp_segments").fetchall()
+        connection.execute("update marts.icp_segments set pursuit_count = 1")
+        [(segments,)] = connection.execute("select count(*) from marts.icp_segments").fetchall()
+    monkeypatch.setattr(backtest, "MOST_ACCOUNTS", 100)
+    page = Page(rendered(database))
+    assert f"A sample: what is learned of pursuits rests on {segments} of {pursuits}," in page.texts["segments"]
+    assert f"A sample: 100 of {pursuits} pursuits" in page.texts["proof"]
+    assert "A sample:" not in demo_page.texts["main"]
 
 
 @pytest.mark.slow

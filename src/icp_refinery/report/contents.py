@@ -108,7 +108,9 @@ def persona(marts: Marts, segment_id: str) -> list[tuple[str, list[Row]]]:
 
 
 def read_totals(marts: Marts) -> Row:
-    """Figures of the whole company."""
+    """Figures of the whole company, and of how many pursuits its figures are learned."""
+    from icp_refinery.backtest import MOST_ACCOUNTS
+
     [totals] = rows(
         marts,
         """
@@ -118,10 +120,20 @@ def read_totals(marts: Marts) -> Row:
             (select count(*) from marts.fct_orders) as order_count,
             (select count(margin_amount) from marts.fct_orders) as order_with_margin_count,
             (select min(closed_at) from marts.fct_orders) as first_order_at,
-            (select max(closed_at) from marts.fct_orders) as last_order_at
+            (select max(closed_at) from marts.fct_orders) as last_order_at,
+            (select sum(pursuit_count) from marts.icp_segments) as learned_pursuit_count,
+            case
+                when (select count(*) from marts.fct_opportunities) = 0 then (select count(*) from marts.fct_customers)
+                else (
+                    select count(distinct account_id) from marts.fct_opportunities
+                    where is_closed and closed_at is not null and coalesce(opportunity_type, 'new_business') = 'new_business'
+                )
+            end as pursuit_count
         """,
     )
     with_margin = 0 < totals["order_count"] == totals["order_with_margin_count"]
+    totals["is_sampled"] = totals["pursuit_count"] > (totals["learned_pursuit_count"] or 0)
+    totals["most_backtested"] = MOST_ACCOUNTS
     return totals | {"value_is": "margin" if with_margin else "net amount"}
 
 
