@@ -223,6 +223,7 @@ def test_the_answer_is_the_tiers_and_the_backtest(demo: BuildResult, demo_page: 
     answer = demo_page.texts["answer"]
     for segment in frame(demo.database, "marts.icp_segments").to_dict("records"):
         assert segment["segment_name"] in answer
+    assert "cycle 1\u00a0Jun\u00a02025 to 30\u00a0Jun\u00a02025" in answer  # a quarter's first month does not name it
     query = (
         "(from marts.icp_backtest where cutoff = 'all' and scorer = 'segments' and measure = 'value_captured' and share = 0.2)"
     )

@@ -405,7 +405,7 @@ TABLES: dict[str, tuple[str, str, list[Column]]] = {
         "Traits that emerged or faded in the last year",
         "select * from marts.icp_emerging_attributes order by cycle_start desc, attribute, value, trend",
         [
-            Column("cycle_start", "Cycle", "month"),
+            Column("cycle_start", "Cycle from", "day"),
             Column("attribute", "Trait", "code"),
             Column("value", "Value"),
             Column("trend", "Trend"),
