@@ -303,6 +303,9 @@ def test_without_a_lift_the_page_gives_none(adventureworks: BuildResult) -> None
     assert "The average is not above 0" in page.texts["answer"]
     assert "The lift: the value per pursuit of all pursuits is not above 0" in page.texts["unknown"]
     assert "The chance of winning: every pursuit was won" in page.texts["unknown"]
+    for segment_id in segments["segment_id"]:
+        assert "lost ones are not recorded" in page.texts[f"card-{segment_id}"]
+        assert "100\u00a0%" not in page.texts[f"card-{segment_id}"].split("Win rate")[1].split("Value")[0]
     for name in frame(adventureworks.database, "marts.icp_missing_inputs")["input"]:
         assert name in page.texts["unknown"]
 

@@ -83,7 +83,14 @@ def read_segments(marts: Marts) -> list[Row]:
         order by {BY_TIER}, value_per_pursuit desc nulls last, account_count desc, segment_id
         """,
     )
+    if wins_only(segments):
+        segments = [segment | {"win_rate": None, "win_rate_low": None, "win_rate_high": None} for segment in segments]
     return [segment | {"persona": persona(marts, segment["segment_id"])} for segment in segments]
+
+
+def wins_only(segments: list[Row]) -> bool:
+    """Whether no lost pursuit is recorded, so that a win rate would say nothing."""
+    return all(row["won_pursuit_count"] == row["pursuit_count"] for row in segments)
 
 
 def persona(marts: Marts, segment_id: str) -> list[tuple[str, list[Row]]]:
@@ -206,7 +213,7 @@ def unknown_of_segments(segments: list[Row]) -> list[str]:
             "The lift: the value per pursuit of all pursuits is not above 0, so that no ratio to it has a meaning."
             " Segments are compared by the difference in value."
         )
-    if segments and all(row["won_pursuit_count"] == row["pursuit_count"] for row in segments):
+    if segments and wins_only(segments):
         said.append("The chance of winning: every pursuit was won, because lost opportunities are not recorded.")
     said += [
         f"How well {row['segment_name']} does on data that did not choose it: {row['new_pursuit_count']:,} of its"
