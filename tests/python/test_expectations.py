@@ -459,6 +459,8 @@ def test_what_follows_a_failed_critical_expectation_is_skipped(demo: BuildResult
     assert "FAIL" in next(
         line for line in found.stdout.splitlines() if "no_critical_expectation_fails" in line and "FAIL" in line
     )
+    assert "nothing is published, and what was published stays" in found.stdout
+    assert "order_lines_keep_their_amounts: expected that the typical amount of a line is what it was; 2025-" in found.stdout
     assert any("after_quality" in line and "SKIP" in line for line in found.stdout.splitlines()), found.stdout
     failed = frame(database, "marts.quality_expectations").query("is_passed == False")
     assert list(failed["expectation"]) == ["order_lines_keep_their_amounts"]
