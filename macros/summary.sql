@@ -1,6 +1,7 @@
-{#- What a whole build made, and where: printed when it has passed. -#}
+{#- What a whole build made, and where: printed when it has passed. Which expectations failed: printed always. -#}
 {% macro summarize(results) %}
     {%- if not execute or flags.WHICH != 'build' -%} {{ return('') }} {%- endif -%}
+    {%- do say_which_expectations_failed(results) -%}
     {%- for result in results if result.status | string in ['error', 'fail', 'skipped', 'partial success'] -%}
         {{ return('') }}
     {%- endfor -%}
@@ -32,6 +33,27 @@
         {%- do print('  published: ' ~ (published or 'nothing, as data tests were left out')) -%}
     {%- endif -%}
     {{ return('') }}
+{% endmacro %}
+
+
+{% macro say_which_expectations_failed(results) %}
+    {%- set consequences = {
+        'no_critical_expectation_fails': ('critical', 'nothing is published, and what was published stays'),
+        'no_expectation_warns': ('warning', 'published all the same'),
+    } -%}
+    {%- for result in results if result.node.name in consequences and result.status | string in ['fail', 'warn'] -%}
+        {%- set severity, consequence = consequences[result.node.name] -%}
+        {%- do print('Data that does not look like itself (' ~ consequence ~ '; docs/quality.md says what to do):') -%}
+        {%- set query -%}
+            select expectation, says, observed, expected
+            from {{ target_relation('marts', 'quality_expectations') }}
+            where severity = '{{ severity }}' and not is_passed
+            order by expectation
+        {%- endset -%}
+        {%- for row in run_query(query).rows -%}
+            {%- do print('  ' ~ row[0] ~ ': expected that ' ~ row[1] ~ '; ' ~ row[2] ~ ', would pass: ' ~ row[3]) -%}
+        {%- endfor -%}
+    {%- endfor -%}
 {% endmacro %}
 
 

@@ -128,7 +128,8 @@ def learned_attribute_effects(
     frame = session.sql("select * from pursuits where is_sampled order by account_id").df()
     outcomes = frame[["account_id", "period", *OUTCOMES]].astype({name: float for name in OUTCOMES})
     behaviours = frame.set_index("account_id")[list(BEHAVIOURS)].rename(columns=BEHAVIOURS)
-    return attribute_effects(outcomes, wide_traits(session, pursuits, traits, banded=True), behaviours.dropna().astype(bool))
+    wide = wide_traits(session, pursuits, traits, banded=True)
+    return _typed(attribute_effects(outcomes, wide, behaviours.dropna().astype(bool)))
 
 
 def rule_problems(seeds: dict[str, duckdb.DuckDBPyRelation], trait_names: duckdb.DuckDBPyRelation) -> pd.DataFrame:
@@ -143,7 +144,7 @@ def rule_problems(seeds: dict[str, duckdb.DuckDBPyRelation], trait_names: duckdb
         {name: seed.columns for name, seed in seeds.items()},
         dict(zip(names["attribute"], names["is_numeric"], strict=True)),
     )
-    frame = pd.DataFrame(found, columns=["source", "sentence"], dtype=object)
+    frame = pd.DataFrame(found, columns=["source", "sentence"], dtype="str")
     return frame.assign(place=range(len(frame))).astype({"place": "int64"})
 
 

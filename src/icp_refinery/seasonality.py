@@ -18,11 +18,11 @@ MATERIAL, MONTH_LEVEL = 1.25, 0.01
 FIRST_DRAWS, DRAWS = 1_000, 20_000
 MONTHS = list(calendar.month_name)[1:]
 TYPES = {
-    "dimension": "object",
-    "value": "object",
+    "dimension": "str",
+    "value": "str",
     "calendar_month": "int64",
-    "verdict": "object",
-    "reason": "object",
+    "verdict": "str",
+    "reason": "str",
     "is_season": "bool",
     "full_years": "int64",
     "tested_orders": "int64",

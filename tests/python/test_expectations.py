@@ -459,7 +459,21 @@ def test_what_follows_a_failed_critical_expectation_is_skipped(demo: BuildResult
     assert "FAIL" in next(
         line for line in found.stdout.splitlines() if "no_critical_expectation_fails" in line and "FAIL" in line
     )
+    assert "nothing is published, and what was published stays" in found.stdout
+    assert "order_lines_keep_their_amounts: expected that the typical amount of a line is what it was; 2025-" in found.stdout
     assert any("after_quality" in line and "SKIP" in line for line in found.stdout.splitlines()), found.stdout
     failed = frame(database, "marts.quality_expectations").query("is_passed == False")
     assert list(failed["expectation"]) == ["order_lines_keep_their_amounts"]
     assert (tmp_path / "build" / "target" / "quality" / "index.html").exists()
+
+
+def test_a_build_as_of_an_earlier_day_misses_nothing_that_was_published(company: Company, tmp_path: Path):
+    names = [name for name in SUITE_OF if name.startswith("published_")]
+    suites, published = only(tmp_path / "suites", *names), tmp_path / "current"
+    published.mkdir()
+    earlier = {"dim_accounts": "created_at", "fct_orders": "closed_at"}
+    for relation, at in earlier.items():
+        company.connection.sql(company.relations[relation]).write_parquet(str(published / f"{relation}.parquet"))
+        company.corrupt(relation, where=f"{at} < timestamp '2024-07-01'")
+    company.relations["int_as_of"] = "select timestamp '2024-07-01' as ends_at"
+    assert company.judge(suites, published=published)["is_passed"].eq(True).all()

@@ -16,7 +16,7 @@ import duckdb
 import pytest
 
 from conftest import BuildResult, frame
-from icp_refinery import report
+from icp_refinery import backtest, report
 from icp_refinery.report import charts, words
 
 HOSTILE = "<script>alert(1)</script>'\";</script><img src=x onerror=alert(2)>--"
@@ -152,7 +152,6 @@ CARD = [
     "median_days_to_close",
     "net_revenue_retention",
     "gross_revenue_retention",
-    "retention_customer_count",
     "account_count",
     "customer_count",
     "net_amount",
@@ -170,6 +169,27 @@ def test_every_figure_of_a_segment_card_is_the_mart_s(demo: BuildResult, demo_pa
         shown = demo_page.data[f"card-{segment['segment_id']}"]
         missing = [column for column in CARD if not any(same(text, segment[column]) for text in shown)]
         assert not missing, (segment["segment_id"], missing)
+
+
+@pytest.mark.slow
+def test_revenue_retention_has_the_n_of_those_who_began_with_mrr(demo: BuildResult, demo_page: Page) -> None:
+    """Counted from the contracts that were live at the end of the first month."""
+    began = frame(
+        demo.database,
+        """(
+            select customers.segment_id, count(distinct customers.account_id) as n
+            from marts.fct_customers as customers
+            join marts.fct_contracts as contracts on customers.account_id = contracts.account_id
+            where contracts.starts_on <= last_day(customers.cohort_month)
+                and contracts.live_until >= last_day(customers.cohort_month)
+                and customers.cohort_month <= (select date_trunc('month', as_of) - interval 12 month from intermediate.int_as_of)
+            group by all
+        )""",
+    ).to_dict("records")
+    assert len(began) > 1
+    for segment in began:
+        text = " ".join(demo_page.texts[f"card-{segment['segment_id']}"].split())
+        assert f"n = {segment['n']} customers with MRR at the start" in text.replace("\u00a0", " ")
 
 
 TABLES = {
@@ -203,6 +223,7 @@ def test_the_answer_is_the_tiers_and_the_backtest(demo: BuildResult, demo_page: 
     answer = demo_page.texts["answer"]
     for segment in frame(demo.database, "marts.icp_segments").to_dict("records"):
         assert segment["segment_name"] in answer
+    assert "cycle 1\u00a0Jun\u00a02025 to 30\u00a0Jun\u00a02025" in answer  # a quarter's first month does not name it
     query = (
         "(from marts.icp_backtest where cutoff = 'all' and scorer = 'segments' and measure = 'value_captured' and share = 0.2)"
     )
@@ -282,6 +303,9 @@ def test_without_a_lift_the_page_gives_none(adventureworks: BuildResult) -> None
     assert "The average is not above 0" in page.texts["answer"]
     assert "The lift: the value per pursuit of all pursuits is not above 0" in page.texts["unknown"]
     assert "The chance of winning: every pursuit was won" in page.texts["unknown"]
+    for segment_id in segments["segment_id"]:
+        assert "lost ones are not recorded" in page.texts[f"card-{segment_id}"]
+        assert "100\u00a0%" not in page.texts[f"card-{segment_id}"].split("Win rate")[1].split("Value")[0]
     for name in frame(adventureworks.database, "marts.icp_missing_inputs")["input"]:
         assert name in page.texts["unknown"]
 
@@ -302,6 +326,38 @@ def test_without_evidence_nobody_is_prioritized(demo: BuildResult, tmp_path: Pat
     assert "Cannot be said" in page.texts["answer"]
     assert "Whom to prioritize and whom to stop targeting" in page.texts["unknown"]
     assert "table-disagreements" not in page.tables
+
+
+@pytest.mark.slow
+def test_a_sample_is_said_to_be_one(demo: BuildResult, demo_page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = tmp_path / "icp.duckdb"
+    shutil.copy(demo.database, database)
+    with duckdb.connect(str(database)) as connection:
+        [(pursuits,)] = connection.execute("select sum(pursuit_count) from marts.icp_segments").fetchall()
+        connection.execute("update marts.icp_segments set pursuit_count = 1")
+        [(segments,)] = connection.execute("select count(*) from marts.icp_segments").fetchall()
+    monkeypatch.setattr(backtest, "MOST_ACCOUNTS", 100)
+    page = Page(rendered(database))
+    assert f"A sample: what is learned of pursuits rests on {segments} of {pursuits}," in page.texts["segments"]
+    assert f"A sample: 100 of {pursuits} pursuits" in page.texts["proof"]
+    assert "A sample:" not in demo_page.texts["main"]
+
+
+@pytest.mark.slow
+def test_where_no_segment_differs_nothing_is_gained_by_skipping(demo: BuildResult, tmp_path: Path) -> None:
+    database = tmp_path / "icp.duckdb"
+    shutil.copy(demo.database, database)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute("update marts.icp_segments set tier = 'tier_3'")
+        connection.execute(
+            "insert into marts.icp_missing_inputs by name"
+            " select 'icp_spend' as mart, 'invoices' as input, 'The input has no invoices: there are no rows.' as reason"
+        )
+    page = Page(rendered(database))
+    assert "Cannot be said" in page.texts["answer"]
+    assert "campaign spend a year" not in page.texts["answer"]
+    assert "icp_spend: there are no rows." in page.texts["unknown"]
+    assert ".." not in page.texts["unknown"]
 
 
 @pytest.mark.slow

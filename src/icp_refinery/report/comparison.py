@@ -21,6 +21,7 @@ FIGURES = [
     ("Orders", "Add-on", "share", "add_on_share", None),
     ("A year later", "n", "count", "retention_customer_count", None),
     ("A year later", "Customers kept", "share", "customer_retention", None),
+    ("A year later", "n with MRR", "count", "starting_mrr_customer_count", None),
     ("A year later", "GRR", "share", "gross_revenue_retention", None),
     ("A year later", "NRR", "share", "net_revenue_retention", None),
     ("All", "Accounts", "count", "account_count", None),

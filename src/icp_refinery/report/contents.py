@@ -70,12 +70,27 @@ def read_segments(marts: Marts) -> list[Row]:
             (
                 select count(*) from marts.icp_disagreements as accounts
                 where accounts.segment_id = icp_segments.segment_id and accounts.reason = 'nobody'
-            ) as unworked_count
+            ) as unworked_count,
+            (
+                select count(*)
+                from marts.fct_customers as customers
+                semi join marts.fct_mrr_movements as movements
+                    on customers.account_id = movements.account_id and customers.cohort_month = movements.month
+                semi join marts.cohort_retention as cohorts on customers.cohort_month = cohorts.cohort_month and months_since = 12
+                where customers.segment_id = icp_segments.segment_id
+            ) as starting_mrr_customer_count
         from marts.icp_segments
         order by {BY_TIER}, value_per_pursuit desc nulls last, account_count desc, segment_id
         """,
     )
+    if wins_only(segments):
+        segments = [segment | {"win_rate": None, "win_rate_low": None, "win_rate_high": None} for segment in segments]
     return [segment | {"persona": persona(marts, segment["segment_id"])} for segment in segments]
+
+
+def wins_only(segments: list[Row]) -> bool:
+    """Whether no lost pursuit is recorded, so that a win rate would say nothing."""
+    return all(row["won_pursuit_count"] == row["pursuit_count"] for row in segments)
 
 
 def persona(marts: Marts, segment_id: str) -> list[tuple[str, list[Row]]]:
@@ -100,7 +115,9 @@ def persona(marts: Marts, segment_id: str) -> list[tuple[str, list[Row]]]:
 
 
 def read_totals(marts: Marts) -> Row:
-    """Figures of the whole company."""
+    """Figures of the whole company, and of how many pursuits its figures are learned."""
+    from icp_refinery.backtest import MOST_ACCOUNTS
+
     [totals] = rows(
         marts,
         """
@@ -110,10 +127,20 @@ def read_totals(marts: Marts) -> Row:
             (select count(*) from marts.fct_orders) as order_count,
             (select count(margin_amount) from marts.fct_orders) as order_with_margin_count,
             (select min(closed_at) from marts.fct_orders) as first_order_at,
-            (select max(closed_at) from marts.fct_orders) as last_order_at
+            (select max(closed_at) from marts.fct_orders) as last_order_at,
+            (select sum(pursuit_count) from marts.icp_segments) as learned_pursuit_count,
+            case
+                when (select count(*) from marts.fct_opportunities) = 0 then (select count(*) from marts.fct_customers)
+                else (
+                    select count(distinct account_id) from marts.fct_opportunities
+                    where is_closed and closed_at is not null and coalesce(opportunity_type, 'new_business') = 'new_business'
+                )
+            end as pursuit_count
         """,
     )
     with_margin = 0 < totals["order_count"] == totals["order_with_margin_count"]
+    totals["is_sampled"] = totals["pursuit_count"] > (totals["learned_pursuit_count"] or 0)
+    totals["most_backtested"] = MOST_ACCOUNTS
     return totals | {"value_is": "margin" if with_margin else "net amount"}
 
 
@@ -153,7 +180,7 @@ def missing_inputs(marts: Marts) -> dict[str, list[Row]]:
     """By input that is not there, which marts lack what; their reason without its opening, which names the input again."""
     missing: dict[str, list[Row]] = {}
     for row in rows(marts, "select * from marts.icp_missing_inputs order by input, mart, reason"):
-        says = row["reason"].removeprefix(f"The input has no {row['input']}: ")
+        says = row["reason"].removeprefix(f"The input has no {row['input']}: ").rstrip(".")
         missing.setdefault(row["input"], []).append({"mart": row["mart"], "says": says})
     return missing
 
@@ -186,7 +213,7 @@ def unknown_of_segments(segments: list[Row]) -> list[str]:
             "The lift: the value per pursuit of all pursuits is not above 0, so that no ratio to it has a meaning."
             " Segments are compared by the difference in value."
         )
-    if segments and all(row["won_pursuit_count"] == row["pursuit_count"] for row in segments):
+    if segments and wins_only(segments):
         said.append("The chance of winning: every pursuit was won, because lost opportunities are not recorded.")
     said += [
         f"How well {row['segment_name']} does on data that did not choose it: {row['new_pursuit_count']:,} of its"

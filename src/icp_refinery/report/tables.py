@@ -405,7 +405,7 @@ TABLES: dict[str, tuple[str, str, list[Column]]] = {
         "Traits that emerged or faded in the last year",
         "select * from marts.icp_emerging_attributes order by cycle_start desc, attribute, value, trend",
         [
-            Column("cycle_start", "Cycle", "month"),
+            Column("cycle_start", "Cycle from", "day"),
             Column("attribute", "Trait", "code"),
             Column("value", "Value"),
             Column("trend", "Trend"),
@@ -561,4 +561,6 @@ def kind_of(name: str, found: list[Row]) -> str:
         return "month" if name.endswith("month") else "day"
     if name.endswith(("rate", "share", "rate_low", "rate_high", "share_low", "share_high", "retention")):
         return "share"
+    if name.endswith(("count", "customers", "pursuits", "orders", "months")):
+        return "count"
     return "count" if isinstance(value, int) else "number"
