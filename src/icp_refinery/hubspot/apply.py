@@ -4,11 +4,9 @@ Whatever stops a run, the same command again does the rest: every record is read
 already is left alone, and so is what somebody else changed meanwhile.
 """
 
-import fcntl
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import islice
@@ -22,6 +20,7 @@ from icp_refinery.hubspot.plan import (
     FORMAT,
     PlanError,
     Progress,
+    alone,
     differs,
     header,
     own_portal,
@@ -88,25 +87,19 @@ class Journal:
 
     def put(self, line: Json) -> None:
         """Writes a line, and waits until it is on disk."""
-        self._file.write(json.dumps(line).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        try:
+            self._file.write(json.dumps(line).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as problem:
+            raise PlanError(
+                f"The journal {self.path} cannot be written: {problem.strerror}. Without it nothing more is written to HubSpot. "
+                "Run the same command again when it can be: it does the rest."
+            ) from None
 
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Only one run at a time in this folder; the lock goes with the process that held it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise PlanError("Another run is writing to HubSpot from here: wait for its end.") from None
-        yield
 
 
 def journal_of(plan: Path, made_at: str) -> Path:
@@ -128,6 +121,8 @@ def check_plan(
         ("as_of", "newer marts have been published"),
         ("properties", "the names of the properties have been changed"),
         ("native", "the native properties have been changed"),
+        ("clearing", "the setting clearing has been changed"),
+        ("human_edits", "the setting human_edits has been changed"),
     ):
         if plan.get(key) != now[key]:
             raise PlanError(f"The plan of {plan.get('made_at')} no longer holds: {words}. Run `icp hubspot diff` again.")
@@ -170,20 +165,20 @@ def apply_plan(
     Raises PlanError before anything is written where the plan no longer holds or is too large, and HubSpotError where HubSpot
     stops the run; what was done until then is in the journal, and the same call does the rest.
     """
-    plan, summary = check_plan(
-        portal,
-        manifest,
-        config,
-        path,
-        config.max_changes if max_changes is None else max_changes,
-        config.max_clears if max_clears is None else max_clears,
-    )
-    outcome = Outcome()
-    journal_path = journal_of(path, plan["made_at"])
-    steps = list(read_lines(path, "schema"))
-    if not steps and not summary["changes"]:
-        return outcome, journal_path
     with alone(path.parent):
+        plan, summary = check_plan(
+            portal,
+            manifest,
+            config,
+            path,
+            config.max_changes if max_changes is None else max_changes,
+            config.max_clears if max_clears is None else max_clears,
+        )
+        outcome = Outcome()
+        journal_path = journal_of(path, plan["made_at"])
+        steps = list(read_lines(path, "schema"))
+        if not steps and not summary["changes"]:
+            return outcome, journal_path
         before = written_before(journal_path)
         journal = Journal(journal_path, _first_line(plan["portal_id"], f"plan of {plan['made_at']}"))
         try:
@@ -229,7 +224,7 @@ def _now() -> str:
 
 
 def written_before(journal: Path) -> set[str]:
-    """The records that a journal says were written: a plan writes each of them once."""
+    """The records that a journal says have the plan's values: a plan writes each of them once."""
     if not journal.exists():
         return set()
     return {record for line in read_lines(journal, "result") for record in line["written"]}
@@ -316,8 +311,9 @@ def write_batch(
             outcome.say(record, reason)
         outcome.kept += len(reasons.keys() - todo.keys())
         told |= reasons.keys()
-        if reasons or after_all:
-            journal.put({"kind": "result", "at": _now(), "written": after_all, "kept": reasons, "refused": {}})
+        if reasons or settled:
+            # What a run before this one wrote, and did not live to say, counts as written too: it is not written again.
+            journal.put({"kind": "result", "at": _now(), "written": settled, "kept": reasons, "refused": {}})
         pending = {record: pending[record] for record in todo}
         if not todo:
             return
@@ -355,16 +351,13 @@ def revert(
 
     What was created (properties, options, the group) stays: others may use it by now.
     """
-    try:
-        lines = read_lines(path)
-        first = next(lines, {})
-    except (OSError, ValueError) as problem:
-        raise PlanError(f"{path} cannot be read as a journal: {problem}") from None
-    if first.get("kind") != "journal" or first.get("format") != FORMAT:
+    lines = read_lines(path)
+    first = next(lines, None)
+    if not isinstance(first, dict) or first.get("kind") != "journal" or first.get("format") != FORMAT:
         raise PlanError(f"{path} is no journal of this version.")
     portal_id = own_portal(portal, config)
-    if first["portal_id"] != portal_id:
-        raise PlanError(f"The journal is of portal {first['portal_id']}, the token of portal {portal_id}.")
+    if first.get("portal_id") != portal_id:
+        raise PlanError(f"The journal is of portal {first.get('portal_id')}, the token of portal {portal_id}.")
     properties = portal.properties()
     outcome = Outcome()
     back = path.with_name(f"{path.stem}-reverted.jsonl")

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,11 @@ PlanFile = Annotated[Path | None, typer.Option("--plan", help="The plan; default
 @app.callback(invoke_without_command=True)
 def main(context: typer.Context) -> None:
     """Put the ICP to work in HubSpot: `diff` shows, `apply` writes, `revert` takes back. The token is in HUBSPOT_TOKEN."""
+    if os.environ.get("NO_COLOR"):
+        context.color = False
+    for stream in (sys.stdout, sys.stderr):
+        # Names come in any script; a terminal that has not the letters shows a question mark.
+        stream.reconfigure(errors="replace")
     if context.invoked_subcommand is None:
         diff()
 
@@ -110,7 +116,8 @@ def lists(
         with open_published() as (marts, _), open_portal(config) as portal:
             found = plan_lists(portal, marts, config, journal)
             if write:
-                found = apply_lists(portal, found, journal)
+                with planning.alone(runs()):
+                    found = apply_lists(portal, found, journal)
         show_lists(found)
         if not write and any(line["action"] in ("create", "update") for line in found):
             typer.echo("Nothing was written. To write: icp hubspot lists --apply")
@@ -165,6 +172,9 @@ def saying_what_is_wrong() -> Iterator[None]:
     except (HubSpotError, planning.PlanError, ConfigError, OSError, duckdb.Error) as problem:
         typer.secho(clean(str(problem)), err=True, fg="red")
         raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.secho("Interrupted. The same command again does the rest, and writes nothing twice.", err=True, fg="red")
+        raise typer.Exit(130) from None
 
 
 def settings(path: Path | None) -> Config:
@@ -256,7 +266,7 @@ def show_outcome(outcome: writing.Outcome, done: str, journal: Path) -> None:
         typer.echo(clean(line))
     _more(outcome.kept + outcome.refused, "not written")
     typer.echo(
-        f"{outcome.written:,} companies {done}, {outcome.already:,} were as they should be, {outcome.kept:,} kept as they are, "
+        f"{outcome.written:,} companies {done}, {outcome.already:,} had been before, {outcome.kept:,} kept as they are, "
         f"{outcome.refused:,} refused by HubSpot. Journal: {journal if journal.exists() else 'none'}"
     )
 

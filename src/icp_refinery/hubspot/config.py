@@ -6,13 +6,14 @@ The token is not in it, and no message repeats a value, so that a token in the w
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from icp_refinery.hubspot.client import is_loopback
 
 TOKEN_VARIABLE = "HUBSPOT_TOKEN"
 OWN_PROPERTIES = ("icp_tier", "icp_segment", "icp_fit_score", "icp_reasons", "icp_changed_on")
@@ -44,16 +45,9 @@ def _base_url(url: str) -> str:
         raise ValueError("only scheme, host and port belong here")
     if parts.scheme == "https" and parts.hostname:
         return url.rstrip("/")
-    if parts.scheme == "http" and _is_loopback(parts.hostname):
+    if parts.scheme == "http" and is_loopback(parts.hostname):
         return url.rstrip("/")
     raise ValueError("https://..., or http:// on this machine")
-
-
-def _is_loopback(host: str | None) -> bool:
-    try:
-        return host == "localhost" or ip_address(host or "").is_loopback
-    except ValueError:
-        return False
 
 
 def _not_blank(text: str) -> str:
