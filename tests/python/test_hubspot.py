@@ -761,6 +761,25 @@ def test_revert_puts_back_what_is_as_we_left_it(synced: Desk) -> None:
     assert synced.held("103") == {"103": {"icp_changed_on": "2026-12-01"}}
 
 
+def test_revert_leaves_a_persons_value_that_is_the_same_as_ours(synced: Desk) -> None:
+    synced.publish({record: row("tier_2", reasons=f"reason {record}") for record in ("101", "102", "103")})
+    synced.diff()
+    # Refused, and then set by a person: the journal has it, but it was never ours. Or set away and back again.
+    synced.hubspot.refused["101"] = "legal hold"
+    assert synced.apply().written == 2
+    synced.hubspot.edit("101", "icp_tier", "tier_2")
+    synced.hubspot.edit("102", "icp_tier", "tier_3")
+    synced.hubspot.edit("102", "icp_tier", "tier_2")
+    said = [f"{record}: icp_tier was set to the same value by somebody else since: kept" for record in ("101", "102")]
+    assert synced.revert(write=False).said == said
+    assert synced.revert().said == said
+    assert synced.hubspot.values("icp_tier") == {"101": "tier_2", "102": "tier_2", "103": "tier_1"}
+    synced.config = {"human_edits": "overwrite"}
+    synced.hubspot.refused.clear()
+    synced.revert()
+    assert set(synced.hubspot.values("icp_tier").values()) == {"tier_1"}
+
+
 def test_revert_needs_a_journal_of_this_portal(synced: Desk) -> None:
     synced.publish({record: row("tier_2", reasons="new") for record in ("101", "102", "103")})
     synced.sync()

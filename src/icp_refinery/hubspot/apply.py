@@ -17,6 +17,7 @@ import duckdb
 from icp_refinery.hubspot.client import BATCH, HubSpotError, Json, Portal, Unreachable, Unsure
 from icp_refinery.hubspot.config import Config
 from icp_refinery.hubspot.plan import (
+    BY_KEY,
     FORMAT,
     PlanError,
     Progress,
@@ -376,6 +377,9 @@ def revert(
                     record: {n: [new, old] for n, (old, new) in pairs.items() if n in properties}
                     for record, pairs in line["records"].items()
                 }
+                for record, name in set_by_people(portal, records, config):
+                    del records[record][name]
+                    outcome.say(record, f"{name} was set to the same value by somebody else since: kept")
                 if journal:
                     write_batch(portal, journal, records, choose, outcome, [])
                 else:
@@ -385,6 +389,22 @@ def revert(
             if journal:
                 journal.close()
     return outcome, back
+
+
+def set_by_people(portal: Portal, records: dict[str, Pairs], config: Config) -> list[tuple[str, str]]:
+    """The records and properties that a person set last: also where it is what was to be written, it is not ours to take away."""
+    names = sorted({name for pairs in records.values() for name in pairs})
+    if not names or config.human_edits == "overwrite":
+        return []
+    history = portal.read_history(list(records), names)
+    return [
+        (record, name)
+        for record, pairs in records.items()
+        for name, (left, _) in pairs.items()
+        if (last := next(iter(history.get(record, {}).get(name) or []), None))
+        and not str(last.get("sourceType") or "").startswith(BY_KEY)
+        and not differs(config, name, last.get("value"), left)
+    ]
 
 
 def _count(portal: Portal, records: dict[str, Pairs], choose: Choice, outcome: Outcome) -> None:
