@@ -523,6 +523,7 @@ LINE = "properties: {icp_tier: a, icp_segment: a, icp_fit_score: c, icp_reasons:
         ("- a", ["line 1: settings are lines of `name: value`"]),
         ("token: pat-na1-1", ["line 1: `token`: a secret does not belong", "set the environment variable HUBSPOT_TOKEN"]),
         ("lists:\n  access_token: pat-na1-1", ["line 2: `lists.access_token`: a secret does not belong"]),
+        ("group_label: x\nlists: {prefix: pat-na1-00000000-1111}", ["line 2: `lists.prefix`: a secret does not belong"]),
         ("pat-na1-1: x\nowner: pat-na1-1\nmax_clears: pat-na1-1", ["line 2: `owner`: there is no such setting"]),
     ],
 )

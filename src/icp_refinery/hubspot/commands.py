@@ -201,7 +201,10 @@ def open_published() -> Iterator[tuple[duckdb.DuckDBPyConnection, Json]]:
     folder = (Path(os.environ.get("ICP_PUBLISHED") or project_directory() / "published") / "current").resolve()
     if not (folder / "manifest.json").exists():
         raise planning.PlanError(f"There are no published marts in {folder}: run `dbt build` first.")
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except ValueError:
+        raise planning.PlanError(f"{folder / 'manifest.json'} is damaged: run `dbt build` again.") from None
     with duckdb.connect(str(folder / "icp.duckdb"), read_only=True) as marts:
         yield marts, manifest
 

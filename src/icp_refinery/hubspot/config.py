@@ -20,6 +20,8 @@ OWN_PROPERTIES = ("icp_tier", "icp_segment", "icp_fit_score", "icp_reasons", "ic
 TIERS = ("tier_1", "tier_2", "tier_3", "deprioritized")
 PROPERTY_NAME = re.compile(r"[a-z][a-z0-9_]*")
 SECRETS = re.compile(r"token|secret|password|api_?key|service_?key|hapikey|authorization|bearer|credential", re.IGNORECASE)
+# A key of HubSpot's, under whatever name: it would be written to HubSpot, as a label perhaps.
+KEY = re.compile(r"pat-[a-z0-9]+-[0-9a-f]{8}-", re.IGNORECASE)
 STAGES = Literal["mql", "sql", "opportunity", "won"]
 
 
@@ -167,6 +169,8 @@ def load_config(path: Path) -> Config:
 def _forbidden(node: yaml.Node, place: tuple) -> list[tuple[tuple, str]]:
     """Secrets, and names that are there twice, of which YAML would silently take the last."""
     problems: list[tuple[tuple, str]] = []
+    if isinstance(node, yaml.ScalarNode) and KEY.search(node.value):
+        problems.append((place, f"a secret does not belong into this file: set the environment variable {TOKEN_VARIABLE}"))
     if isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
             problems += _forbidden(item, (*place, number))
