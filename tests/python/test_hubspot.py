@@ -671,9 +671,12 @@ def test_a_plan_writes_a_record_once_even_if_somebody_puts_the_old_value_back(sy
 def test_an_empty_or_shrunken_mart_changes_nothing(synced: Desk) -> None:
     synced.publish({})
     shown = synced.command("diff")
-    assert "Apply would refuse: The marts have no company at all" in shown.output
-    with pytest.raises(PlanError, match="no company at all"):
+    assert "Apply would refuse: The marts have no company with values at all" in shown.output
+    with pytest.raises(PlanError, match="no company with values at all"):
         synced.apply()
+    synced.publish({"101": row(withheld_reason="claimed_by_several_accounts")})
+    with pytest.raises(PlanError, match="no company with values at all"):
+        synced.sync()
     synced.publish({"101": row(reasons="reason 101")})
     with pytest.raises(PlanError, match=r"2 companies left the marts.*more than max_clears \(1\)"):
         synced.sync(max_clears=1)

@@ -399,13 +399,14 @@ def test_a_list_that_was_deleted_is_made_again(stand_in: HubSpotPortal, journal:
 
 
 @pytest.mark.parametrize("path", [r"/crm/lists/2026-09$", r"update-list-filters$", r"update-list-name$"])
-@pytest.mark.parametrize("fault", ["drop", "bad gateway", "drop before"])
+@pytest.mark.parametrize("fault", ["drop", "bad gateway", "drop before", "strange"])
 def test_a_call_whose_fate_is_unknown_is_done_once(stand_in: HubSpotPortal, journal: Path, path: str, fault: str) -> None:
     moved = SEGMENTS | {"seg_2": ("Energy", "tier_1", SEGMENTS["seg_2"][2])}
     if "update" in path:
         run(stand_in, journal)
     match = {"method": "POST" if path.endswith("09$") else "PUT", "path": path}
     faults = {"drop": Fault(drop=True, after=True, **match), "drop before": Fault(drop=True, **match)}
+    faults["strange"] = Fault(status=200, body="{}", after=True, **match)
     stand_in.faults.append(faults.get(fault) or bad_gateway(after=True, **match))
     run(stand_in, journal, marts_of(moved), other_industries())
     assert stand_in.faults[0].times == 0
@@ -451,6 +452,13 @@ def test_the_journal_of_another_portal_counts_for_nothing(stand_in: HubSpotPorta
             other.add_list(f"Theirs {number}", filter_branch([[part("country", "DE")]]))
         assert {line["action"] for line in run(other, journal).values()} == {"created"}
     assert {line["action"] for line in run(stand_in, journal).values()} == {"none"}
+
+
+def test_an_answer_without_a_list_does_not_mean_that_there_is_none(stand_in: HubSpotPortal, journal: Path) -> None:
+    stand_in.faults.append(Fault(status=200, body="{}", path="/name/"))
+    with pytest.raises(HubSpotError, match="the answer has no list"):
+        run(stand_in, journal)
+    assert stand_in.lists == {}
 
 
 def test_a_list_that_hubspot_refuses_does_not_stop_the_others(stand_in: HubSpotPortal, journal: Path) -> None:

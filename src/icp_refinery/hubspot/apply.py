@@ -136,7 +136,7 @@ def check_plan(
 def too_much(plan: Json, summary: Json, max_changes: int, max_clears: int) -> str | None:
     """Why a plan is too large to be carried out, if it is."""
     if summary["cleared"] and not plan["companies"]:
-        return "The marts have no company at all, and all values in HubSpot would be cleared. Nothing is written."
+        return "The marts have no company with values at all, and all values in HubSpot would be cleared. Nothing is written."
     if summary["changes"] > max_changes:
         return (
             f"{summary['changes']:,} companies would change, more than max_changes ({max_changes:,}). Nothing is written. "

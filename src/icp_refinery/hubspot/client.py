@@ -167,22 +167,22 @@ class Portal:
 
     def portal_id(self) -> int:
         """The portal's number, which tells whose token this is."""
-        return int(self._ask("GET", "/account-info/{version}/details", "portalId")["portalId"])
+        return int(self.ask("GET", "/account-info/{version}/details", "portalId")["portalId"])
 
     def groups(self) -> set[str]:
         """The names of the groups of company properties."""
-        return {group["name"] for group in self._ask("GET", "/crm/properties/{version}/companies/groups")["results"]}
+        return {group["name"] for group in self.ask("GET", "/crm/properties/{version}/companies/groups")["results"]}
 
     def properties(self) -> dict[str, Json]:
         """The company properties by name, with their options."""
-        results = self._ask("GET", "/crm/properties/{version}/companies")["results"]
+        results = self.ask("GET", "/crm/properties/{version}/companies")["results"]
         return {known["name"]: known for known in results if not known.get("archived")}
 
     def all_companies(self, properties: Sequence[str]) -> Iterator[list[Json]]:
         """All companies of the portal, in pages of 100."""
         query = {"limit": str(BATCH), "properties": ",".join(properties)}
         while True:
-            page = self._ask("GET", "/crm/objects/{version}/companies", params=query)
+            page = self.ask("GET", "/crm/objects/{version}/companies", params=query)
             yield page["results"]
             after = ((page.get("paging") or {}).get("next") or {}).get("after")
             if after is None:
@@ -204,9 +204,9 @@ class Portal:
     def _read(self, ids: Sequence[str], properties: Sequence[str], history: Sequence[str], archived: bool) -> list[Json]:
         body = {"inputs": [{"id": i} for i in ids], "properties": list(properties), "propertiesWithHistory": list(history)}
         query = {"archived": "true"} if archived else None
-        return self._ask("POST", "/crm/objects/{version}/companies/batch/read", body=body, params=query)["results"]
+        return self.ask("POST", "/crm/objects/{version}/companies/batch/read", body=body, params=query)["results"]
 
-    def _ask(self, method: str, path: str, part: str = "results", **more: Any) -> Json:
+    def ask(self, method: str, path: str, part: str = "results", **more: Any) -> Json:
         """An answer that has this part: one without it, as of a proxy on the way, must not pass for "there is nothing"."""
         answer = self.request(method, path, **more)
         if answer.get(part) is None:

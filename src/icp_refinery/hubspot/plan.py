@@ -405,7 +405,8 @@ def write_plan(
             counts[line["kind"]] += 1
             counts["cleared"] += line.get("is_cleared", False)
 
-        companies = marts.execute("select count(*) from marts.sync_hubspot_companies").fetchall()[0][0]
+        with_values = "select count(*) from marts.sync_hubspot_companies where withheld_reason is null"
+        companies = marts.execute(with_values).fetchall()[0][0]
         put(header(portal, manifest, config, now) | {"companies": companies})
         portal_properties = portal.properties()
         opted_in = natives(portal_properties, config)
