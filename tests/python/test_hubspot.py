@@ -827,6 +827,19 @@ def test_revert_leaves_out_properties_that_are_gone(synced: Desk) -> None:
     assert synced.hubspot.value("101", "icp_tier") == "tier_1"
 
 
+def test_what_is_said_of_more_records_than_fit_says_that_there_are_more(desk: Desk) -> None:
+    records = [str(record) for record in range(1001, 1031)]
+    for record in records:
+        desk.hubspot.add_company(record)
+    desk.publish({record: row() for record in records})
+    desk.sync()
+    for record in records:
+        desk.hubspot.edit(record, "icp_tier", "tier_2")
+    shown = desk.command("revert", str(desk.journal))
+    assert shown.output.count("changed since: icp_tier") == 20
+    assert "the first 20 of 30 not written, or not whole" in shown.output
+
+
 # Killed anywhere.
 
 

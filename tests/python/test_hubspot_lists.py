@@ -22,6 +22,7 @@ from icp_refinery.hubspot.client import HubSpotError, Portal
 from icp_refinery.hubspot.config import Config, ConfigError, Lists, Nurture, load_config
 from icp_refinery.hubspot.filters import CannotSay, Rule, filter_branch, list_name, look_alike, meaning, wanted_lists
 from icp_refinery.hubspot.lists import apply_lists, plan_lists, read_journal
+from icp_refinery.hubspot.plan import alone
 from icp_refinery.hubspot.scoring import score_criteria
 
 CONFIG = load_config(ROOT / "activation" / "hubspot.yml")
@@ -770,6 +771,10 @@ def test_the_commands_end_to_end(demo: BuildResult, tmp_path: Path, monkeypatch:
         shown = said("lists")
         assert "Nothing was written" in shown
         assert stand_in.lists == {}
+        with alone(tmp_path / "activation" / "runs"):
+            refused = CliRunner().invoke(app, ["hubspot", "lists", "--apply"])
+        assert (refused.exit_code, stand_in.lists) == (1, {})
+        assert "Another run is at work" in refused.output
         made = said("lists", "--apply")
         assert made.count("created") == len(stand_in.lists) == 4
         again = said("lists", "--apply")
@@ -777,7 +782,7 @@ def test_the_commands_end_to_end(demo: BuildResult, tmp_path: Path, monkeypatch:
         assert len(stand_in.writes()) == 4
         said("nurture", "-o", "plans")
         for name in ("score.csv", "score.md"):
-            said("score", "-o", name)
+            assert said("score", "-o", name) == f"{name}\n"
         assert "HubSpot begins at 0" in said("score")
         [plan] = (tmp_path / "plans").iterdir()
         assert yaml.safe_load(plan.read_text())["segment"]["id"] == plan.stem

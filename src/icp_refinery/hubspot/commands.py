@@ -66,7 +66,7 @@ def apply(
     max_changes: Annotated[int | None, typer.Option(help="Instead of the settings' max_changes.")] = None,
     max_clears: Annotated[int | None, typer.Option(help="Instead of the settings' max_clears.")] = None,
 ) -> None:
-    """Carry out the plan of the last diff. After a crash, the same command does the rest."""
+    """Carry out the plan of the last diff. After a crash or Ctrl-C, the same command does the rest."""
     with saying_what_is_wrong():
         config = settings(config_file)
         path = plan_file or runs() / "plan.jsonl"
@@ -162,6 +162,8 @@ def score(
             out.write_text(as_markdown(criteria), encoding="utf-8")
         else:
             raise typer.BadParameter("the file's name ends in .csv or .md", param_hint="--out")
+        if out is not None:
+            typer.echo(out)
 
 
 @contextmanager
@@ -267,7 +269,8 @@ def show_outcome(outcome: writing.Outcome, done: str, journal: Path) -> None:
     """Prints what a run did, and the first of what it did not."""
     for line in outcome.said[:SHOWN]:
         typer.echo(clean(line))
-    _more(outcome.kept + outcome.refused, "not written")
+    # A record may be kept in part only, and is then said but not counted as kept.
+    _more(max(outcome.kept + outcome.refused, len(outcome.said)), "not written, or not whole")
     typer.echo(
         f"{outcome.written:,} companies {done}, {outcome.already:,} had been before, {outcome.kept:,} kept as they are, "
         f"{outcome.refused:,} refused by HubSpot. Journal: {journal if journal.exists() else 'none'}"
