@@ -240,6 +240,10 @@ def test_values_that_hubspot_keeps_in_its_own_way_are_not_written_again(desk: De
     desk.hubspot.companies["101"].values["icp_reasons"] = "two blanks; and a tab"
     assert desk.hubspot.value("101", "icp_fit_score") == "70.5"
     assert desk.diff()["changes"] == 0
+    # More than HubSpot takes.
+    desk.publish({"101": row(score="70.5", reasons="é " * 40_000)})
+    assert desk.sync() == Outcome(written=1)
+    assert desk.diff()["changes"] == 0
 
 
 def test_250_changes_are_three_calls(desk: Desk) -> None:

@@ -318,10 +318,10 @@ def part(name: str, value: str) -> dict:
     return {"filterType": "PROPERTY", "property": name, "operation": operation | {"includeObjectsWithNoValueSet": False}}
 
 
-def other_industries() -> Config:
+def other_industries(energy: str = "OIL_ENERGY") -> Config:
     """The settings with another value of HubSpot's for Energy."""
     lists = CONFIG.lists.model_dump()
-    lists["traits"]["industry"]["values"]["Energy"] = ["OIL_ENERGY"]
+    lists["traits"]["industry"]["values"]["Energy"] = [energy]
     return Config(lists=Lists.model_validate(lists))
 
 
@@ -436,8 +436,8 @@ def test_a_crash_after_any_list_is_made_and_a_rerun_is_right(stand_in: HubSpotPo
         portal.request = crashing
         with pytest.raises(Crash):
             apply_lists(portal, plan, journal)
-    with journal.open("a") as file:
-        file.write('{"portal_id": 4242, "key": "se')  # and the line that it was writing
+    with journal.open("ab") as file:
+        file.write(b'{"portal_id": 4242, "key": "se\xe6')  # and the line that it was writing, within a letter
     run(stand_in, journal)
     assert len(stand_in.lists) == 6
     done = run(stand_in, journal, config=other_industries())  # all six are known as ours
@@ -460,6 +460,14 @@ def test_an_answer_without_a_list_does_not_mean_that_there_is_none(stand_in: Hub
     with pytest.raises(HubSpotError, match="the answer has no list"):
         run(stand_in, journal)
     assert stand_in.lists == {}
+
+
+def test_a_value_with_a_line_separator_does_not_break_the_journal(stand_in: HubSpotPortal, journal: Path) -> None:
+    strange = "OIL\u2028AND\x85ENERGY"
+    stand_in.properties["industry"]["options"].append({"label": "Oil", "value": strange, "displayOrder": 99, "hidden": False})
+    run(stand_in, journal, config=other_industries(strange))
+    done = run(stand_in, journal, config=other_industries())
+    assert {line["action"] for line in done.values()} == {"none", "updated"}
 
 
 def test_a_list_that_hubspot_refuses_does_not_stop_the_others(stand_in: HubSpotPortal, journal: Path) -> None:

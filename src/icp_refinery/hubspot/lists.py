@@ -177,7 +177,7 @@ def read_journal(journal: Path, portal_id: int) -> dict[str, Json]:
     known: dict[str, Json] = {}
     if not journal.exists():
         return known
-    for line in journal.read_text(encoding="utf-8").splitlines():
+    for line in journal.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
             entry = json.loads(line)
         except ValueError:
