@@ -212,10 +212,11 @@ def boosted_scores(pursuits: pd.DataFrame, traits: pd.DataFrame) -> pd.Series:
 
     Small trees and capped values: on heavy-tailed money larger ones are a yardstick that is easy to beat.
     """
-    learned_from = traits.loc[pursuits["account_id"]]
+    # What was known of nobody then is no trait yet.
+    learned_from = traits.loc[pursuits["account_id"]].dropna(axis="columns", how="all")
     flags = leak_flags(pursuits, learned_from)
     columns, kinds = {}, []
-    for name in sorted(set(traits.columns) - set(flags.loc[flags["is_left_out"], "attribute"])):
+    for name in sorted(set(learned_from.columns) - set(flags.loc[flags["is_left_out"], "attribute"])):
         column = traits[name]
         kinds.append(not pd.api.types.is_numeric_dtype(column))
         columns[name] = _codes(column, learned_from[name]) if kinds[-1] else column.astype(float)

@@ -69,6 +69,17 @@ def test_cutoffs_are_at_most_eight_quarter_starts_with_enough_before_and_after(p
     assert len(earlier) < 50 or earlier["is_won"].sum() < 15
 
 
+@pytest.mark.parametrize("known", [0, 1, 30])
+def test_a_trait_that_was_known_of_nobody_or_hardly_anybody_at_the_cutoff_is_no_trait_yet(known):
+    it = world(200, 3, prospects=50)
+    late = pd.Series(np.nan, index=it.traits.index).mask(~it.traits.index.isin(it.pursuits["account_id"]), 5.0)
+    late.loc[it.pursuits["account_id"].iloc[:known]] = 7.0
+    scores = learned_scores(
+        Known(it.pursuits, it.traits.assign(late=late, late_text=late.astype(object).map("{}".format, "ignore")))
+    )
+    assert all(scores[scorer].notna().all() for scorer in ("segments", "scorecard", "boosting"))
+
+
 def test_without_signal_no_interval_leaves_random_out():
     for seed in (41, 43):
         found = judge(world(600, seed, signal=False, prospects=20)).captured

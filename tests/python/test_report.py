@@ -17,7 +17,7 @@ import pytest
 
 from conftest import BuildResult, frame
 from icp_refinery import report
-from icp_refinery.report import charts
+from icp_refinery.report import charts, words
 
 HOSTILE = "<script>alert(1)</script>'\";</script><img src=x onerror=alert(2)>--"
 FORMULA = '=HYPERLINK("http://x.example","y")'
@@ -240,7 +240,7 @@ def test_the_page_allows_its_own_scripts_and_styles_only(demo_report: Path, demo
 @pytest.mark.slow
 def test_every_chart_has_its_place_unit_and_period(demo: BuildResult, demo_page: Page) -> None:
     with duckdb.connect(str(demo.database), read_only=True) as connection:
-        figures = charts.figures(connection, "USD", "30 Jun 2025")
+        figures = charts.figures(connection, "USD", words.day("2025-06-30"))
     for id, figure in figures.items():
         shown = demo_page.texts[f"chart-{id}"]
         assert figure.title in shown
@@ -304,6 +304,41 @@ def test_without_evidence_nobody_is_prioritized(demo: BuildResult, tmp_path: Pat
     assert "table-disagreements" not in page.tables
 
 
+@pytest.mark.slow
+def test_an_adoption_says_who_agreed_and_what_challenges_it(demo: BuildResult, tmp_path: Path) -> None:
+    database = tmp_path / "icp.duckdb"
+    shutil.copy(demo.database, database)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(
+            """
+            insert into marts.icp_adoptions by name
+            select 1 as adoption_number, 'Ana' as agreed_by_sales, 'Bo' as agreed_by_marketing, true as is_in_force,
+                date '2025-01-01' as in_force_from, date '2024-12-31' as learned_as_of
+            """
+        )
+        connection.execute(
+            "update marts.icp_segments set status = 'adopted', adoption_number = 1, is_tier_overridden = tier = 'tier_1',"
+            " override_reason = case when tier = 'tier_1' then 'the board wants it' end, new_pursuit_count = 7"
+        )
+        connection.execute(
+            "insert into marts.icp_challenger_segments by name select segment_id, 'A challenger' as segment_name, definition,"
+            " tier, '[]' as rules, account_count, customer_count, pursuit_count, won_pursuit_count from marts.icp_segments"
+        )
+        connection.execute("update marts.icp_backtest set scorer = 'adopted' where scorer = 'boosting'")
+    page = Page(rendered(database))
+    text = " ".join(page.texts["changed"].split())
+    assert "Ana" in text
+    assert "Bo" in text
+    assert "A challenger" in text
+    assert "set by hand: the board wants it" in page.texts["segments"]
+    assert "7 of its" in page.texts["unknown"]
+    [captured] = frame(
+        database,
+        "(from marts.icp_backtest where cutoff = 'all' and scorer = 'adopted' and measure = 'value_captured' and share = 0.2)",
+    ).to_dict("records")
+    assert any(same(text, captured["value"]) for text in page.data["answer"])
+
+
 # In a browser -----------------------------------------------------------------------------------------------------------
 
 
@@ -364,11 +399,11 @@ def browser(chromium: Any) -> Iterator[Browser]:
 def test_it_opens_without_a_request_an_error_or_overflow(width: int, browser: Browser, demo_report: Path) -> None:
     page = browser.open(demo_report, width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    too_wide = """
-        [...document.querySelectorAll("main *")]
-            .filter((e) => !e.closest(".scroll") && e.getBoundingClientRect().right > innerWidth + 1)
-            .map((e) => e.outerHTML.slice(0, 80))
-    """
+    too_wide = """() => {
+        const scrolls = (e) => e !== null && (getComputedStyle(e).overflowX === "auto" || scrolls(e.parentElement));
+        const outside = (e) => e.getBoundingClientRect().right > innerWidth + 1 && !scrolls(e.parentElement);
+        return [...document.querySelectorAll("main *")].filter(outside).map((e) => e.outerHTML.slice(0, 80));
+    }"""
     assert page.evaluate(too_wide) == []
     charts = page.locator(".vega")
     assert page.locator(".vega svg").count() == charts.count()

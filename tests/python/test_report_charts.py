@@ -116,9 +116,12 @@ def test_lifts_scores_and_effects_are_those_of_the_marts(demo: BuildResult, figu
     ],
 )
 def test_retention_is_of_whole_quarters_that_have_come_so_far(
-    demo: BuildResult, figures: Figures, id: str, part: str, whole: str
+    altered: duckdb.DuckDBPyConnection, id: str, part: str, whole: str
 ) -> None:
-    mart = query(demo, "select * from marts.cohort_retention where segment_id = 'all'")
+    # As if the data ended in May, in the middle of a quarter.
+    altered.execute("delete from marts.cohort_retention where cohort_month + to_months(months_since) > date '2025-05-01'")
+    figures = made_of(altered, id)
+    mart = altered.execute("select * from marts.cohort_retention where segment_id = 'all'").df()
     mart["quarter"] = pd.PeriodIndex(pd.to_datetime(mart["cohort_month"]), freq="Q")
     cells = drawn(figures[id]).groupby(["cohort", "months"])[["kept", "whole", "customers"]].sum()
     assert len(cells) > 50
@@ -276,7 +279,7 @@ def test_hostile_names_are_shown_as_they_are(altered: duckdb.DuckDBPyConnection)
         svg = vl_convert.vegalite_to_svg(made[id].spec | {"width": 340})
         assert "<script" not in svg, id
         assert "&lt;script&gt;" in svg, id
-        assert int(float(re.search(r'width="([\d.]+)"', svg)[1])) <= 341, id
+        assert not any("x" * 150 in text for text in re.findall(r"<text[^>]*>([^<]*)</text>", svg)), id
 
 
 def test_a_large_company_does_not_make_a_large_report(altered: duckdb.DuckDBPyConnection) -> None:

@@ -163,17 +163,20 @@ def segment_lifts(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -
             segment_id, segment_name, tier, pursuit_count, won_pursuit_count, win_rate, value_per_pursuit,
             lift, lift_low, lift_high
         from marts.icp_segments
-        order by lift desc nulls last, segment_id
+        order by coalesce(lift, (lift_low + lift_high) / 2) desc nulls last, segment_id
         """,
     )
     rows = table[table["pursuit_count"] > 0].reset_index(drop=True)
     drawn = rows[rows[["lift", "lift_low"]].notna().any(axis=1)].reset_index(drop=True)
     if drawn.empty:
         return Figure(*about, None, "No lift is known: no segment has pursuits whose value can be compared.", table)
+    if len(table) == 1:
+        n = _many(rows["pursuit_count"].sum(), "pursuit")
+        return Figure(*about, None, f"All accounts are one segment (n: {n}): no difference between them could be shown.", table)
     drawn = drawn.assign(row=range(len(drawn)))
     drawn["name"] = [f"{TIER_NAMES[tier]} · {name}" for tier, name in zip(drawn["tier"], drawn["segment_name"], strict=True)]
     drawn["figure"] = [
-        f"{'unknown' if pd.isna(lift) else f'{lift:.1f}×'} · n {int(n):,}"
+        f"n {int(n):,}" if pd.isna(lift) else f"{lift:.1f}× · n {int(n):,}"
         for lift, n in zip(drawn["lift"], drawn["pursuit_count"], strict=True)
     ]
     colour, shape = _tier_scales()
@@ -189,7 +192,10 @@ def segment_lifts(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -
         alt.Tooltip("lift_high:Q", title="Upper end", format=".2f"),
     ]
     y = alt.Y("row:O", axis=None)
-    axis = alt.Axis(title="Value per pursuit (1 = all pursuits)", tickCount=5, format="~g")
+    # Where all pursuits together bring nothing, the marts give 1 + difference / overall spread, and its interval alone.
+    has_lift = bool(drawn["lift"].notna().any())
+    scale = "Value per pursuit (1 = all pursuits)" if has_lift else "1 + difference from all, in overall spreads"
+    axis = alt.Axis(title=scale, tickCount=5, format="~g")
     layers = [
         alt.Chart().mark_tick(color=MID, size=14, thickness=1.5).encode(x=alt.datum(1), y=y),
         alt.Chart()
@@ -211,6 +217,11 @@ def segment_lifts(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -
         f"n: {_many(rows['pursuit_count'].sum(), 'pursuit')}, {int(rows['won_pursuit_count'].sum()):,} of them won. "
         "Lines are intervals, 95 % for all segments together; one that crosses 1 is no evidence of a difference."
     )
+    if not has_lift:
+        about = (*about[:2], scale, about[3])
+        note += (
+            " There is no lift, as all pursuits together bring no value above 0: only the intervals of the difference are known."
+        )
     left_out = len(table) - len(drawn)
     if left_out:
         note += f" Not drawn: {_many(left_out, 'segment')} without a known lift."
@@ -674,7 +685,7 @@ def scorecard(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -> Fi
         alt.Chart()
         .mark_bar(size=10)
         .encode(
-            x=alt.X("points:Q", axis=alt.Axis(title="Points (20 points double the expected value)", tickCount=5)),
+            x=alt.X("points:Q", axis=alt.Axis(title="Points of the fit score", tickCount=5)),
             y=y,
             color=alt.condition("datum.points >= 0", alt.value(ACCENT), alt.value(MID)),
             tooltip=tooltip,
@@ -687,7 +698,10 @@ def scorecard(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -> Fi
         "!isValid(datum.segment_id) || ((segment === 'all' || datum.segment_id === segment) "
         "&& (tier === 'all' || datum.tier === tier))"
     )
-    note = "n: the accounts that meet the condition. A tier bounds the score of its segments."
+    note = (
+        "n: the accounts that meet the condition. 20 points double the expected value per pursuit (where a value below 0 occurs, "
+        "40 points are a standard deviation of value). A tier bounds the score of its segments."
+    )
     if len(table) > len(rows) + 1:
         note += f" The {len(rows)} conditions with the most points of {len(table) - 1} are drawn."
     columns = [
@@ -843,6 +857,8 @@ def clusters(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -> Fig
         rows.append({"name": f"{cluster['value_cluster']} · n {int(cluster['customer_count']):,}"})
         for measure, column in measures.items():
             share = cluster[column]
+            if table[column].isna().all():
+                continue
             rows.append(
                 {"measure": measure, "share": share, "figure": _shares(share), "cluster": cluster["value_cluster"]}
                 | {"n": cluster["customer_count"]}
@@ -1370,7 +1386,13 @@ def cycle_review(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) ->
         return Figure(*about, None, f"Nothing could be judged: {why}.", table)
     starts = pd.to_datetime(table["cycle_start"])
     about[3] = f"{starts.min():%d %b %Y} to {pd.to_datetime(table['cycle_end']).max():%d %b %Y}"
-    order = _frame(marts, "select segment_id from marts.icp_segments order by lift desc nulls last, segment_id")["segment_id"]
+    order = _frame(
+        marts,
+        """
+        select segment_id from marts.icp_segments
+        order by coalesce(lift, (lift_low + lift_high) / 2) desc nulls last, segment_id
+        """,
+    )["segment_id"]
     rows = {name: row for row, name in enumerate(["all", *order])}
     drawn = table.assign(row=table["segment_id"].map(rows), series=table["verdict"].fillna("not judged"))
     drawn = drawn[drawn["row"].notna()]

@@ -1,7 +1,6 @@
 """What the report says, read from the marts: facts and sentences for the template."""
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from typing import Any
 
 from markupsafe import Markup
@@ -139,10 +138,8 @@ def read_figures(marts: Marts, manifest: Mapping[str, Any]) -> dict[str, Row]:
     return {id: vars(figure) | {"rows": figure_table(figure)} for id, figure in drawn.items()}
 
 
-def nurture_plans(marts: Marts) -> Markup | str | None:
+def nurture_plans(marts: Marts) -> Markup | str:
     """How to nurture the segments to prioritize, or why that cannot be planned."""
-    if find_spec("icp_refinery.hubspot") is None:
-        return None
     from icp_refinery.hubspot import nurture
     from icp_refinery.hubspot.config import ConfigError
 

@@ -489,10 +489,7 @@ def rows(marts: Marts, query: str, *parameters: Any) -> list[Row]:
 def tables(marts: Marts, currency: str, names: Mapping[str, str]) -> dict[str, Table]:
     """Every table by id; `names` are the segments' by id."""
     made = {}
-    published = {row["table_name"] for row in rows(marts, "select table_name from duckdb_tables() where schema_name = 'marts'")}
     for id, (caption, query, columns) in TABLES.items():
-        if id in {"rejects", "expectations"} and not {"quality_rejects", "quality_expectations"} <= published:
-            continue
         found = rows(marts, query)
         written = [
             Column(column.key, column.label.format(currency), column.kind)
@@ -527,9 +524,9 @@ def sampling(marts: Marts, id: str, shown: int, found: int) -> str:
             marts,
             "select count(*) as n, count(*) filter (where verdict <> 'no_evidence') as found from marts.icp_attribute_effects",
         )
-        return (
-            f"{shown:,} of {of['found']:,} with a verdict (by q), of {of['n']:,} combinations tried; the others show no evidence."
-        )
+        if not of["n"]:
+            return "No trait has enough accounts to be tried."
+        return f"{shown:,} of {of['found']:,} with a verdict, of {of['n']:,} combinations tried; the others show no evidence."
     return cut(shown, found, "rows")
 
 

@@ -87,7 +87,7 @@ def yes(value: Any) -> str:
 
 
 def text(value: Any) -> str:
-    """A name or sentence: stored words such as `tier_1` or `paid_social` are written with spaces."""
+    """A name or sentence, as it is."""
     return NONE if is_missing(value) or value == "" else str(value)
 
 
