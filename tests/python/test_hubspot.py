@@ -689,7 +689,10 @@ def test_an_empty_or_shrunken_mart_changes_nothing(synced: Desk) -> None:
     refused = synced.command("apply", "--apply", "--max-changes", "1")
     assert refused.exit_code == 1
     assert synced.hubspot.writes() == []
-    assert synced.command("apply", "--apply", "--max-changes", "2").exit_code == 0
+    shrunken = synced.command("apply", "--apply", "--max-changes", "2")
+    assert "2 companies left the marts and would be cleared, more than stay (1)" in " ".join(shrunken.output.split())
+    assert synced.hubspot.writes() == []
+    assert synced.command("apply", "--apply", "--max-changes", "2", "--max-clears", "2").exit_code == 0
 
 
 def test_a_plan_that_no_longer_holds_is_not_carried_out(synced: Desk) -> None:
@@ -743,7 +746,7 @@ def test_native_properties_are_written_where_they_are_empty_or_ours(synced: Desk
     assert synced.sync(today=date(2026, 12, 1)) == Outcome(written=3)
     assert synced.hubspot.values("hs_ideal_customer_profile") == {"101": "tier_2", "102": "tier_3"}
     synced.publish({"101": row("tier_2", reasons="reason 101")})
-    synced.sync()
+    synced.sync(max_clears=2)
     assert synced.hubspot.values("hs_ideal_customer_profile") == {"101": "tier_2", "102": "tier_3"}
 
 

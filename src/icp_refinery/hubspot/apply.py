@@ -110,7 +110,7 @@ def journal_of(plan: Path, made_at: str) -> Path:
 
 
 def check_plan(
-    portal: Portal, manifest: Json, config: Config, path: Path, max_changes: int, max_clears: int
+    portal: Portal, manifest: Json, config: Config, path: Path, max_changes: int | None, max_clears: int | None
 ) -> tuple[Json, Json]:
     """The plan's first and last line. Raises PlanError where it is stale, or changes more than allowed."""
     plan, summary = read_plan(path)
@@ -127,14 +127,21 @@ def check_plan(
     ):
         if plan.get(key) != now[key]:
             raise PlanError(f"The plan of {plan.get('made_at')} no longer holds: {words}. Run `icp hubspot diff` again.")
-    problem = too_much(plan, summary, max_changes, max_clears)
+    problem = too_much(plan, summary, config, max_changes, max_clears)
     if problem:
         raise PlanError(problem)
     return plan, summary
 
 
-def too_much(plan: Json, summary: Json, max_changes: int, max_clears: int) -> str | None:
-    """Why a plan is too large to be carried out, if it is."""
+def too_much(
+    plan: Json, summary: Json, config: Config, max_changes: int | None = None, max_clears: int | None = None
+) -> str | None:
+    """Why a plan is too large to be carried out, if it is. Unless said otherwise, not more may be cleared than stay."""
+    max_changes = config.max_changes if max_changes is None else max_changes
+    why = "max_clears"
+    if max_clears is None:
+        max_clears = min(config.max_clears, plan["companies"])
+        why = "max_clears" if max_clears == config.max_clears else "stay"
     if summary["cleared"] and not plan["companies"]:
         return "The marts have no company with values at all, and all values in HubSpot would be cleared. Nothing is written."
     if summary["changes"] > max_changes:
@@ -144,7 +151,7 @@ def too_much(plan: Json, summary: Json, max_changes: int, max_clears: int) -> st
         )
     if summary["cleared"] > max_clears:
         return (
-            f"{summary['cleared']:,} companies left the marts and would be cleared, more than max_clears ({max_clears:,}). "
+            f"{summary['cleared']:,} companies left the marts and would be cleared, more than {why} ({max_clears:,}). "
             "Nothing is written. If this is meant, raise it: --max-clears."
         )
     return None
@@ -172,8 +179,8 @@ def apply_plan(
             manifest,
             config,
             path,
-            config.max_changes if max_changes is None else max_changes,
-            config.max_clears if max_clears is None else max_clears,
+            max_changes,
+            max_clears,
         )
         outcome = Outcome()
         journal_path = journal_of(path, plan["made_at"])

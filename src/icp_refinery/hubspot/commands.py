@@ -252,7 +252,7 @@ def show_plan(path: Path, summary: Json, config: Config) -> None:
         f"{summary['changes']:,} companies would change, {summary['cleared']:,} of them cleared; "
         f"{summary['withheld']:,} withheld; {summary['schema']:,} to create in HubSpot first. Plan: {path}"
     )
-    problem = writing.too_much(planning.read_plan(path)[0], summary, config.max_changes, config.max_clears)
+    problem = writing.too_much(planning.read_plan(path)[0], summary, config)
     if problem:
         typer.secho(f"Apply would refuse: {problem}", fg="yellow")
 
