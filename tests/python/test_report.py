@@ -467,6 +467,20 @@ def test_it_opens_without_a_request_an_error_or_overflow(width: int, browser: Br
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("company", ["adventureworks", "one_order"])
+def test_what_other_companies_publish_opens_and_claims_no_more_than_is_known(
+    company: str, browser: Browser, request: pytest.FixtureRequest
+) -> None:
+    published = request.getfixturevalue(company).folder / "published" / "current" / "report.html"
+    page = browser.open(published)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1400
+    answer = page.locator("#answer").text_content()
+    assert ("Nobody in particular" in answer) == (company == "one_order")
+    assert "times the average" not in answer
+    browser.well(page)
+
+
+@pytest.mark.slow
 def test_hostile_names_do_nothing_in_a_browser(browser: Browser, hostile_report: Path) -> None:
     page = browser.open(hostile_report)
     page.locator("#segment").select_option(index=1)
