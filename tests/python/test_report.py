@@ -329,6 +329,26 @@ def test_without_evidence_nobody_is_prioritized(demo: BuildResult, tmp_path: Pat
 
 
 @pytest.mark.slow
+def test_a_young_adoption_is_not_said_to_be_tried(demo: BuildResult, tmp_path: Path) -> None:
+    database = tmp_path / "icp.duckdb"
+    shutil.copy(demo.database, database)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(
+            """
+            insert into marts.icp_adoptions by name
+            select 1 as adoption_number, 'Ana' as agreed_by_sales, 'Bo' as agreed_by_marketing, true as is_in_force,
+                date '2025-06-30' as in_force_from, date '2025-06-30' as learned_as_of
+            """
+        )
+        connection.execute("update marts.icp_segments set status = 'adopted', adoption_number = 1, evidence = 'adopted 1'")
+    page = Page(rendered(database))
+    assert "differ at all" not in page.texts["answer"]
+    for part in ("answer", "proof"):
+        assert "no later pursuits yet to be tried on" in page.texts[part]
+    assert "is what this report follows" not in page.texts["proof"]
+
+
+@pytest.mark.slow
 def test_a_sample_is_said_to_be_one(demo: BuildResult, demo_page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     database = tmp_path / "icp.duckdb"
     shutil.copy(demo.database, database)
