@@ -219,6 +219,21 @@ def test_every_row_of_a_table_is_in_the_mart_and_back(table: str, demo: BuildRes
 
 
 @pytest.mark.slow
+def test_seasons_count_new_business_and_say_so(demo: BuildResult, demo_page: Page) -> None:
+    """The September orders of a segment, counted from the orders."""
+    query = """(
+        select count(*) filter (order_type = 'new_business') as new_business, count(*) as n
+        from marts.fct_orders join marts.icp_segments using (segment_id)
+        where segment_name = 'Energy or Government' and month(closed_at) = 9
+    )"""
+    [orders] = frame(demo.database, query).to_dict("records")
+    assert orders["new_business"] < orders["n"]
+    assert str(orders["new_business"]) in [row["order_count"] for row in demo_page.tables["table-seasonality"]]
+    assert "New-business orders (n)" in demo_page.texts["table-seasonality"]
+    assert "New-business orders, times an even spread" in demo_page.texts["chart-seasonality"]
+
+
+@pytest.mark.slow
 def test_the_answer_is_the_tiers_and_the_backtest(demo: BuildResult, demo_page: Page) -> None:
     answer = demo_page.texts["answer"]
     for segment in frame(demo.database, "marts.icp_segments").to_dict("records"):
