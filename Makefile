@@ -28,7 +28,7 @@ validate: $(READY)  ## Run every study at full size and write docs/validation.md
 lint: $(READY)  ## Check the format of SQL and Python
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/sqlfluff lint models tests/singular
+	$(BIN)/sqlfluff lint --processes 2 models tests/singular
 
 format: $(READY)  ## Put SQL and Python into the format
 	$(BIN)/ruff check --fix .

@@ -150,6 +150,20 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
     return once(tmp_path_factory, "demo", lambda folder: build(folder, backtests=True))
 
 
+@pytest.fixture(scope="session")
+def one_order(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
+    """A company of 25 accounts that has won one order."""
+
+    def make(folder: Path) -> BuildResult:
+        files = folder / "files"
+        files.mkdir()
+        (files / "accounts.csv").write_text("account_id,industry\n" + "".join(f"A{i},{'xy'[i % 2]}\n" for i in range(1, 26)))
+        (files / "orders.csv").write_text("order_id,account_id,order_status,closed_at,amount\n1,A1,closed_won,2024-01-05,100\n")
+        return build(folder, files, unit_tests=False, backtests=True)
+
+    return once(tmp_path_factory, "one_order", make)
+
+
 # Other names for the industries: what is found must not hang on them.
 RENAMED = {
     "Financial Services": "Media",

@@ -1,6 +1,7 @@
 """`icp hubspot diff | apply | revert` against a portal on loopback: a real server that validates every request."""
 
 import copy
+import errno
 import json
 import multiprocessing
 import os
@@ -8,10 +9,12 @@ import re
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import duckdb
 import pytest
@@ -224,6 +227,10 @@ def test_without_a_subcommand_it_is_diff(tmp_path: Path) -> None:
     shown = CliRunner().invoke(app, ["hubspot"], env={"ICP_PUBLISHED": str(tmp_path), "HUBSPOT_TOKEN": TOKEN})
     assert shown.exit_code == 1
     assert "There are no published marts" in shown.output
+    (tmp_path / "current").mkdir()
+    (tmp_path / "current" / "manifest.json").write_text('{"as_of": ')
+    shown = CliRunner().invoke(app, ["hubspot"], env={"ICP_PUBLISHED": str(tmp_path), "HUBSPOT_TOKEN": TOKEN})
+    assert "manifest.json is damaged" in shown.output
 
 
 def test_values_that_hubspot_keeps_in_its_own_way_are_not_written_again(desk: Desk) -> None:
@@ -232,6 +239,10 @@ def test_values_that_hubspot_keeps_in_its_own_way_are_not_written_again(desk: De
     assert desk.sync() == Outcome(written=1)
     desk.hubspot.companies["101"].values["icp_reasons"] = "two blanks; and a tab"
     assert desk.hubspot.value("101", "icp_fit_score") == "70.5"
+    assert desk.diff()["changes"] == 0
+    # More than HubSpot takes.
+    desk.publish({"101": row(score="70.5", reasons="é " * 40_000)})
+    assert desk.sync() == Outcome(written=1)
     assert desk.diff()["changes"] == 0
 
 
@@ -271,8 +282,8 @@ def test_too_many_requests_are_waited_for(desk: Desk, retry_after: str | None) -
     desk.hubspot.faults += [too_many_requests(retry_after=retry_after, path=p, times=2) for p in ("batch/update", "/companies$")]
     assert desk.sync() == Outcome(written=1)
     assert [call.status for call in desk.updates()] == [429, 429, 200]
-    if retry_after == "7":
-        assert desk.clock.seconds >= 28
+    # Two waits for each of two calls; without a number to go by they are random, but not nothing.
+    assert desk.clock.seconds >= (28 if retry_after == "7" else 0 if retry_after and "2020" in retry_after else 0.2)
 
 
 def test_more_429s_than_patience_stop_the_run(desk: Desk) -> None:
@@ -338,6 +349,29 @@ def test_reading_goes_on_after_broken_connections_and_errors(synced: Desk) -> No
     synced.hubspot.faults.append(bad_gateway(path="/details", times=99))
     with pytest.raises(Unreachable, match=r"502 \(no JSON: '<html>"):
         synced.diff()
+
+
+NOT_HUBSPOTS = ["{}", "", "[]", '{"results": null, "errors": null}']
+
+
+def test_an_answer_without_what_was_asked_for_does_not_mean_that_there_is_nothing(synced: Desk) -> None:
+    synced.publish({record: row(tier="tier_2", reasons=f"reason {record}") for record in ("101", "102", "103")})
+    for path in ("details", "/groups$", "properties/.*/companies$", "objects/.*/companies$", "batch/read"):
+        for body in NOT_HUBSPOTS:
+            synced.hubspot.faults = [Fault(status=200, body=body, path=path, times=99)]
+            with pytest.raises(Unreachable, match=r"the answer has no|200 \(no JSON"):
+                synced.diff()
+    # The plan of before is still there.
+    assert read_plan(synced.plan)[1]["withheld"] == 0
+
+
+@pytest.mark.parametrize("body", NOT_HUBSPOTS)
+def test_an_update_whose_answer_does_not_say_what_was_written_is_looked_up(synced: Desk, body: str) -> None:
+    synced.publish({record: row(tier="tier_2", reasons=f"reason {record}") for record in ("101", "102", "103")})
+    synced.diff()
+    synced.hubspot.faults.append(Fault(status=200, body=body, path="batch/update", after=True))
+    assert synced.apply() == Outcome(written=3)
+    assert len(synced.updates()) == 1
 
 
 def test_a_portal_that_is_not_there_is_said(desk: Desk) -> None:
@@ -603,6 +637,33 @@ def test_what_a_person_set_before_the_plan_is_kept_until_the_field_is_emptied(sy
     assert synced.held("101")["101"]["icp_tier"] == "tier_1"
 
 
+def test_a_value_whose_history_hubspot_does_not_tell_is_kept(synced: Desk) -> None:
+    synced.publish({record: row(tier="tier_2", reasons=f"reason {record}") for record in ("101", "102", "103")})
+    synced.hubspot.edit("101", "icp_tier", "deprioritized")
+    synced.hubspot.faults.append(Fault(status=200, body={"results": []}, path="batch/read"))
+    assert synced.diff()["changes"] == 0
+    assert synced.reasons()["101"] == "icp_tier was set to 'deprioritized' in HubSpot (its history does not say by whom): kept"
+
+
+def test_what_a_killed_run_wrote_is_not_written_again_over_a_person(synced: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced.publish({record: row(tier="tier_2", reasons=f"reason {record}") for record in ("101", "102", "103")})
+    synced.diff()
+    update = Portal.update_companies
+
+    def killed_after(self: Portal, values: dict[str, dict[str, str]]) -> None:
+        update(self, values)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Portal, "update_companies", killed_after)
+        with pytest.raises(KeyboardInterrupt):
+            synced.apply()
+    assert synced.apply() == Outcome(already=3)
+    synced.hubspot.edit("101", "icp_tier", "tier_1")
+    assert synced.apply() == Outcome(already=3)
+    assert synced.hubspot.value("101", "icp_tier") == "tier_1"
+
+
 def test_a_plan_writes_a_record_once_even_if_somebody_puts_the_old_value_back(synced: Desk) -> None:
     synced.publish({record: row(tier="tier_2", reasons=f"reason {record}") for record in ("101", "102", "103")})
     assert synced.sync() == Outcome(written=3)
@@ -614,9 +675,12 @@ def test_a_plan_writes_a_record_once_even_if_somebody_puts_the_old_value_back(sy
 def test_an_empty_or_shrunken_mart_changes_nothing(synced: Desk) -> None:
     synced.publish({})
     shown = synced.command("diff")
-    assert "Apply would refuse: The marts have no company at all" in shown.output
-    with pytest.raises(PlanError, match="no company at all"):
+    assert "Apply would refuse: The marts have no company with values at all" in shown.output
+    with pytest.raises(PlanError, match="no company with values at all"):
         synced.apply()
+    synced.publish({"101": row(withheld_reason="claimed_by_several_accounts")})
+    with pytest.raises(PlanError, match="no company with values at all"):
+        synced.sync()
     synced.publish({"101": row(reasons="reason 101")})
     with pytest.raises(PlanError, match=r"2 companies left the marts.*more than max_clears \(1\)"):
         synced.sync(max_clears=1)
@@ -644,6 +708,10 @@ def test_a_plan_that_no_longer_holds_is_not_carried_out(synced: Desk) -> None:
     synced.config = {"native": {"hs_ideal_customer_profile": {"tier_1": "tier_1"}}}
     with pytest.raises(PlanError, match="native properties have been changed"):
         synced.apply()
+    for setting in ({"human_edits": "overwrite"}, {"clearing": "keep"}):
+        synced.config = setting
+        with pytest.raises(PlanError, match=f"the setting {next(iter(setting))} has been changed"):
+            synced.apply()
     synced.config = {}
     synced.hubspot.portal_id = 7
     with pytest.raises(PlanError, match="another portal"):
@@ -704,6 +772,25 @@ def test_revert_puts_back_what_is_as_we_left_it(synced: Desk) -> None:
     assert synced.held("103") == {"103": {"icp_changed_on": "2026-12-01"}}
 
 
+def test_revert_leaves_a_persons_value_that_is_the_same_as_ours(synced: Desk) -> None:
+    synced.publish({record: row("tier_2", reasons=f"reason {record}") for record in ("101", "102", "103")})
+    synced.diff()
+    # Refused, and then set by a person: the journal has it, but it was never ours. Or set away and back again.
+    synced.hubspot.refused["101"] = "legal hold"
+    assert synced.apply().written == 2
+    synced.hubspot.edit("101", "icp_tier", "tier_2")
+    synced.hubspot.edit("102", "icp_tier", "tier_3")
+    synced.hubspot.edit("102", "icp_tier", "tier_2")
+    said = [f"{record}: icp_tier was set to the same value by somebody else since: kept" for record in ("101", "102")]
+    assert synced.revert(write=False).said == said
+    assert synced.revert().said == said
+    assert synced.hubspot.values("icp_tier") == {"101": "tier_2", "102": "tier_2", "103": "tier_1"}
+    synced.config = {"human_edits": "overwrite"}
+    synced.hubspot.refused.clear()
+    synced.revert()
+    assert set(synced.hubspot.values("icp_tier").values()) == {"tier_1"}
+
+
 def test_revert_needs_a_journal_of_this_portal(synced: Desk) -> None:
     synced.publish({record: row("tier_2", reasons="new") for record in ("101", "102", "103")})
     synced.sync()
@@ -715,12 +802,46 @@ def test_revert_needs_a_journal_of_this_portal(synced: Desk) -> None:
         synced.revert()
 
 
+def test_a_damaged_journal_is_not_put_back_in_part(synced: Desk) -> None:
+    synced.publish({record: row("tier_2", reasons="new") for record in ("101", "102", "103")})
+    synced.sync()
+    count = len(synced.hubspot.writes())
+    journal = synced.journal.read_text()
+    first, batch, _ = journal.splitlines(keepends=True)
+    for text in (
+        first + batch + batch[:40] + "\n" + batch,
+        batch,
+        "[1]\n",
+        "",
+        "\0" * 99 + "\n",
+        journal.replace("portal_id", "x"),
+    ):
+        synced.journal.write_text(text)
+        shown = synced.command("revert", str(synced.journal), "--apply")
+        assert shown.exit_code == 1
+        assert re.search("is damaged|no journal of this version|journal is of portal None", shown.output)
+    assert len(synced.hubspot.writes()) == count
+
+
 def test_revert_leaves_out_properties_that_are_gone(synced: Desk) -> None:
     synced.publish({record: row("tier_2", reasons="new") for record in ("101", "102", "103")})
     synced.sync()
     synced.hubspot.delete_property("icp_reasons")
     assert synced.revert() == Outcome(written=3)
     assert synced.hubspot.value("101", "icp_tier") == "tier_1"
+
+
+def test_what_is_said_of_more_records_than_fit_says_that_there_are_more(desk: Desk) -> None:
+    records = [str(record) for record in range(1001, 1031)]
+    for record in records:
+        desk.hubspot.add_company(record)
+    desk.publish({record: row() for record in records})
+    desk.sync()
+    for record in records:
+        desk.hubspot.edit(record, "icp_tier", "tier_2")
+    shown = desk.command("revert", str(desk.journal))
+    assert shown.output.count("changed since: icp_tier") == 20
+    assert "the first 20 of 30 not written, or not whole" in shown.output
 
 
 # Killed anywhere.
@@ -790,8 +911,56 @@ def test_a_journal_line_that_a_crash_cut_off_is_taken_away(synced: Desk) -> None
 def test_only_one_run_at_a_time(synced: Desk) -> None:
     synced.publish({record: row("tier_2", reasons="new") for record in ("101", "102", "103")})
     synced.diff()
-    with apply.alone(synced.plan.parent), pytest.raises(PlanError, match="Another run"):
-        synced.apply()
+    others: list[BaseException] = []
+
+    def run_another() -> None:
+        for run in (synced.diff, synced.apply):
+            with pytest.raises(PlanError, match="Another run is at work in") as refused:
+                run()
+            others.append(refused.value)
+
+    # While the plan is checked, while it is carried out, and while another is made.
+    synced.hubspot.faults.append(Fault(hook=run_another, path="/details"))
+    synced.hubspot.faults.append(Fault(hook=run_another, path="batch/update"))
+    synced.hubspot.lock = nullcontext()
+    assert synced.apply() == Outcome(written=3)
+    synced.hubspot.faults.append(Fault(hook=run_another, path="objects.*companies$"))
+    assert synced.diff()["changes"] == 0
+    assert len(others) == 6
+
+
+def test_a_full_disk_stops_the_run_before_hubspot_is_asked(synced: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced.publish({record: row("tier_2", reasons="new") for record in ("101", "102", "103")})
+    synced.diff()
+    with monkeypatch.context() as patch:
+        patch.setattr(apply.os, "fsync", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
+        stopped = synced.command("apply", "--apply")
+    assert stopped.exit_code == 1
+    assert "cannot be written: No space left on device" in stopped.output
+    assert "Run the same command again" in stopped.output
+    assert synced.hubspot.writes() == []
+    assert synced.apply() == Outcome(written=3)
+
+
+def test_an_interrupted_run_says_how_to_go_on(synced: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced.publish({record: row("tier_2", reasons="new") for record in ("101", "102", "103")})
+    synced.diff()
+    with monkeypatch.context() as patch:
+        patch.setattr(Portal, "update_companies", Mock(side_effect=KeyboardInterrupt))
+        stopped = synced.command("apply", "--apply")
+    assert stopped.exit_code == 130
+    assert "Interrupted. The same command again does the rest" in stopped.output
+    assert synced.apply() == Outcome(written=3)
+
+
+def test_a_terminal_without_the_letters_shows_a_question_mark(synced: Desk) -> None:
+    synced.publish({"101": row("tier_2", account_name="株式会社"), "102": row(), "103": row()})
+    env = {"HUBSPOT_TOKEN": TOKEN, "ICP_PUBLISHED": str(synced.folder / "published")}
+    arguments = ["hubspot", "diff", "--config", str(synced.write_settings()), "--plan", str(synced.plan)]
+    shown = CliRunner(charset="ascii").invoke(app, arguments, env=env)
+    assert shown.exit_code == 0, shown.exception
+    assert "| ???? | 101 " in shown.output
+    assert "icp_tier: tier_1 ? " in shown.output
 
 
 def test_old_values_are_on_disk_before_hubspot_is_asked(synced: Desk) -> None:
@@ -841,10 +1010,28 @@ def test_the_token_is_in_no_output_and_no_file(synced: Desk, caplog: pytest.LogC
 def test_the_token_is_only_sent_over_https_or_to_this_machine() -> None:
     with pytest.raises(ValueError, match="https"):
         Portal("http://api.hubapi.com", TOKEN)
+    # The settings allow each address of this machine, and so does the client.
+    Portal("http://127.0.0.2:9", TOKEN)
     for token in ("", "two words", "line\nbreak", "schlüssel"):
         with pytest.raises(Unauthorized) as refused:
             Portal("https://api.hubapi.com", token)
         assert not token or token not in str(refused.value)
+
+
+def test_a_proxy_in_the_environment_never_gets_the_token_unencrypted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with HubSpotPortal() as proxy:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        with desk.portal() as portal:
+            assert portal.portal_id() == 4242
+        assert proxy.calls == []
+    for unusable in ("socks5://127.0.0.1:9", "http://[::1", "127.0.0.1:9:9"):
+        monkeypatch.setenv("HTTPS_PROXY", unusable)
+        monkeypatch.setenv("https_proxy", unusable)
+        with pytest.raises(HubSpotError, match="proxy in the environment"):
+            Portal("https://api.hubapi.com", TOKEN)
 
 
 @pytest.mark.parametrize("limit", [1, 10, 100, 190])

@@ -22,6 +22,7 @@ from icp_refinery.hubspot.client import HubSpotError, Portal
 from icp_refinery.hubspot.config import Config, ConfigError, Lists, Nurture, load_config
 from icp_refinery.hubspot.filters import CannotSay, Rule, filter_branch, list_name, look_alike, meaning, wanted_lists
 from icp_refinery.hubspot.lists import apply_lists, plan_lists, read_journal
+from icp_refinery.hubspot.plan import alone
 from icp_refinery.hubspot.scoring import score_criteria
 
 CONFIG = load_config(ROOT / "activation" / "hubspot.yml")
@@ -317,10 +318,10 @@ def part(name: str, value: str) -> dict:
     return {"filterType": "PROPERTY", "property": name, "operation": operation | {"includeObjectsWithNoValueSet": False}}
 
 
-def other_industries() -> Config:
+def other_industries(energy: str = "OIL_ENERGY") -> Config:
     """The settings with another value of HubSpot's for Energy."""
     lists = CONFIG.lists.model_dump()
-    lists["traits"]["industry"]["values"]["Energy"] = ["OIL_ENERGY"]
+    lists["traits"]["industry"]["values"]["Energy"] = [energy]
     return Config(lists=Lists.model_validate(lists))
 
 
@@ -399,13 +400,14 @@ def test_a_list_that_was_deleted_is_made_again(stand_in: HubSpotPortal, journal:
 
 
 @pytest.mark.parametrize("path", [r"/crm/lists/2026-09$", r"update-list-filters$", r"update-list-name$"])
-@pytest.mark.parametrize("fault", ["drop", "bad gateway", "drop before"])
+@pytest.mark.parametrize("fault", ["drop", "bad gateway", "drop before", "strange"])
 def test_a_call_whose_fate_is_unknown_is_done_once(stand_in: HubSpotPortal, journal: Path, path: str, fault: str) -> None:
     moved = SEGMENTS | {"seg_2": ("Energy", "tier_1", SEGMENTS["seg_2"][2])}
     if "update" in path:
         run(stand_in, journal)
     match = {"method": "POST" if path.endswith("09$") else "PUT", "path": path}
     faults = {"drop": Fault(drop=True, after=True, **match), "drop before": Fault(drop=True, **match)}
+    faults["strange"] = Fault(status=200, body="{}", after=True, **match)
     stand_in.faults.append(faults.get(fault) or bad_gateway(after=True, **match))
     run(stand_in, journal, marts_of(moved), other_industries())
     assert stand_in.faults[0].times == 0
@@ -434,8 +436,8 @@ def test_a_crash_after_any_list_is_made_and_a_rerun_is_right(stand_in: HubSpotPo
         portal.request = crashing
         with pytest.raises(Crash):
             apply_lists(portal, plan, journal)
-    with journal.open("a") as file:
-        file.write('{"portal_id": 4242, "key": "se')  # and the line that it was writing
+    with journal.open("ab") as file:
+        file.write(b'{"portal_id": 4242, "key": "se\xe6')  # and the line that it was writing, within a letter
     run(stand_in, journal)
     assert len(stand_in.lists) == 6
     done = run(stand_in, journal, config=other_industries())  # all six are known as ours
@@ -451,6 +453,21 @@ def test_the_journal_of_another_portal_counts_for_nothing(stand_in: HubSpotPorta
             other.add_list(f"Theirs {number}", filter_branch([[part("country", "DE")]]))
         assert {line["action"] for line in run(other, journal).values()} == {"created"}
     assert {line["action"] for line in run(stand_in, journal).values()} == {"none"}
+
+
+def test_an_answer_without_a_list_does_not_mean_that_there_is_none(stand_in: HubSpotPortal, journal: Path) -> None:
+    stand_in.faults.append(Fault(status=200, body="{}", path="/name/"))
+    with pytest.raises(HubSpotError, match="the answer has no list"):
+        run(stand_in, journal)
+    assert stand_in.lists == {}
+
+
+def test_a_value_with_a_line_separator_does_not_break_the_journal(stand_in: HubSpotPortal, journal: Path) -> None:
+    strange = "OIL\u2028AND\x85ENERGY"
+    stand_in.properties["industry"]["options"].append({"label": "Oil", "value": strange, "displayOrder": 99, "hidden": False})
+    run(stand_in, journal, config=other_industries(strange))
+    done = run(stand_in, journal, config=other_industries())
+    assert {line["action"] for line in done.values()} == {"none", "updated"}
 
 
 def test_a_list_that_hubspot_refuses_does_not_stop_the_others(stand_in: HubSpotPortal, journal: Path) -> None:
@@ -523,6 +540,7 @@ LINE = "properties: {icp_tier: a, icp_segment: a, icp_fit_score: c, icp_reasons:
         ("- a", ["line 1: settings are lines of `name: value`"]),
         ("token: pat-na1-1", ["line 1: `token`: a secret does not belong", "set the environment variable HUBSPOT_TOKEN"]),
         ("lists:\n  access_token: pat-na1-1", ["line 2: `lists.access_token`: a secret does not belong"]),
+        ("group_label: x\nlists: {prefix: pat-na1-00000000-1111}", ["line 2: `lists.prefix`: a secret does not belong"]),
         ("pat-na1-1: x\nowner: pat-na1-1\nmax_clears: pat-na1-1", ["line 2: `owner`: there is no such setting"]),
     ],
 )
@@ -761,6 +779,10 @@ def test_the_commands_end_to_end(demo: BuildResult, tmp_path: Path, monkeypatch:
         shown = said("lists")
         assert "Nothing was written" in shown
         assert stand_in.lists == {}
+        with alone(tmp_path / "activation" / "runs"):
+            refused = CliRunner().invoke(app, ["hubspot", "lists", "--apply"])
+        assert (refused.exit_code, stand_in.lists) == (1, {})
+        assert "Another run is at work" in refused.output
         made = said("lists", "--apply")
         assert made.count("created") == len(stand_in.lists) == 4
         again = said("lists", "--apply")
@@ -768,7 +790,7 @@ def test_the_commands_end_to_end(demo: BuildResult, tmp_path: Path, monkeypatch:
         assert len(stand_in.writes()) == 4
         said("nurture", "-o", "plans")
         for name in ("score.csv", "score.md"):
-            said("score", "-o", name)
+            assert said("score", "-o", name) == f"{name}\n"
         assert "HubSpot begins at 0" in said("score")
         [plan] = (tmp_path / "plans").iterdir()
         assert yaml.safe_load(plan.read_text())["segment"]["id"] == plan.stem

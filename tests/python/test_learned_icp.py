@@ -1,7 +1,5 @@
 """What the demo company's build says of its Ideal Customer Profile, against what the generator planted."""
 
-from pathlib import Path
-
 import duckdb
 import pandas as pd
 import pytest
@@ -107,23 +105,18 @@ def test_the_leak_has_no_verdict(demo: BuildResult) -> None:
     assert set(billing["trend"]) <= {"unknown"}
 
 
-SMALL = {
-    "one order": {"orders": "order_id,account_id,order_status,closed_at,amount\n1,A1,closed_won,2024-01-05,100\n"},
-    "opportunities only": {
-        "opportunities": "opportunity_id,account_id,is_closed,is_won,amount,created_at,closed_at\n"
-        + "".join(f"{i},A{i},true,{i % 2 == 0},100,2024-01-0{i},2024-02-0{i}\n" for i in range(1, 9))
-    },
-}
-
-
-@pytest.mark.parametrize("world", SMALL)
-def test_a_small_company_gets_one_segment_and_no_claim(world: str, tmp_path: Path) -> None:
-    folder = tmp_path / "files"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def opportunities_only(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
+    folder = tmp_path_factory.mktemp("opportunities_only")
     (folder / "accounts.csv").write_text("account_id,industry\n" + "".join(f"A{i},{'xy'[i % 2]}\n" for i in range(1, 26)))
-    for entity, text in SMALL[world].items():
-        (folder / f"{entity}.csv").write_text(text)
-    result = build(tmp_path / "build", folder, unit_tests=False)
+    rows = "".join(f"{i},A{i},true,{i % 2 == 0},100,2024-01-0{i},2024-02-0{i}\n" for i in range(1, 9))
+    (folder / "opportunities.csv").write_text("opportunity_id,account_id,is_closed,is_won,amount,created_at,closed_at\n" + rows)
+    return build(tmp_path_factory.mktemp("build"), folder, unit_tests=False)
+
+
+@pytest.mark.parametrize("company", ["one_order", "opportunities_only"])
+def test_a_small_company_gets_one_segment_and_no_claim(company: str, request: pytest.FixtureRequest) -> None:
+    result = request.getfixturevalue(company)
     segments = frame(result.database, "marts.icp_segments")
     assert list(segments["tier"]) == ["tier_3"]
     assert list(segments["account_count"]) == [25]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import BuildResult, build, frame
+from conftest import BuildResult, frame
 from icp_refinery import scorecard as sc
 from icp_refinery.leaks import leak_flags
 from icp_refinery.segments import Learned, assign, learn_segments
@@ -350,18 +350,12 @@ def test_where_margins_are_below_0_scores_are_not_all_at_the_ends(adventureworks
 
 
 @pytest.mark.slow
-def test_a_company_with_one_order_scores_50_everywhere(tmp_path: Path) -> None:
-    folder = tmp_path / "files"
-    folder.mkdir()
-    (folder / "accounts.csv").write_text("account_id,industry\n" + "".join(f"A{i},x\n" for i in range(25)))
-    (folder / "orders.csv").write_text("order_id,account_id,order_status,closed_at,amount\n1,A1,closed_won,2024-01-05,100\n")
-    select = "+dim_accounts +icp_scorecard +icp_score_calibration"
-    result = build(tmp_path / "build", folder, select=select, exclude="resource_type:test", unit_tests=False)
-    assert set(frame(result.database, "marts.dim_accounts")["fit_score"]) == {50.0}
-    assert frame(result.database, "marts.dim_accounts")["reason_1"].isna().all()
-    [row] = frame(result.database, "marts.icp_scorecard").to_dict("records")
+def test_a_company_with_one_order_scores_50_everywhere(one_order: BuildResult) -> None:
+    assert set(frame(one_order.database, "marts.dim_accounts")["fit_score"]) == {50.0}
+    assert frame(one_order.database, "marts.dim_accounts")["reason_1"].isna().all()
+    [row] = frame(one_order.database, "marts.icp_scorecard").to_dict("records")
     assert (row["attribute"], row["points"], row["account_count"], row["pursuit_count"]) == (None, 50.0, 25, 1)
-    assert frame(result.database, "marts.icp_score_calibration").empty
+    assert frame(one_order.database, "marts.icp_score_calibration").empty
 
 
 @pytest.mark.slow

@@ -108,23 +108,21 @@ def test_customers_keep_their_cluster_when_a_month_is_added(demo: BuildResult, t
     assert set(both["cluster_name_before"]) == set(both["cluster_name_after"])
 
 
-FEW = {
-    "one customer": "order_id,account_id,order_status,closed_at,amount\no1,a1,closed_won,2024-01-01,100\n",
-    "no customer": "order_id,account_id,order_status,closed_at,amount\no1,a1,lost,2024-01-01,100\n",
-}
-
-
-@pytest.mark.parametrize("company", FEW)
-def test_too_few_customers_are_one_cluster_that_says_so(company: str, tmp_path: Path) -> None:
-    files = tmp_path / "files"
-    files.mkdir()
+@pytest.fixture(scope="module")
+def lost_order(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
+    files = tmp_path_factory.mktemp("lost_order")
     (files / "accounts.csv").write_text("account_id\na1\na2\n")
-    (files / "orders.csv").write_text(FEW[company])
-    result = build(tmp_path / "build", files, unit_tests=False)
+    (files / "orders.csv").write_text("order_id,account_id,order_status,closed_at,amount\no1,a1,lost,2024-01-01,100\n")
+    return build(tmp_path_factory.mktemp("build"), files, unit_tests=False)
+
+
+@pytest.mark.parametrize(("company", "customers"), [("one_order", 1), ("lost_order", 0)])
+def test_too_few_customers_are_one_cluster_that_says_so(company: str, customers: int, request: pytest.FixtureRequest) -> None:
+    result = request.getfixturevalue(company)
     (cluster,) = query(result.database, "from marts.icp_value_clusters").to_dict("records")
     assert cluster["value_cluster"] == ALL_CUSTOMERS
     assert cluster["evidence"].startswith("not enough evidence")
-    assert cluster["customer_count"] == len(placed(result.database)) == int(company == "one customer")
+    assert cluster["customer_count"] == len(placed(result.database)) == customers
     (choice,) = query(result.database, "from marts.icp_value_cluster_choice").to_dict("records")
     assert choice["cluster_count"] == 1
     assert choice["is_chosen"]

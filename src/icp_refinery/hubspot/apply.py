@@ -4,11 +4,9 @@ Whatever stops a run, the same command again does the rest: every record is read
 already is left alone, and so is what somebody else changed meanwhile.
 """
 
-import fcntl
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import islice
@@ -19,9 +17,11 @@ import duckdb
 from icp_refinery.hubspot.client import BATCH, HubSpotError, Json, Portal, Unreachable, Unsure
 from icp_refinery.hubspot.config import Config
 from icp_refinery.hubspot.plan import (
+    BY_KEY,
     FORMAT,
     PlanError,
     Progress,
+    alone,
     differs,
     header,
     own_portal,
@@ -88,25 +88,19 @@ class Journal:
 
     def put(self, line: Json) -> None:
         """Writes a line, and waits until it is on disk."""
-        self._file.write(json.dumps(line).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        try:
+            self._file.write(json.dumps(line).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as problem:
+            raise PlanError(
+                f"The journal {self.path} cannot be written: {problem.strerror}. Without it nothing more is written to HubSpot. "
+                "Run the same command again when it can be: it does the rest."
+            ) from None
 
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Only one run at a time in this folder; the lock goes with the process that held it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise PlanError("Another run is writing to HubSpot from here: wait for its end.") from None
-        yield
 
 
 def journal_of(plan: Path, made_at: str) -> Path:
@@ -128,6 +122,8 @@ def check_plan(
         ("as_of", "newer marts have been published"),
         ("properties", "the names of the properties have been changed"),
         ("native", "the native properties have been changed"),
+        ("clearing", "the setting clearing has been changed"),
+        ("human_edits", "the setting human_edits has been changed"),
     ):
         if plan.get(key) != now[key]:
             raise PlanError(f"The plan of {plan.get('made_at')} no longer holds: {words}. Run `icp hubspot diff` again.")
@@ -140,7 +136,7 @@ def check_plan(
 def too_much(plan: Json, summary: Json, max_changes: int, max_clears: int) -> str | None:
     """Why a plan is too large to be carried out, if it is."""
     if summary["cleared"] and not plan["companies"]:
-        return "The marts have no company at all, and all values in HubSpot would be cleared. Nothing is written."
+        return "The marts have no company with values at all, and all values in HubSpot would be cleared. Nothing is written."
     if summary["changes"] > max_changes:
         return (
             f"{summary['changes']:,} companies would change, more than max_changes ({max_changes:,}). Nothing is written. "
@@ -170,20 +166,20 @@ def apply_plan(
     Raises PlanError before anything is written where the plan no longer holds or is too large, and HubSpotError where HubSpot
     stops the run; what was done until then is in the journal, and the same call does the rest.
     """
-    plan, summary = check_plan(
-        portal,
-        manifest,
-        config,
-        path,
-        config.max_changes if max_changes is None else max_changes,
-        config.max_clears if max_clears is None else max_clears,
-    )
-    outcome = Outcome()
-    journal_path = journal_of(path, plan["made_at"])
-    steps = list(read_lines(path, "schema"))
-    if not steps and not summary["changes"]:
-        return outcome, journal_path
     with alone(path.parent):
+        plan, summary = check_plan(
+            portal,
+            manifest,
+            config,
+            path,
+            config.max_changes if max_changes is None else max_changes,
+            config.max_clears if max_clears is None else max_clears,
+        )
+        outcome = Outcome()
+        journal_path = journal_of(path, plan["made_at"])
+        steps = list(read_lines(path, "schema"))
+        if not steps and not summary["changes"]:
+            return outcome, journal_path
         before = written_before(journal_path)
         journal = Journal(journal_path, _first_line(plan["portal_id"], f"plan of {plan['made_at']}"))
         try:
@@ -229,7 +225,7 @@ def _now() -> str:
 
 
 def written_before(journal: Path) -> set[str]:
-    """The records that a journal says were written: a plan writes each of them once."""
+    """The records that a journal says have the plan's values: a plan writes each of them once."""
     if not journal.exists():
         return set()
     return {record for line in read_lines(journal, "result") for record in line["written"]}
@@ -316,8 +312,9 @@ def write_batch(
             outcome.say(record, reason)
         outcome.kept += len(reasons.keys() - todo.keys())
         told |= reasons.keys()
-        if reasons or after_all:
-            journal.put({"kind": "result", "at": _now(), "written": after_all, "kept": reasons, "refused": {}})
+        if reasons or settled:
+            # What a run before this one wrote, and did not live to say, counts as written too: it is not written again.
+            journal.put({"kind": "result", "at": _now(), "written": settled, "kept": reasons, "refused": {}})
         pending = {record: pending[record] for record in todo}
         if not todo:
             return
@@ -355,16 +352,13 @@ def revert(
 
     What was created (properties, options, the group) stays: others may use it by now.
     """
-    try:
-        lines = read_lines(path)
-        first = next(lines, {})
-    except (OSError, ValueError) as problem:
-        raise PlanError(f"{path} cannot be read as a journal: {problem}") from None
-    if first.get("kind") != "journal" or first.get("format") != FORMAT:
+    lines = read_lines(path)
+    first = next(lines, None)
+    if not isinstance(first, dict) or first.get("kind") != "journal" or first.get("format") != FORMAT:
         raise PlanError(f"{path} is no journal of this version.")
     portal_id = own_portal(portal, config)
-    if first["portal_id"] != portal_id:
-        raise PlanError(f"The journal is of portal {first['portal_id']}, the token of portal {portal_id}.")
+    if first.get("portal_id") != portal_id:
+        raise PlanError(f"The journal is of portal {first.get('portal_id')}, the token of portal {portal_id}.")
     properties = portal.properties()
     outcome = Outcome()
     back = path.with_name(f"{path.stem}-reverted.jsonl")
@@ -383,6 +377,9 @@ def revert(
                     record: {n: [new, old] for n, (old, new) in pairs.items() if n in properties}
                     for record, pairs in line["records"].items()
                 }
+                for record, name in set_by_people(portal, records, config):
+                    del records[record][name]
+                    outcome.say(record, f"{name} was set to the same value by somebody else since: kept")
                 if journal:
                     write_batch(portal, journal, records, choose, outcome, [])
                 else:
@@ -392,6 +389,22 @@ def revert(
             if journal:
                 journal.close()
     return outcome, back
+
+
+def set_by_people(portal: Portal, records: dict[str, Pairs], config: Config) -> list[tuple[str, str]]:
+    """The records and properties that a person set last: also where it is what was to be written, it is not ours to take away."""
+    names = sorted({name for pairs in records.values() for name in pairs})
+    if not names or config.human_edits == "overwrite":
+        return []
+    history = portal.read_history(list(records), names)
+    return [
+        (record, name)
+        for record, pairs in records.items()
+        for name, (left, _) in pairs.items()
+        if (last := next(iter(history.get(record, {}).get(name) or []), None))
+        and not str(last.get("sourceType") or "").startswith(BY_KEY)
+        and not differs(config, name, last.get("value"), left)
+    ]
 
 
 def _count(portal: Portal, records: dict[str, Pairs], choose: Choice, outcome: Outcome) -> None:

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -17,7 +18,6 @@ HISTORY_BATCH = 50
 LONGEST_PAUSE = 600.0
 # Too many calls; the record or the portal is locked for a moment. Nothing has been done yet.
 LATER = (423, 429, 477)
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # What a call needs, where HubSpot's answer does not say.
 SCOPES = (
     ("/crm/properties/", "crm.schemas.companies"),
@@ -26,6 +26,14 @@ SCOPES = (
 )
 
 Json = dict[str, Any]
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a host is this machine."""
+    try:
+        return host == "localhost" or ip_address(host or "").is_loopback
+    except ValueError:
+        return False
 
 
 class HubSpotError(Exception):
@@ -118,7 +126,8 @@ class Portal:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         address = urlsplit(base_url)
-        if address.scheme != "https" and not (address.scheme == "http" and address.hostname in LOOPBACK):
+        is_here = address.scheme == "http" and is_loopback(address.hostname)
+        if address.scheme != "https" and not is_here:
             raise ValueError("the token is only sent over https, or to this machine")
         if not token or not token.isascii() or not token.isprintable() or " " in token:
             raise Unauthorized("There is no usable HubSpot token: set the environment variable HUBSPOT_TOKEN to the service key.")
@@ -131,14 +140,19 @@ class Portal:
             return request
 
         self._redact = lambda text: text.replace(token, "[token]")
-        self._http = httpx.Client(
-            base_url=base_url,
-            auth=sign,
-            timeout=timeout_seconds,
-            headers={"User-Agent": "icp-refinery"},
-            # To this machine there is nothing to verify, and loading certificates takes a while.
-            verify=address.scheme == "https",
-        )
+        try:
+            self._http = httpx.Client(
+                base_url=base_url,
+                auth=sign,
+                timeout=timeout_seconds,
+                headers={"User-Agent": "icp-refinery"},
+                # To this machine there is nothing to verify, and loading certificates takes a while.
+                verify=not is_here,
+                # A proxy of the environment would get the token unencrypted.
+                trust_env=not is_here,
+            )
+        except (ImportError, ValueError, httpx.InvalidURL) as problem:
+            raise HubSpotError(f"The proxy in the environment (HTTPS_PROXY, ALL_PROXY) cannot be used: {problem}") from None
 
     def __repr__(self) -> str:
         return f"Portal({str(self._http.base_url)!r})"
@@ -153,24 +167,24 @@ class Portal:
 
     def portal_id(self) -> int:
         """The portal's number, which tells whose token this is."""
-        return int(self.request("GET", "/account-info/{version}/details")["portalId"])
+        return int(self.ask("GET", "/account-info/{version}/details", "portalId")["portalId"])
 
     def groups(self) -> set[str]:
         """The names of the groups of company properties."""
-        return {group["name"] for group in self.request("GET", "/crm/properties/{version}/companies/groups")["results"]}
+        return {group["name"] for group in self.ask("GET", "/crm/properties/{version}/companies/groups")["results"]}
 
     def properties(self) -> dict[str, Json]:
         """The company properties by name, with their options."""
-        results = self.request("GET", "/crm/properties/{version}/companies")["results"]
+        results = self.ask("GET", "/crm/properties/{version}/companies")["results"]
         return {known["name"]: known for known in results if not known.get("archived")}
 
     def all_companies(self, properties: Sequence[str]) -> Iterator[list[Json]]:
         """All companies of the portal, in pages of 100."""
         query = {"limit": str(BATCH), "properties": ",".join(properties)}
         while True:
-            page = self.request("GET", "/crm/objects/{version}/companies", params=query)
-            yield page.get("results", [])
-            after = page.get("paging", {}).get("next", {}).get("after")
+            page = self.ask("GET", "/crm/objects/{version}/companies", params=query)
+            yield page["results"]
+            after = ((page.get("paging") or {}).get("next") or {}).get("after")
             if after is None:
                 return
             query = query | {"after": str(after)}
@@ -190,7 +204,16 @@ class Portal:
     def _read(self, ids: Sequence[str], properties: Sequence[str], history: Sequence[str], archived: bool) -> list[Json]:
         body = {"inputs": [{"id": i} for i in ids], "properties": list(properties), "propertiesWithHistory": list(history)}
         query = {"archived": "true"} if archived else None
-        return self.request("POST", "/crm/objects/{version}/companies/batch/read", body, query).get("results", [])
+        return self.ask("POST", "/crm/objects/{version}/companies/batch/read", body=body, params=query)["results"]
+
+    def ask(self, method: str, path: str, part: str = "results", **more: Any) -> Json:
+        """An answer that has this part: one without it, as of a proxy on the way, must not pass for "there is nothing"."""
+        answer = self.request(method, path, **more)
+        if answer.get(part) is None:
+            raise Unreachable(
+                f"{method} {path.replace('{version}', self.api_version)}: the answer has no {part}; is it HubSpot's?"
+            )
+        return answer
 
     # What is written. There is nothing here that creates or deletes a company.
 
@@ -228,9 +251,11 @@ class Portal:
             if len(values) == 1:
                 return set(), {next(iter(values)): str(problem)}
             return self._update_halves(values)
-        written = {str(company["id"]) for company in answer.get("results", [])} & values.keys()
-        said = {str(i): _words(e) for e in answer.get("errors", []) for i in (e.get("context") or {}).get("ids", [])}
-        other = "; ".join(_words(e) for e in answer.get("errors", []) if not (e.get("context") or {}).get("ids"))
+        if answer.get("results") is None:
+            raise Unsure("The answer to an update does not say what was written; is it HubSpot's?")
+        written = {str(company["id"]) for company in answer["results"]} & values.keys()
+        said = {str(i): _words(e) for e in _errors(answer) for i in _ids(e)}
+        other = "; ".join(_words(e) for e in _errors(answer) if not _ids(e))
         return written, {i: said.get(i) or other or "HubSpot's answer leaves it out" for i in values.keys() - written}
 
     def _update_halves(self, values: dict[str, dict[str, str]]) -> tuple[set[str], dict[str, str]]:
@@ -277,7 +302,7 @@ class Portal:
         try:
             response = self._http.request(method, path, json=sent, params=params)
         except (httpx.ConnectError, httpx.ConnectTimeout) as problem:
-            raise _Again(f"no connection ({type(problem).__name__})") from None
+            raise _Again(f"no connection ({self._redact(str(problem)) or type(problem).__name__})") from None
         except httpx.TransportError as problem:
             if reads:
                 raise _Again(f"the connection broke ({type(problem).__name__})") from None
@@ -349,6 +374,11 @@ def _words(error: Json) -> str:
 def _errors(body: Json) -> list[Json]:
     errors = body.get("errors")
     return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
+
+
+def _ids(error: Json) -> list[Any]:
+    context = error.get("context")
+    return context.get("ids") or [] if isinstance(context, dict) else []
 
 
 def _names_missing_property(problem: Refused) -> bool:

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,11 @@ PlanFile = Annotated[Path | None, typer.Option("--plan", help="The plan; default
 @app.callback(invoke_without_command=True)
 def main(context: typer.Context) -> None:
     """Put the ICP to work in HubSpot: `diff` shows, `apply` writes, `revert` takes back. The token is in HUBSPOT_TOKEN."""
+    if os.environ.get("NO_COLOR"):
+        context.color = False
+    for stream in (sys.stdout, sys.stderr):
+        # Names come in any script; a terminal that has not the letters shows a question mark.
+        stream.reconfigure(errors="replace")
     if context.invoked_subcommand is None:
         diff()
 
@@ -60,7 +66,7 @@ def apply(
     max_changes: Annotated[int | None, typer.Option(help="Instead of the settings' max_changes.")] = None,
     max_clears: Annotated[int | None, typer.Option(help="Instead of the settings' max_clears.")] = None,
 ) -> None:
-    """Carry out the plan of the last diff. After a crash, the same command does the rest."""
+    """Carry out the plan of the last diff. After a crash or Ctrl-C, the same command does the rest."""
     with saying_what_is_wrong():
         config = settings(config_file)
         path = plan_file or runs() / "plan.jsonl"
@@ -110,7 +116,8 @@ def lists(
         with open_published() as (marts, _), open_portal(config) as portal:
             found = plan_lists(portal, marts, config, journal)
             if write:
-                found = apply_lists(portal, found, journal)
+                with planning.alone(runs()):
+                    found = apply_lists(portal, found, journal)
         show_lists(found)
         if not write and any(line["action"] in ("create", "update") for line in found):
             typer.echo("Nothing was written. To write: icp hubspot lists --apply")
@@ -155,6 +162,8 @@ def score(
             out.write_text(as_markdown(criteria), encoding="utf-8")
         else:
             raise typer.BadParameter("the file's name ends in .csv or .md", param_hint="--out")
+        if out is not None:
+            typer.echo(out)
 
 
 @contextmanager
@@ -165,6 +174,9 @@ def saying_what_is_wrong() -> Iterator[None]:
     except (HubSpotError, planning.PlanError, ConfigError, OSError, duckdb.Error) as problem:
         typer.secho(clean(str(problem)), err=True, fg="red")
         raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        typer.secho("Interrupted. The same command again does the rest, and writes nothing twice.", err=True, fg="red")
+        raise typer.Exit(130) from None
 
 
 def settings(path: Path | None) -> Config:
@@ -191,7 +203,10 @@ def open_published() -> Iterator[tuple[duckdb.DuckDBPyConnection, Json]]:
     folder = (Path(os.environ.get("ICP_PUBLISHED") or project_directory() / "published") / "current").resolve()
     if not (folder / "manifest.json").exists():
         raise planning.PlanError(f"There are no published marts in {folder}: run `dbt build` first.")
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except ValueError:
+        raise planning.PlanError(f"{folder / 'manifest.json'} is damaged: run `dbt build` again.") from None
     with duckdb.connect(str(folder / "icp.duckdb"), read_only=True) as marts:
         yield marts, manifest
 
@@ -254,9 +269,10 @@ def show_outcome(outcome: writing.Outcome, done: str, journal: Path) -> None:
     """Prints what a run did, and the first of what it did not."""
     for line in outcome.said[:SHOWN]:
         typer.echo(clean(line))
-    _more(outcome.kept + outcome.refused, "not written")
+    # A record may be kept in part only, and is then said but not counted as kept.
+    _more(max(outcome.kept + outcome.refused, len(outcome.said)), "not written, or not whole")
     typer.echo(
-        f"{outcome.written:,} companies {done}, {outcome.already:,} were as they should be, {outcome.kept:,} kept as they are, "
+        f"{outcome.written:,} companies {done}, {outcome.already:,} had been before, {outcome.kept:,} kept as they are, "
         f"{outcome.refused:,} refused by HubSpot. Journal: {journal if journal.exists() else 'none'}"
     )
 

@@ -6,7 +6,6 @@ The token is not in it, and no message repeats a value, so that a token in the w
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -14,11 +13,15 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from icp_refinery.hubspot.client import is_loopback
+
 TOKEN_VARIABLE = "HUBSPOT_TOKEN"
 OWN_PROPERTIES = ("icp_tier", "icp_segment", "icp_fit_score", "icp_reasons", "icp_changed_on")
 TIERS = ("tier_1", "tier_2", "tier_3", "deprioritized")
 PROPERTY_NAME = re.compile(r"[a-z][a-z0-9_]*")
 SECRETS = re.compile(r"token|secret|password|api_?key|service_?key|hapikey|authorization|bearer|credential", re.IGNORECASE)
+# A key of HubSpot's, under whatever name: it would be written to HubSpot, as a label perhaps.
+KEY = re.compile(r"pat-[a-z0-9]+-[0-9a-f]{8}-", re.IGNORECASE)
 STAGES = Literal["mql", "sql", "opportunity", "won"]
 
 
@@ -44,16 +47,9 @@ def _base_url(url: str) -> str:
         raise ValueError("only scheme, host and port belong here")
     if parts.scheme == "https" and parts.hostname:
         return url.rstrip("/")
-    if parts.scheme == "http" and _is_loopback(parts.hostname):
+    if parts.scheme == "http" and is_loopback(parts.hostname):
         return url.rstrip("/")
     raise ValueError("https://..., or http:// on this machine")
-
-
-def _is_loopback(host: str | None) -> bool:
-    try:
-        return host == "localhost" or ip_address(host or "").is_loopback
-    except ValueError:
-        return False
 
 
 def _not_blank(text: str) -> str:
@@ -173,6 +169,8 @@ def load_config(path: Path) -> Config:
 def _forbidden(node: yaml.Node, place: tuple) -> list[tuple[tuple, str]]:
     """Secrets, and names that are there twice, of which YAML would silently take the last."""
     problems: list[tuple[tuple, str]] = []
+    if isinstance(node, yaml.ScalarNode) and KEY.search(node.value):
+        problems.append((place, f"a secret does not belong into this file: set the environment variable {TOKEN_VARIABLE}"))
     if isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
             problems += _forbidden(item, (*place, number))

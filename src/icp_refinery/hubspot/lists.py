@@ -85,7 +85,7 @@ def _by_name(portal: Portal, name: str) -> Json | None:
 
 def _listed(portal: Portal, path: str) -> Json | None:
     try:
-        listed = portal.request("GET", path, params={"includeFilters": "true"})["list"]
+        listed = portal.ask("GET", path, "list", params={"includeFilters": "true"})["list"]
     except Refused as problem:
         if problem.status == GONE:
             return None
@@ -130,7 +130,9 @@ def _create(portal: Portal, entry: Json, journal: Path, portal_id: int) -> Json:
     }
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            listed = portal.request("POST", "/crm/lists/{version}", body)["list"]
+            listed = portal.request("POST", "/crm/lists/{version}", body).get("list")
+            if listed is None:
+                raise Unsure("The answer to a new list does not name it; is it HubSpot's?")
         except (Refused, Unsure) as problem:
             listed = _by_name(portal, entry["name"])
             if listed is None and (isinstance(problem, Refused) or attempt == ATTEMPTS):
@@ -175,7 +177,7 @@ def read_journal(journal: Path, portal_id: int) -> dict[str, Json]:
     known: dict[str, Json] = {}
     if not journal.exists():
         return known
-    for line in journal.read_text(encoding="utf-8").splitlines():
+    for line in journal.read_text(encoding="utf-8", errors="replace").split("\n"):
         try:
             entry = json.loads(line)
         except ValueError:

@@ -4,11 +4,12 @@ The lines of a plan have a `kind`: first `plan`, then `schema` (groups, properti
 by company, `list`, and at the end `summary`. A file without its summary is not a whole plan.
 """
 
+import fcntl
 import json
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -76,13 +77,31 @@ class Natives:
 
 
 def read_lines(path: Path, kind: str = "") -> Iterator[Json]:
-    """The lines of a plan or journal, or those of one kind; a last line that was cut off is left out."""
+    """The lines of a plan or journal, or those of one kind; a last line that was cut off is left out.
+
+    Raises PlanError at a line that is none, wherever it is.
+    """
     # It comes first in every line, so that the others need not be parsed.
     start = f'{{"kind": "{kind}"' if kind else ""
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            if line.endswith("\n") and line.startswith(start):
-                yield json.loads(line)
+    try:
+        with path.open(encoding="utf-8") as file:
+            for line in file:
+                if line.endswith("\n") and line.startswith(start):
+                    yield json.loads(line)
+    except ValueError as problem:
+        raise PlanError(f"{path} is damaged: {problem}. Nothing is done with it.") from None
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Only one run at a time in this folder; the lock goes with the process that held it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PlanError(f"Another run is at work in {folder}: wait for its end.") from None
+        yield
 
 
 def same(name: str, one: str | None, other: str | None) -> bool:
@@ -240,10 +259,11 @@ def keep_what_people_set(portal: Portal, pending: list[Json], config: Config) ->
         for name, (old, _) in list(change["set"].items()):
             last = next(iter(history.get(change["hubspot_company_id"], {}).get(name) or []), None)
             source = str((last or {}).get("sourceType") or "")
-            if not old or not source or source.startswith(BY_KEY):
+            if not old or source.startswith(BY_KEY):
                 continue
             del change["set"][name]
-            reason = f"{name} was set to {old!r} in HubSpot ({source}, {str(last.get('timestamp', ''))[:10]}): kept"
+            where = f"{source}, {str(last.get('timestamp', ''))[:10]}" if source else "its history does not say by whom"
+            reason = f"{name} was set to {old!r} in HubSpot ({where}): kept"
             yield _company("withheld", change["hubspot_company_id"], change["account_id"], change["name"]) | {"reason": reason}
 
 
@@ -375,17 +395,18 @@ def write_plan(
     now: datetime | None = None,
 ) -> Json:
     """Reads HubSpot, writes the plan to `path` and returns its summary. Nothing is written to HubSpot."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     counts: Counter[str] = Counter()
-    with partial.open("w", encoding="utf-8", errors="backslashreplace") as file:
+    # A plan must not change under the run that carries it out.
+    with alone(path.parent), partial.open("w", encoding="utf-8", errors="backslashreplace") as file:
 
         def put(line: Json) -> None:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
             counts[line["kind"]] += 1
             counts["cleared"] += line.get("is_cleared", False)
 
-        companies = marts.execute("select count(*) from marts.sync_hubspot_companies").fetchall()[0][0]
+        with_values = "select count(*) from marts.sync_hubspot_companies where withheld_reason is null"
+        companies = marts.execute(with_values).fetchall()[0][0]
         put(header(portal, manifest, config, now) | {"companies": companies})
         portal_properties = portal.properties()
         opted_in = natives(portal_properties, config)
@@ -406,7 +427,8 @@ def write_plan(
             "lists": counts["list"],
         }
         put(summary)
-    partial.replace(path)
+        file.flush()
+        partial.replace(path)
     return summary
 
 
@@ -422,6 +444,8 @@ def header(portal: Portal, manifest: Json, config: Config, now: datetime | None 
         "as_of": manifest.get("as_of"),
         "properties": config.properties,
         "native": config.native,
+        "clearing": config.clearing,
+        "human_edits": config.human_edits,
     }
 
 
