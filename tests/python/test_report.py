@@ -219,6 +219,21 @@ def test_every_row_of_a_table_is_in_the_mart_and_back(table: str, demo: BuildRes
 
 
 @pytest.mark.slow
+def test_seasons_count_new_business_and_say_so(demo: BuildResult, demo_page: Page) -> None:
+    """The September orders of a segment, counted from the orders."""
+    query = """(
+        select count(*) filter (order_type = 'new_business') as new_business, count(*) as n
+        from marts.fct_orders join marts.icp_segments using (segment_id)
+        where segment_name = 'Energy or Government' and month(closed_at) = 9
+    )"""
+    [orders] = frame(demo.database, query).to_dict("records")
+    assert orders["new_business"] < orders["n"]
+    assert str(orders["new_business"]) in [row["order_count"] for row in demo_page.tables["table-seasonality"]]
+    assert "New-business orders (n)" in demo_page.texts["table-seasonality"]
+    assert "New-business orders, times an even spread" in demo_page.texts["chart-seasonality"]
+
+
+@pytest.mark.slow
 def test_the_answer_is_the_tiers_and_the_backtest(demo: BuildResult, demo_page: Page) -> None:
     answer = demo_page.texts["answer"]
     for segment in frame(demo.database, "marts.icp_segments").to_dict("records"):
@@ -326,6 +341,26 @@ def test_without_evidence_nobody_is_prioritized(demo: BuildResult, tmp_path: Pat
     assert "Cannot be said" in page.texts["answer"]
     assert "Whom to prioritize and whom to stop targeting" in page.texts["unknown"]
     assert "table-disagreements" not in page.tables
+
+
+@pytest.mark.slow
+def test_a_young_adoption_is_not_said_to_be_tried(demo: BuildResult, tmp_path: Path) -> None:
+    database = tmp_path / "icp.duckdb"
+    shutil.copy(demo.database, database)
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(
+            """
+            insert into marts.icp_adoptions by name
+            select 1 as adoption_number, 'Ana' as agreed_by_sales, 'Bo' as agreed_by_marketing, true as is_in_force,
+                date '2025-06-30' as in_force_from, date '2025-06-30' as learned_as_of
+            """
+        )
+        connection.execute("update marts.icp_segments set status = 'adopted', adoption_number = 1, evidence = 'adopted 1'")
+    page = Page(rendered(database))
+    assert "differ at all" not in page.texts["answer"]
+    for part in ("answer", "proof"):
+        assert "no later pursuits yet to be tried on" in page.texts[part]
+    assert "is what this report follows" not in page.texts["proof"]
 
 
 @pytest.mark.slow

@@ -720,7 +720,7 @@ def scorecard(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -> Fi
 
 
 RETENTIONS = {
-    "customers": ("Customers that stay", "Share of the cohort's customers", "retained_customers", "cohort_customers"),
+    "customers": ("Customers that stay", "Share of the cohort's customers with MRR or an order in the month", "retained_customers", "cohort_customers"),
     "net_revenue": ("Revenue that stays and grows (NRR)", "Share of the cohort's starting MRR", "retained_mrr", "starting_mrr"),
     "gross_revenue": ("Revenue that stays (GRR)", "Share of the cohort's starting MRR", "kept_mrr", "starting_mrr"),
 }
@@ -907,7 +907,8 @@ def seasonality(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -> 
     """New-business orders of each month of the year relative to an even spread, by industry and segment."""
     import altair as alt
 
-    about = ("seasonality", "When customers buy", "Orders, times an even spread over the year", f"full months up to {as_of}")
+    unit = "New-business orders, times an even spread over the year"
+    about = ("seasonality", "When new business is won", unit, f"full months up to {as_of}")
     table = _frame(
         marts,
         """
@@ -971,7 +972,7 @@ def seasonality(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -> 
     )
     tooltip = [
         alt.Tooltip("calendar_month:O", title="Month of the year"),
-        alt.Tooltip("order_index:Q", title="Orders, times an even spread", format=".2f"),
+        alt.Tooltip("order_index:Q", title="New-business orders, times an even spread", format=".2f"),
         alt.Tooltip("order_count:Q", title="Orders (n)", format=","),
         alt.Tooltip("is_season:N", title="Season"),
     ]

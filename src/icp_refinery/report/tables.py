@@ -323,7 +323,7 @@ TABLES: dict[str, tuple[str, str, list[Column]]] = {
         ],
     ),
     "seasonality": (
-        "Months in which more is bought, again and again",
+        "Months in which more new business is won, again and again",
         """
         select seasons.*, coalesce(segments.segment_name, seasons.value) as value_name, segments.segment_id
         from marts.icp_seasonality as seasons
@@ -335,9 +335,9 @@ TABLES: dict[str, tuple[str, str, list[Column]]] = {
             Column("dimension", "By", "code"),
             Column("value_name", "Who", "name"),
             Column("calendar_month", "Month", "calendar_month"),
-            Column("order_count", "Orders (n)", "count"),
-            Column("order_index", "Orders / even spread", "number"),
-            Column("net_amount_index", "Net amount / even spread", "number"),
+            Column("order_count", "New-business orders (n)", "count"),
+            Column("order_index", "These / even spread", "number"),
+            Column("net_amount_index", "Their net amount / even spread", "number"),
             Column("full_years", "Full years", "count"),
             Column("adjusted_p_value", "p, adjusted", "p"),
         ],
