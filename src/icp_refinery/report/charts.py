@@ -720,7 +720,12 @@ def scorecard(marts: duckdb.DuckDBPyConnection, currency: str, as_of: str) -> Fi
 
 
 RETENTIONS = {
-    "customers": ("Customers that stay", "Share of the cohort's customers with MRR or an order in the month", "retained_customers", "cohort_customers"),
+    "customers": (
+        "Customers that stay",
+        "Share of the cohort's customers with MRR or an order in the month",
+        "retained_customers",
+        "cohort_customers",
+    ),
     "net_revenue": ("Revenue that stays and grows (NRR)", "Share of the cohort's starting MRR", "retained_mrr", "starting_mrr"),
     "gross_revenue": ("Revenue that stays (GRR)", "Share of the cohort's starting MRR", "kept_mrr", "starting_mrr"),
 }
