@@ -7,6 +7,7 @@ import hashlib
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -325,17 +326,22 @@ def test_without_a_lift_the_page_gives_none(adventureworks: BuildResult) -> None
         assert name in page.texts["unknown"]
 
 
+@contextmanager
+def altered(demo: BuildResult, folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection to a copy of the demo's database, `icp.duckdb` in `folder`, to change it."""
+    with duckdb.connect(shutil.copy(demo.database, folder / "icp.duckdb")) as connection:
+        yield connection
+
+
 @pytest.mark.slow
 def test_without_evidence_nobody_is_prioritized(demo: BuildResult, tmp_path: Path) -> None:
-    database = tmp_path / "icp.duckdb"
-    shutil.copy(demo.database, database)
-    with duckdb.connect(str(database)) as connection:
+    with altered(demo, tmp_path) as connection:
         for (mart,) in connection.execute("select table_name from duckdb_tables() where schema_name = 'marts'").fetchall():
             if mart not in {"icp_segments", "dim_accounts"}:
                 connection.execute(f"delete from marts.{mart}")
         connection.execute("delete from marts.icp_segments where tier <> 'tier_1'")
         connection.execute("update marts.icp_segments set tier = 'tier_3', evidence = 'not enough evidence'")
-    page = Page(rendered(database))
+    page = Page(rendered(tmp_path / "icp.duckdb"))
     assert page.texts["answer"].count("Nobody in particular") == 2
     assert "Not tested out of time" in page.texts["answer"]
     assert "Cannot be said" in page.texts["answer"]
@@ -345,9 +351,7 @@ def test_without_evidence_nobody_is_prioritized(demo: BuildResult, tmp_path: Pat
 
 @pytest.mark.slow
 def test_a_young_adoption_is_not_said_to_be_tried(demo: BuildResult, tmp_path: Path) -> None:
-    database = tmp_path / "icp.duckdb"
-    shutil.copy(demo.database, database)
-    with duckdb.connect(str(database)) as connection:
+    with altered(demo, tmp_path) as connection:
         connection.execute(
             """
             insert into marts.icp_adoptions by name
@@ -356,7 +360,7 @@ def test_a_young_adoption_is_not_said_to_be_tried(demo: BuildResult, tmp_path: P
             """
         )
         connection.execute("update marts.icp_segments set status = 'adopted', adoption_number = 1, evidence = 'adopted 1'")
-    page = Page(rendered(database))
+    page = Page(rendered(tmp_path / "icp.duckdb"))
     assert "differ at all" not in page.texts["answer"]
     for part in ("answer", "proof"):
         assert "no later pursuits yet to be tried on" in page.texts[part]
@@ -365,14 +369,12 @@ def test_a_young_adoption_is_not_said_to_be_tried(demo: BuildResult, tmp_path: P
 
 @pytest.mark.slow
 def test_a_sample_is_said_to_be_one(demo: BuildResult, demo_page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    database = tmp_path / "icp.duckdb"
-    shutil.copy(demo.database, database)
-    with duckdb.connect(str(database)) as connection:
+    with altered(demo, tmp_path) as connection:
         [(pursuits,)] = connection.execute("select sum(pursuit_count) from marts.icp_segments").fetchall()
         connection.execute("update marts.icp_segments set pursuit_count = 1")
         [(segments,)] = connection.execute("select count(*) from marts.icp_segments").fetchall()
     monkeypatch.setattr(backtest, "MOST_ACCOUNTS", 100)
-    page = Page(rendered(database))
+    page = Page(rendered(tmp_path / "icp.duckdb"))
     assert f"A sample: what is learned of pursuits rests on {segments} of {pursuits}," in page.texts["segments"]
     assert f"A sample: 100 of {pursuits} pursuits" in page.texts["proof"]
     assert "A sample:" not in demo_page.texts["main"]
@@ -380,15 +382,13 @@ def test_a_sample_is_said_to_be_one(demo: BuildResult, demo_page: Page, tmp_path
 
 @pytest.mark.slow
 def test_where_no_segment_differs_nothing_is_gained_by_skipping(demo: BuildResult, tmp_path: Path) -> None:
-    database = tmp_path / "icp.duckdb"
-    shutil.copy(demo.database, database)
-    with duckdb.connect(str(database)) as connection:
+    with altered(demo, tmp_path) as connection:
         connection.execute("update marts.icp_segments set tier = 'tier_3'")
         connection.execute(
             "insert into marts.icp_missing_inputs by name"
             " select 'icp_spend' as mart, 'invoices' as input, 'The input has no invoices: there are no rows.' as reason"
         )
-    page = Page(rendered(database))
+    page = Page(rendered(tmp_path / "icp.duckdb"))
     assert "Cannot be said" in page.texts["answer"]
     assert "campaign spend a year" not in page.texts["answer"]
     assert "icp_spend: there are no rows." in page.texts["unknown"]
@@ -397,9 +397,7 @@ def test_where_no_segment_differs_nothing_is_gained_by_skipping(demo: BuildResul
 
 @pytest.mark.slow
 def test_an_adoption_says_who_agreed_and_what_challenges_it(demo: BuildResult, tmp_path: Path) -> None:
-    database = tmp_path / "icp.duckdb"
-    shutil.copy(demo.database, database)
-    with duckdb.connect(str(database)) as connection:
+    with altered(demo, tmp_path) as connection:
         connection.execute(
             """
             insert into marts.icp_adoptions by name
@@ -416,7 +414,7 @@ def test_an_adoption_says_who_agreed_and_what_challenges_it(demo: BuildResult, t
             " tier, '[]' as rules, account_count, customer_count, pursuit_count, won_pursuit_count from marts.icp_segments"
         )
         connection.execute("update marts.icp_backtest set scorer = 'adopted' where scorer = 'boosting'")
-    page = Page(rendered(database))
+    page = Page(rendered(tmp_path / "icp.duckdb"))
     text = " ".join(page.texts["changed"].split())
     assert "Ana" in text
     assert "Bo" in text
@@ -424,7 +422,7 @@ def test_an_adoption_says_who_agreed_and_what_challenges_it(demo: BuildResult, t
     assert "set by hand: the board wants it" in page.texts["segments"]
     assert "7 of its" in page.texts["unknown"]
     [captured] = frame(
-        database,
+        tmp_path / "icp.duckdb",
         "(from marts.icp_backtest where cutoff = 'all' and scorer = 'adopted' and measure = 'value_captured' and share = 0.2)",
     ).to_dict("records")
     assert any(same(text, captured["value"]) for text in page.data["answer"])

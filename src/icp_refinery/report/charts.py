@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from icp_refinery.report import words
+
 if TYPE_CHECKING:
     import altair as alt
     import duckdb
 
 ACCENT, ACCENT_MID, ACCENT_LIGHT = "#1a5f9e", "#74a5d0", "#c5daec"
 INK, DARK, MID, LIGHT, FAINT = "#1f2933", "#4a5560", "#8a949e", "#c9ced3", "#eceef0"
-TIERS = ["tier_1", "tier_2", "tier_3", "deprioritized", "unassigned"]
-TIER_NAMES = dict(zip(TIERS, ["Tier 1", "Tier 2", "Tier 3", "Deprioritized", "Unassigned"], strict=True))
+TIERS = [tier for tier in words.TIERS if tier != "all"]
+TIER_NAMES = {tier: words.TIERS[tier][0] for tier in TIERS}
 TIER_COLOURS = [ACCENT, ACCENT_MID, MID, DARK, LIGHT]
 TIER_SHAPES = ["circle", "square", "diamond", "triangle-down", "cross"]
 CONFIG: dict[str, Any] = {
@@ -114,7 +116,7 @@ def _shares(value: float | None, digits: int = 0) -> str:
 
 
 def _many(count: Any, one: str, more: str | None = None) -> str:
-    return f"{int(count):,} {one if int(count) == 1 else more or one + 's'}"
+    return f"{int(count):,} {words.many(int(count), one, more or '')}"
 
 
 def _tier_scales() -> tuple[Any, Any]:
