@@ -3,7 +3,7 @@ def model(dbt, session):
 
     return learned_cycle_review(
         session,
-        pursuits=dbt.ref("int_pursuits__by_cycle"),
+        pursuits=dbt.ref("int_pursuits__segments"),
         cycles=dbt.ref("int_cycles"),
         versions=dbt.ref("int_icp_versions"),
         segments=dbt.ref("int_icp_versions__segments"),
