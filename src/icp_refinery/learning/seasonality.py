@@ -30,6 +30,19 @@ TYPES = {
 }
 
 
+def monthly_orders(orders: pd.DataFrame, months: pd.Series) -> pd.DataFrame:
+    """New business of each group by month, as `seasonality` takes it: all, every industry and every segment.
+
+    `orders`: `industry`, `segment`, `closed_month`; `months`: those of the company's history, whatever a group's first order.
+    """
+    months, groups = pd.Index(pd.to_datetime(months), name="month"), []
+    for dimension, value in {"all": "all", "industry": orders["industry"], "segment": orders["segment"]}.items():
+        closed = orders.assign(month=pd.to_datetime(orders["closed_month"]), value=value)
+        counts = closed.groupby(["value", "month"]).size().unstack(fill_value=0).reindex(columns=months, fill_value=0)
+        groups.append(counts.stack().rename("order_count").reset_index().assign(dimension=dimension))
+    return pd.concat(groups, ignore_index=True)
+
+
 def seasonality(months: pd.DataFrame) -> pd.DataFrame:
     """Test every group's calendar months: one row per group and month of the year.
 

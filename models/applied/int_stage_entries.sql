@@ -9,7 +9,7 @@ segments as (
 ),
 
 orders as (
-    select * from {{ ref('fct_orders') }}
+    select * from {{ ref('int_orders__priced') }}
 ),
 
 contacts as (

@@ -1,23 +1,15 @@
 with
 
-as_of as (
-    select {{ first_of_month(add_days('as_of', 1)) }} as unfinished_month
-    from {{ ref('int_as_of') }}
-),
-
-orders as (
-    select * from {{ ref('fct_orders') }}
-),
-
 new_business as (
     select
-        coalesce(accounts.industry, 'unknown') as industry,
-        orders.segment_id,
-        orders.closed_month,
-        orders.net_amount
-    from orders
-    inner join {{ ref('dim_accounts') }} as accounts on orders.account_id = accounts.account_id
-    where orders.order_type = 'new_business'
+        orders.*,
+        segments.segment_id
+    from {{ ref('int_seasonality__orders') }} as orders
+    left join {{ ref('int_accounts__segments') }} as segments on orders.account_id = segments.account_id
+),
+
+months as (
+    select * from {{ ref('int_seasonality__calendar') }}
 ),
 
 grouped as (
@@ -48,25 +40,6 @@ groups as (
         dimension,
         value
     from grouped
-),
-
-numbers as (
-    {{ numbers(2400) }}
-),
-
-first_month as (
-    select min(closed_month) as month from orders
-),
-
--- The history of the company, whatever a group's first order: a month without one counts.
-months as (
-    select
-        cast(numbers.generated_number as integer) as month_number,
-        {{ add_months('first_month.month', 'cast(numbers.generated_number - 1 as integer)') }} as month
-    from first_month
-    cross join numbers
-    cross join as_of
-    where {{ months_between('first_month.month', 'as_of.unfinished_month') }} >= numbers.generated_number
 ),
 
 monthly as (

@@ -1,7 +1,7 @@
 with
 
 adoptions as (
-    select * from {{ ref('int_adoptions') }}
+    select * from {{ ref('checked_adoptions') }}
 )
 
 select

@@ -16,8 +16,7 @@ conditions as (
 
 accounts as (
     select distinct resolved_account_id as account_id
-    from {{ ref('int_accounts__resolved') }}
-    where not is_excluded
+    from {{ ref('int_accounts__in_scope') }}
 ),
 
 failed as (
