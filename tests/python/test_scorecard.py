@@ -301,7 +301,7 @@ def by_the_library(database: Path) -> tuple[pd.Series, pd.DataFrame]:
     with duckdb.connect(str(database), read_only=True) as connection:
         card = connection.execute("select * from learned.learned_scorecard").df()
         traits = connection.execute("select * from intermediate.int_accounts__traits").df()
-        placed = connection.execute("select account_id, segment_id from intermediate.int_accounts__segments").df()
+        placed = connection.execute("select account_id, segment_id from applied.int_accounts__segments").df()
     segment = placed.set_index("account_id")["segment_id"].sort_index()
     wide = pd.DataFrame(index=segment.index)
     for attribute, rows in traits.groupby("attribute"):
