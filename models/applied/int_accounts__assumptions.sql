@@ -4,7 +4,7 @@ assumptions as (
     select distinct
         profile,
         condition_id
-    from {{ ref('int_assumptions') }}
+    from {{ ref('checked_assumptions') }}
 ),
 
 conditions as (
@@ -13,7 +13,7 @@ conditions as (
         attribute,
         operator,
         value
-    from {{ ref('int_assumptions') }}
+    from {{ ref('checked_assumptions') }}
 ),
 
 needed as (

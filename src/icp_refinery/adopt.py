@@ -19,7 +19,8 @@ from typing import NamedTuple
 
 import duckdb
 
-TIERS = ("tier_1", "tier_2", "tier_3", "deprioritized")
+from icp_refinery.project import TIERS
+
 TEXT_OPERATORS = ("=", "!=", "in", "not_in")
 NUMBER_OPERATORS = (">=", "<")
 BARE_OPERATORS = ("is_missing", "is_not_missing")

@@ -19,7 +19,7 @@ from conftest import SAMPLE, BuildResult, build, copy_project, frame
 from icp_refinery import adopt as adoption
 from icp_refinery.adopt import Adopted, AdoptionError, adopt, adopted_problems, partition_problem, read_adopted, write_adopted
 from icp_refinery.cli import app
-from icp_refinery.segments import assign
+from icp_refinery.learning.conditions import assign
 
 TRAITS = {"industry": False, "region": False, "employee_count": True}
 RULES = [

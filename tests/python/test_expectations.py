@@ -414,7 +414,7 @@ def test_a_suite_that_lacks_something_is_named(tmp_path: Path, change: dict, pro
 
 
 def test_great_expectations_is_imported_by_nothing_else():
-    modules = "icp_refinery.cli, icp_refinery.learn, icp_refinery.expectations"
+    modules = "icp_refinery.cli, icp_refinery.warehouse, icp_refinery.expectations"
     found = f"import sys, {modules}; print([name for name in sys.modules if name.startswith('great_expectations')])"
     assert subprocess.run([sys.executable, "-c", found], capture_output=True, text=True, check=True).stdout == "[]\n"
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from conftest import RENAMED, BuildResult, build, frame
-from icp_refinery.segments import assign
+from icp_refinery.learning.conditions import assign
 
 pytestmark = pytest.mark.slow
 

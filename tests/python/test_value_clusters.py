@@ -11,7 +11,7 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from conftest import SAMPLE, BuildResult, build
-from icp_refinery.clusters import ALL_CUSTOMERS, assign_clusters, value_clusters
+from icp_refinery.learning.clusters import ALL_CUSTOMERS, assign_clusters, value_clusters
 
 pytestmark = pytest.mark.slow
 CLUSTERS = "int_customers__sampled learned_value_clusters int_customers__value_clusters"

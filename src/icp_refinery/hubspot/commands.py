@@ -18,13 +18,13 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from icp_refinery.check import project_directory
 from icp_refinery.hubspot import apply as writing
 from icp_refinery.hubspot import nurture as nurturing
 from icp_refinery.hubspot import plan as planning
 from icp_refinery.hubspot.client import HubSpotError, Json, Portal
 from icp_refinery.hubspot.config import TOKEN_VARIABLE, Config, ConfigError, load_config
 from icp_refinery.hubspot.lists import apply_lists, plan_lists
+from icp_refinery.project import project_directory
 
 SHOWN = 20
 

@@ -14,9 +14,9 @@ from typing import Any
 import duckdb
 import yaml
 
-from icp_refinery.check import project_directory
 from icp_refinery.hubspot.config import Config, load_config
 from icp_refinery.hubspot.filters import list_name
+from icp_refinery.project import project_directory
 
 NO_EVIDENCE = "no evidence"
 ALPHA, POWER = 0.05, 0.8

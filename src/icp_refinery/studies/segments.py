@@ -1,6 +1,6 @@
 """Studies of what the learning finds on simulated worlds whose truth is known.
 
-`python -m icp_refinery.validate` prints the section of the report on segments.
+`python -m icp_refinery.studies.segments` prints the section of the report on segments.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from icp_refinery.backtest import boosted_scores
-from icp_refinery.leaks import leak_flags
-from icp_refinery.segments import NO_EVIDENCE, assign, learn_segments
-from icp_refinery.worlds import World, captured, world
+from icp_refinery.learning.boosting import boosted_scores
+from icp_refinery.learning.conditions import assign
+from icp_refinery.learning.leaks import leak_flags
+from icp_refinery.learning.segments import NO_EVIDENCE, learn_segments
+from icp_refinery.studies.worlds import World, captured, world
 
 
 class Recovery(NamedTuple):

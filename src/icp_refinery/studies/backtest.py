@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from icp_refinery.backtest import Known, backtest, learned_scores
-from icp_refinery.worlds import RENEWAL, World, world
+from icp_refinery.learning.backtest import Known, backtest, learned_scores
+from icp_refinery.studies.worlds import RENEWAL, World, world
 
 BEST = 0.2
 SCORERS = ("segments", "scorecard", "boosting", "truth")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
 import numpy as np
@@ -10,72 +11,34 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 from threadpoolctl import threadpool_limits
 
-MINIMUM_CUSTOMERS = 30
+from icp_refinery.learning.cluster_features import DIGITS, MINIMUM_CUSTOMERS, customer_features, scaled, scaling_of
+from icp_refinery.learning.cluster_names import cluster_names
+
 MINIMUM_SHARE = 0.03
-KNOWN_SHARE = 0.2
 # Hennig (2007) calls clusters that are found again to three quarters in resamples stable.
 STABILITY_BAR = 0.75
 # More clusters must have a clearly better silhouette; two say little more than "large" or "gone".
 SILHOUETTE_SHARE = 0.9
 FEWEST_CLUSTERS = 3
-# A figure that varies less than this (log units, or shares) does not vary: rounding of money does as much.
-LEAST_SPREAD = 0.01
-LARGEST_SCALED = 3.0
-DIGITS = 9
 FIT_ROWS = 20_000
 JUDGE_ROWS = 2_000
 RESAMPLES = 60
 STARTS = 10
 RESAMPLE_STARTS = 5
 ALL_CUSTOMERS = "all customers"
-MOST = 0.5
-LAPSED_MONTHS = 12
-
-
-class Feature(NamedTuple):
-    """A figure per customer: what it speaks of, how it is spread, and the SQL that computes it from `fct_customers`."""
-
-    aspect: str
-    transform: str
-    sql: str
-
-
-# An account that never had MRR buys by transaction: whether it stays shows in how recently it bought. A customer that
-# had nothing to renew yet has lost nothing: one renewal is counted as made, so that few of them say little.
-FEATURES = {
-    "net_amount": Feature("revenue", "log", "net_amount"),
-    "margin_amount": Feature("revenue", "log", "margin_amount"),
-    "is_live": Feature("retention", "linear", "case when peak_mrr > 0 then case when current_mrr > 0 then 1.0 else 0.0 end end"),
-    "renewal_rate": Feature(
-        "retention", "linear", "case when peak_mrr > 0 then (renewals_made + 1.0) / (renewals_due + 1.0) end"
-    ),
-    "months_since_order": Feature(
-        "retention",
-        "log",
-        "case when peak_mrr <= 0 then tenure_months - (12 * (year(last_order_at) - year(first_order_at))"
-        " + month(last_order_at) - month(first_order_at)) end",
-    ),
-    "mrr_growth": Feature(
-        "expansion",
-        "log",
-        "case when first_annual_contract_value > 0 then 12.0 * peak_mrr / first_annual_contract_value end",
-    ),
-    "expansion_count": Feature("expansion", "log", "case when peak_mrr > 0 then expansion_count end"),
-    "repeat_orders": Feature("expansion", "log", "expansion_order_count"),
+# Named, because a frame without rows or with one value only would lose them.
+CENTRE_TYPES = {
+    "cluster": "int64",
+    "cluster_name": "str",
+    "feature": "str",
+    "transform": "str",
+    "unit": "float64",
+    "middle": "float64",
+    "spread": "float64",
+    "centre": "float64",
+    "customers": "int64",
+    "note": "str",
 }
-
-CENTRE_COLUMNS = [
-    "cluster",
-    "cluster_name",
-    "feature",
-    "transform",
-    "unit",
-    "middle",
-    "spread",
-    "centre",
-    "customers",
-    "note",
-]
 
 
 class ValueClusters(NamedTuple):
@@ -136,10 +99,10 @@ def value_clusters(customers: pd.DataFrame, *, seed: int = 0, max_clusters: int 
         return _one_cluster(frame, f"not enough evidence: fewer than {MINIMUM_CUSTOMERS} customers")
 
     fitted = _hash_sample(frame["account_id"], FIT_ROWS)
-    scaling = _scaling(features.iloc[fitted])
+    scaling = scaling_of(features.iloc[fitted])
     if scaling.empty:
         return _one_cluster(frame, "not enough evidence: all customers are alike")
-    points = _scaled(features.iloc[fitted], scaling)
+    points = scaled(features.iloc[fitted], scaling)
     # Sums over threads differ in the last digits, so one thread; and more threads do not pay at this size.
     with threadpool_limits(limits=1):
         choice, fits = _choose(points, frame["account_id"].iloc[fitted], seed, max_clusters)
@@ -154,47 +117,9 @@ def value_clusters(customers: pd.DataFrame, *, seed: int = 0, max_clusters: int 
     order = sorted(range(k), key=lambda number: (-round(worths[number], 6), tuple(centres[number])))
     centres = centres[order]
     sample = _nearest(points, centres)
-    names = _names(frame.iloc[fitted], features.iloc[fitted], revenue, sample, k)
+    names = cluster_names(frame.iloc[fitted], features.iloc[fitted], revenue, sample, k)
     table = _centre_table(scaling, centres, names, np.bincount(sample, minlength=k))
     return ValueClusters(assign_clusters(frame, table), table, choice)
-
-
-def customer_features(customers: pd.DataFrame) -> pd.DataFrame:
-    """The features of `FEATURES`, one column each (missing = NaN), in the row order of `customers`.
-
-    Raises ValueError where a column of `fct_customers` is missing.
-    """
-    needed = [
-        "net_amount",
-        "margin_amount",
-        "current_mrr",
-        "peak_mrr",
-        "renewals_due",
-        "renewals_made",
-        "expansion_count",
-        "expansion_order_count",
-        "first_annual_contract_value",
-        "tenure_months",
-    ]
-    if absent := [name for name in (*needed, "first_order_at", "last_order_at") if name not in customers]:
-        raise ValueError(f"customers lack the column {absent[0]}")
-    number = {name: pd.to_numeric(customers[name]).astype("float64") for name in needed}
-    first, last = (pd.to_datetime(customers[name]) for name in ("first_order_at", "last_order_at"))
-    contract = number["peak_mrr"] > 0
-    between = 12 * (last.dt.year - first.dt.year) + last.dt.month - first.dt.month
-    start = number["first_annual_contract_value"]
-    return pd.DataFrame(
-        {
-            "net_amount": number["net_amount"],
-            "margin_amount": number["margin_amount"],
-            "is_live": (number["current_mrr"] > 0).astype("float64").where(contract),
-            "renewal_rate": ((number["renewals_made"] + 1.0) / (number["renewals_due"] + 1.0)).where(contract),
-            "months_since_order": (number["tenure_months"] - between).where(number["peak_mrr"] <= 0),
-            "mrr_growth": 12.0 * number["peak_mrr"] / start.where(start > 0),
-            "expansion_count": number["expansion_count"].where(contract),
-            "repeat_orders": number["expansion_order_count"],
-        }
-    )
 
 
 def assign_clusters(customers: pd.DataFrame, centres: pd.DataFrame) -> pd.DataFrame:
@@ -207,7 +132,7 @@ def assign_clusters(customers: pd.DataFrame, centres: pd.DataFrame) -> pd.DataFr
     ordered = centres.sort_values(["cluster", "feature"])
     scaling = ordered.drop_duplicates("feature").set_index("feature")[["transform", "unit", "middle", "spread"]]
     wide = ordered.pivot(index="cluster", columns="feature", values="centre")[list(scaling.index)]
-    nearest = _nearest(_scaled(customer_features(frame), scaling), wide.to_numpy(dtype="float64"))
+    nearest = _nearest(scaled(customer_features(frame), scaling), wide.to_numpy(dtype="float64"))
     cluster = wide.index.to_numpy()[nearest] if len(frame) else np.zeros(0, dtype="int64")
     names = ordered.drop_duplicates("cluster").set_index("cluster")["cluster_name"]
     return pd.DataFrame(
@@ -219,9 +144,6 @@ def assign_clusters(customers: pd.DataFrame, centres: pd.DataFrame) -> pd.DataFr
     )
 
 
-# Scaling ----------------------------------------------------------------------------------------------------
-
-
 def _hash_sample(account_ids: pd.Series, rows: int) -> np.ndarray:
     """Positions of at most `rows` accounts: those of the smallest hashes, so that new accounts change few."""
     if len(account_ids) <= rows:
@@ -230,53 +152,10 @@ def _hash_sample(account_ids: pd.Series, rows: int) -> np.ndarray:
     return np.sort(np.lexsort((np.arange(len(hashes)), hashes))[:rows])
 
 
-def _shaped(raw: np.ndarray, transform: str, unit: float) -> np.ndarray:
-    return np.sign(raw) * np.log(1 + np.abs(raw) / unit) if transform == "log" else raw
-
-
-def _scaling(features: pd.DataFrame) -> pd.DataFrame:
-    """Transform, unit, middle and spread of the features that are known often enough and vary."""
-    rows = []
-    for name in features.columns:
-        feature = FEATURES[name]
-        raw = features[name].to_numpy()
-        known = raw[np.isfinite(raw)]
-        if len(known) < max(MINIMUM_CUSTOMERS, KNOWN_SHARE * len(raw)):
-            continue
-        unit = 1.0
-        if feature.aspect == "revenue":
-            unit = round(float(np.median(np.abs(known))) / 10, DIGITS) or 1.0
-        shaped = _shaped(known, feature.transform, unit)
-        low, middle, high = np.quantile(shaped, [0.25, 0.5, 0.75])
-        spread = (high - low) / 1.349
-        # Quartiles that (nearly) coincide say nothing of the customers outside them.
-        if feature.transform == "linear" or spread < shaped.std() / 4:
-            middle, spread = shaped.mean(), shaped.std()
-        if spread < LEAST_SPREAD:
-            continue
-        rows.append((name, feature.transform, unit, middle, spread, feature.aspect))
-    table = pd.DataFrame(rows, columns=["feature", "transform", "unit", "middle", "spread", "aspect"])
-    table["spread"] *= np.sqrt(table.groupby("aspect")["feature"].transform("size"))
-    table[["middle", "spread"]] = table[["middle", "spread"]].astype("float64").round(DIGITS)
-    return table.set_index("feature")[["transform", "unit", "middle", "spread"]]
-
-
-def _scaled(features: pd.DataFrame, scaling: pd.DataFrame) -> np.ndarray:
-    """Customers x features, as SQL scales them; missing is 0, the middle."""
-    columns = []
-    for name, (transform, unit, middle, spread) in zip(scaling.index, scaling.itertuples(index=False), strict=True):
-        scaled = (_shaped(features[name].to_numpy(dtype="float64"), transform, unit) - middle) / spread
-        columns.append(np.nan_to_num(np.clip(scaled, -LARGEST_SCALED, LARGEST_SCALED), nan=0.0))
-    return np.column_stack(columns)
-
-
 def _nearest(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """Position of the nearest centre, of equal ones the first."""
     distances = np.column_stack([((points - centre) ** 2).sum(axis=1) for centre in centres])
     return np.round(distances, DIGITS).argmin(axis=1)
-
-
-# Number of clusters -----------------------------------------------------------------------------------------
 
 
 def _fit(points: np.ndarray, k: int, seed: int, starts: int) -> np.ndarray:
@@ -321,21 +200,18 @@ def _choose(
     return choice.drop(columns="smallest"), fits
 
 
-# Tables -----------------------------------------------------------------------------------------------------
-
-
 def _centre_table(scaling: pd.DataFrame, centres: np.ndarray, names: list[str], sizes: np.ndarray) -> pd.DataFrame:
     rows = [
         (number + 1, names[number], feature, *scaling.loc[feature], centres[number, place], int(sizes[number]), "")
         for number in range(len(centres))
         for place, feature in enumerate(scaling.index)
     ]
-    return pd.DataFrame(rows, columns=CENTRE_COLUMNS).sort_values(["cluster", "feature"], ignore_index=True)
+    return pd.DataFrame(rows, columns=list(CENTRE_TYPES)).sort_values(["cluster", "feature"], ignore_index=True)
 
 
 def _one_cluster(frame: pd.DataFrame, note: str, choice: pd.DataFrame | None = None) -> ValueClusters:
     row = (1, ALL_CUSTOMERS, "net_amount", "linear", 1.0, 0.0, 1.0, 0.0, len(frame), note)
-    centres = pd.DataFrame([row], columns=CENTRE_COLUMNS)
+    centres = pd.DataFrame([row], columns=list(CENTRE_TYPES))
     one = pd.DataFrame(
         [(1, np.nan, np.nan, 1.0, True, note)],
         columns=["k", "silhouette", "stability", "smallest_share", "chosen", "note"],
@@ -345,47 +221,8 @@ def _one_cluster(frame: pd.DataFrame, note: str, choice: pd.DataFrame | None = N
     return ValueClusters(assignments.astype({"cluster": "int64"}), centres, whole)
 
 
-def _names(customers: pd.DataFrame, features: pd.DataFrame, revenue: str, cluster: np.ndarray, k: int) -> list[str]:
-    """What marks each cluster, in words; clusters of one name are told apart by their value."""
-    profile = pd.DataFrame(
-        {
-            "by_contract": features["is_live"].notna(),
-            "live": features["is_live"],
-            "never_renewed": (pd.to_numeric(customers["renewals_made"]) == 0),
-            "grown": (features["expansion_count"].fillna(0) > 0) | (features["repeat_orders"] > 0),
-            "multi_year": customers["is_first_order_multi_year"].fillna(False).astype(bool),
-            "one_time": features["repeat_orders"] == 0,
-            "lapsed": features["months_since_order"] >= LAPSED_MONTHS,
-            "frequent": features["repeat_orders"] > features["repeat_orders"].median(),
-            "worth": features[revenue],
-        }
-    )
-    # The share of customers that have the mark (of worth: the mean); a mark holds where most have it.
-    profile = profile.astype("float64")
-    shares = profile.groupby(cluster).mean().reindex(range(k))
-    # What customers at large have rather more often marks none of them.
-    for mark in ("grown", "multi_year"):
-        shares[mark] = shares[mark].where(shares[mark] >= profile[mark].mean(), 0.0)
-    names = [_name(share) for share in shares.to_dict("records")]
-    unique = []
-    for number, name in enumerate(names):
-        same = [other for other in range(k) if names[other] == name]
-        sizes = {1: [""], 2: ["larger ", "smaller "], 3: ["larger ", "mid-size ", "smaller "]}.get(len(same))
-        place = same.index(number)
-        unique.append(f"{sizes[place]}{name}" if sizes else f"{name} {place + 1}")
-    return unique
-
-
-def _name(share: dict[str, float]) -> str:
-    if share["by_contract"] >= MOST:
-        if share["live"] < MOST:
-            return "churned early" if share["never_renewed"] >= MOST else "churned after renewing"
-        kind = "expanders" if share["grown"] >= MOST else "steady subscribers"
-        kind = f"multi-year {kind}" if share["multi_year"] >= MOST else kind
-    elif share["one_time"] >= MOST:
-        kind = "one-time buyers"
-    elif share["lapsed"] >= MOST:
-        kind = "lapsed buyers"
-    else:
-        kind = "frequent buyers" if share["frequent"] >= MOST else "occasional buyers"
-    return f"{kind} at a loss" if share["worth"] < 0 else kind
+def as_table(learned: ValueClusters) -> pd.DataFrame:
+    """The centres, each row with `choice`: every number of clusters that was tried, a JSON array."""
+    # Through Python's own types: JSON knows no NaN.
+    choice = learned.choice.astype(object).where(learned.choice.notna(), None)
+    return learned.centres.assign(choice=json.dumps(choice.to_dict("records"))).astype(CENTRE_TYPES | {"choice": "str"})

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import adjusted_rand_score
 
-from icp_refinery.clusters import value_clusters
-from icp_refinery.effects import attribute_effects
-from icp_refinery.findings import Finding, section, share
+from icp_refinery.learning.clusters import value_clusters
+from icp_refinery.learning.effects import attribute_effects
+from icp_refinery.studies.findings import Finding, section, share
 
 QUARTERS = 12
 LIFT = 2.0

@@ -1,4 +1,4 @@
-"""Every study at full size: `python -m icp_refinery.validation [FILE]` writes the report, `docs/validation.md`."""
+"""Every study at full size: `python -m icp_refinery.studies.report [FILE]` writes the report, `docs/validation.md`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from icp_refinery.seasonality import seasonality_study
-from icp_refinery.validate import segments_study
-from icp_refinery.validate_backtest import backtest_study
-from icp_refinery.validate_cycles import cycle_review_study
-from icp_refinery.validate_effects import clusters_section, effects_section
+from icp_refinery.studies.backtest import backtest_study
+from icp_refinery.studies.effects import clusters_section, effects_section
+from icp_refinery.studies.review import cycle_review_study
+from icp_refinery.studies.seasonality import seasonality_study
+from icp_refinery.studies.segments import segments_study
 
 REPORT = Path("docs") / "validation.md"
 # Each runs its study at full size and returns a section in Markdown; a new one is a line here.

@@ -9,8 +9,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from icp_refinery.cycles import YEARLY, emerged_attributes, review_cycles
-from icp_refinery.segments import assign, learn_segments
+from icp_refinery.learning.conditions import assign
+from icp_refinery.learning.review import review_cycles
+from icp_refinery.learning.review.attributes import emerged_attributes
+from icp_refinery.learning.review.looks import YEARLY
+from icp_refinery.learning.segments import learn_segments
 
 World = Literal["no signal", "stable", "drift"]
 INDUSTRIES = ("A", "B", "C", "D", "E")

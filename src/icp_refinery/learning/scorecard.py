@@ -3,11 +3,11 @@
 50 is the overall value per pursuit, and 20 points double it. A segment brings the points of its lift, which comes from data
 that did not choose it. On top, conditions on single traits get points where they pay inside segments, on folds that did
 not choose them. A tier bounds the score: no trait can carry an account across the line that its tier was given for.
-Whether the scores hold is shown out of time: learned before a cut-off, set against what happened after it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from itertools import permutations
 
@@ -17,9 +17,15 @@ from scipy.stats import norm
 from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_limits
 
-from icp_refinery import segments as sg
-from icp_refinery.leaks import leak_flags
-from icp_refinery.segments import Condition, Learned, Trait
+from icp_refinery.learning.conditions import Condition, assign, holds, meets, number_text
+from icp_refinery.learning.intervals import TIER_1, wilson_interval
+from icp_refinery.learning.leaks import leak_flags
+from icp_refinery.learning.periods import FOLDS, folds, time_cells
+from icp_refinery.learning.segments import Learned, checked
+from icp_refinery.learning.traits import Trait, coded_trait
+from icp_refinery.learning.tree import LEAST_LEAF
+from icp_refinery.learning.value import expected_value, winsorised
+from icp_refinery.learning.words import words
 
 BASE = 50.0
 DOUBLING = 20.0  # points that double the expected value
@@ -29,26 +35,6 @@ LEAST_SHARE = 0.02  # of pursuits, for a condition to be looked at
 LEAST_POINTS = 1.0  # a condition with fewer gets none
 SPREAD_OF_EFFECTS = 0.15  # what ridge regression expects of a condition: by how much it changes the value, inside a segment
 ERROR = 0.05  # of the test that anything pays inside segments; each trait is held to it again
-MOST_PAST = 20_000  # pursuits that are learned from again, to be set against later ones
-RESAMPLES = 999
-BAND = 20.0  # width of a score band
-CALIBRATION = {
-    "score_band": "object",
-    "score_from": "float64",
-    "score_to": "float64",
-    "cutoff_on": "datetime64[us]",
-    "learned_from_pursuits": "int64",
-    "n": "int64",
-    "wins": "int64",
-    "mean_score": "float64",
-    "win_rate": "float64",
-    "win_rate_low": "float64",
-    "win_rate_high": "float64",
-    "value_per_pursuit": "float64",
-    "value_low": "float64",
-    "value_high": "float64",
-    "predicted_value": "float64",
-}
 COLUMNS = {
     "attribute": "object",
     "operator": "object",
@@ -73,18 +59,23 @@ def learn_scorecard(pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learn
 
     Where there is one segment, there is no evidence: only the base row. Traits flagged as leaks get no points of their own.
     """
-    frame = sg._checked(pursuits, traits)
+    frame = checked(pursuits, traits)
     won = frame["is_won"].to_numpy(dtype=bool)
     rows = [[None, None, None, BASE, len(frame), int(won.sum()), np.nan, np.nan, "[]"]]
     if len(learned.segments) <= 1:
         return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
     listed = learned.segments.set_index("segment_id").sort_index()
+    # A segment that was adopted may have lost its pursuits: no evidence.
+    if listed["lift"].notna().any():
+        listed["lift"] = listed["lift"].fillna(1.0)
     known = traits.loc[frame["account_id"]]
-    segment = sg.assign(known, learned.rules).to_numpy()
+    for attribute in set(learned.rules["attribute"]) - set(known.columns):
+        known[attribute] = pd.Series(None, index=known.index, dtype=object)
+    segment = assign(known, learned.rules).to_numpy()
     member = listed.index.get_indexer(segment)
-    developed = sg.expected_value(frame)[0].to_numpy()
-    value = sg.winsorised(developed, won)
-    is_ratio = _is_ratio(learned)
+    developed = expected_value(frame)[0].to_numpy()
+    value = winsorised(developed, won)
+    is_ratio = has_ratios(learned)
     count = np.bincount(member, minlength=len(listed))
     total = np.bincount(member, weights=value, minlength=len(listed))
     if is_ratio:
@@ -100,9 +91,9 @@ def learn_scorecard(pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learn
     flags = leak_flags(frame, known)
     # A trait that happens to be called segment would be taken for ours.
     candidates = known.drop(columns=[*flags.loc[flags["is_leak"], "attribute"], *({"segment"} & set(known.columns))])
-    coded = [t for name in sorted(candidates.columns) if (t := sg._coded(candidates[name])) is not None]
+    coded = [t for name in sorted(candidates.columns) if (t := coded_trait(candidates[name])) is not None]
     with threadpool_limits(limits=1):
-        conditions = _conditions(coded, outcome, weight, member, sg.time_cells(frame), seed, is_ratio)
+        conditions = _conditions(coded, outcome, weight, member, time_cells(frame), seed, is_ratio)
     gained = np.zeros(len(frame))
     for _, points, hit in conditions:
         gained += points * hit
@@ -120,6 +111,27 @@ def learn_scorecard(pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learn
         counts = [int(hit.sum()), int(won[hit].sum())]
         rows.append([*condition, points, *counts, np.nan, np.nan, _reasons([([condition], points)])])
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+
+
+def described(card: pd.DataFrame, segment_names: pd.Series) -> pd.DataFrame:
+    """The scorecard with `definition` (each condition in words), `condition_id`, and the win rate with Wilson's interval."""
+    keys = card[["attribute", "operator", "value"]].fillna("").itertuples(index=False)
+    low, high = wilson_interval(card["wins"].to_numpy(), card["n"].to_numpy())
+    return card.assign(
+        definition=[_definition(row, segment_names) for row in card.itertuples()],
+        condition_id=[hashlib.md5("|".join(key).encode()).hexdigest() for key in keys],
+        win_rate=card["wins"] / card["n"].where(card["n"] > 0),
+        win_rate_low=low,
+        win_rate_high=high,
+    )
+
+
+def _definition(row: object, segment_names: pd.Series) -> str:
+    if pd.isna(row.attribute):
+        return f"everyone ({BASE:.0f} is the overall value per pursuit)"
+    if row.attribute == "segment":
+        return f"segment {segment_names[row.value]}"
+    return words([Condition(row.attribute, row.operator, row.value)])
 
 
 def fit_scores(traits: pd.DataFrame, scorecard: pd.DataFrame, segments_of_accounts: pd.Series) -> pd.Series:
@@ -140,72 +152,9 @@ def fit_scores(traits: pd.DataFrame, scorecard: pd.DataFrame, segments_of_accoun
             score[inside] += row.points
             low[inside], high[inside] = row.lowest, row.highest
         else:
-            absent = pd.Series(None, index=traits.index, dtype=object)
-            score += row.points * sg._holds(traits.get(row.attribute, absent), row.operator, row.value)
+            condition = pd.DataFrame([[row.attribute, row.operator, row.value]], columns=Condition._fields)
+            score += row.points * meets(traits, condition)
     return score.clip(low, high).round(1)
-
-
-def score_calibration(
-    pursuits: pd.DataFrame, traits: pd.DataFrame, sales: pd.DataFrame, *, later_share: float = 1 / 3, seed: int = 0
-) -> pd.DataFrame:
-    """Set scores against what happened, out of time.
-
-    The cut-off is the day on which the last `later_share` of the pursuits began. Segments and scorecard are learned from
-    pursuits that had closed before it (a sample of 20,000, where there are more), with what was sold before it, and score
-    the pursuits that began from it on. `sales` has `account_id`, `sold_on` and `amount`: what makes up the `value` of the
-    pursuits.
-
-    One row per band of scores that has later pursuits, and one for `all`: their `n`, `wins`, win rate (Wilson's 95 % interval)
-    and value per pursuit (developed to the horizon by chain ladder; 95 % by bootstrap; no interval below 5 wins), beside
-    `predicted_value`, what their scores stand for. No row where nothing was closed before the cut-off.
-    """
-    frame = sg._checked(pursuits, traits)
-    empty = pd.DataFrame(columns=list(CALIBRATION)).astype(CALIBRATION)
-    began, closed = pd.to_datetime(frame["began_on"]), pd.to_datetime(frame["closed_on"])
-    if began.notna().sum() == 0:
-        return empty
-    cutoff = began.quantile(1 - later_share, interpolation="lower").normalize()
-    past = frame[closed < cutoff]
-    if len(past) > MOST_PAST:
-        past = past.sample(MOST_PAST, random_state=seed).sort_index()
-    later = (began >= cutoff).to_numpy()
-    if past.empty:
-        return empty
-    closed_on = pd.Series(closed.to_numpy(), index=frame["account_id"])
-    sales = sales.assign(sold_on=pd.to_datetime(sales["sold_on"]), value=sales["amount"].astype(float))
-    sales["month"] = ((sales["sold_on"] - sales["account_id"].map(closed_on)).dt.days / 30.4375).clip(lower=0).fillna(0)
-    sales["month"] = sales["month"].astype("int64")
-    sold_before = sales[sales["sold_on"] < cutoff]
-    sold = sold_before.groupby("account_id")["value"].sum()
-    days = (cutoff - closed.loc[past.index]).dt.days
-    past = past.assign(
-        value=past["account_id"].map(sold).astype(float).fillna(0.0).where(past["is_won"].astype(bool), 0.0),
-        months_observed=(days / 30.4375).clip(upper=24).where(past["is_won"].astype(bool)),
-    )
-    known = traits.loc[frame["account_id"]]
-    learned = sg.learn_segments(past, known, seed=seed)
-    scorecard = learn_scorecard(past, known, learned, seed=seed)
-    then = sg.expected_value(past, history=sold_before)[0].to_numpy()
-    spread = None
-    if not _is_ratio(learned):
-        spread = float(sg.winsorised(then, past["is_won"].to_numpy(dtype=bool)).std())
-    after = known.iloc[np.flatnonzero(later)]
-    score = fit_scores(after, scorecard, sg.assign(after, learned.rules)).to_numpy()
-    predicted = expected_values(pd.Series(score), float(then.mean()), spread).to_numpy()
-    actual = sg.expected_value(frame, history=sales)[0].to_numpy()[later]
-    won = frame["is_won"].to_numpy(dtype=bool)[later]
-    band = np.minimum(score // BAND, 100 // BAND - 1) * BAND
-    rows = []
-    for low in [None, *sorted(set(band))]:
-        inside = np.ones(len(band), dtype=bool) if low is None else band == low
-        n, wins = int(inside.sum()), int(won[inside].sum())
-        rate_low, rate_high = (float(end[0]) for end in sg.wilson_interval(np.array([wins]), np.array([n])))
-        value_low, value_high = _bootstrapped(actual[inside], seed) if wins >= 5 else (np.nan, np.nan)
-        name, ends = ("all", (0.0, 100.0)) if low is None else (f"{low:.0f} to {low + BAND:.0f}", (low, low + BAND))
-        figures = [wins / n, rate_low, rate_high, float(actual[inside].mean()), value_low, value_high]
-        row = [name, *ends, cutoff, len(past), n, wins, float(score[inside].mean()), *figures, float(predicted[inside].mean())]
-        rows.append(row)
-    return pd.DataFrame(rows, columns=list(CALIBRATION)).astype(CALIBRATION)
 
 
 def expected_values(scores: pd.Series, overall: float, spread: float | None = None) -> pd.Series:
@@ -216,21 +165,6 @@ def expected_values(scores: pd.Series, overall: float, spread: float | None = No
     """
     effect = _effect(scores.to_numpy(dtype=float), spread is None)
     return pd.Series(overall * effect if spread is None else overall + effect * spread, index=scores.index)
-
-
-def words(conditions: list[Condition]) -> str:
-    """Conditions on one trait as a salesperson would say them."""
-    attribute = conditions[0].attribute
-    for condition in conditions:
-        if condition.operator in ("=", "in"):
-            values = json.loads(condition.value) if condition.operator == "in" else [condition.value]
-            return f"{attribute.replace('_', ' ')} is {sg._listed(values, 'or', short=True)}"
-    if attribute.startswith(("engagement_", "topic_")) and conditions[0].operator == "is_missing":
-        return f"no {attribute.replace('_', ' ')}"  # none was seen, nothing is unknown
-    return sg._phrase(attribute, conditions, short=True)
-
-
-# ----------------------------------------------------------------------------------------------- points
 
 
 def _points(effect: float, is_ratio: bool) -> float:
@@ -245,7 +179,7 @@ def _effect(score: np.ndarray | float, is_ratio: bool) -> np.ndarray | float:
     return 2 ** ((score - BASE) / DOUBLING) if is_ratio else (score - BASE) / PER_SPREAD
 
 
-def _is_ratio(learned: Learned) -> bool:
+def has_ratios(learned: Learned) -> bool:
     """Whether values can be compared by ratios: not where the overall value, or a segment's, is below 0."""
     return bool((learned.segments["lift"].astype(float) >= 0).all())  # False where one is missing
 
@@ -253,17 +187,10 @@ def _is_ratio(learned: Learned) -> bool:
 def _bounds(tier: str) -> tuple[float, float]:
     """Where the scores of a tier lie: on the side of the lift that it was given for."""
     if tier == "tier_1":
-        return round(BASE + _points(sg.TIER_1, is_ratio=True), 1), 100.0
+        return round(BASE + _points(TIER_1, is_ratio=True), 1), 100.0
     if tier == "tier_2":
         return BASE, 100.0
     return (0.0, BASE) if tier == "deprioritized" else (0.0, 100.0)
-
-
-def _bootstrapped(value: np.ndarray, seed: int) -> tuple[float, float]:
-    """A 95 % interval of a mean, by bootstrap."""
-    rng = np.random.default_rng(seed)
-    means = [value[rng.integers(len(value), size=len(value))].mean() for _ in range(RESAMPLES)]
-    return tuple(float(end) for end in np.quantile(means, [0.025, 0.975]))
 
 
 def _reasons(parts: list[tuple[list[Condition], float]]) -> str:
@@ -276,7 +203,7 @@ def _parts(
 ) -> list[tuple[list[Condition], float]]:
     """Divide a segment's points among the traits of its rule."""
     asked = {name: [c for c in rule if c.attribute == name] for name in dict.fromkeys(c.attribute for c in rule)}
-    hits = [np.all([sg._holds(traits[c.attribute], c.operator, c.value) for c in of], axis=0) for of in asked.values()]
+    hits = [np.all([holds(traits[c.attribute], c.operator, c.value) for c in of], axis=0) for of in asked.values()]
     if not hits:
         return []
 
@@ -294,9 +221,6 @@ def _parts(
     return [(of, round(float(share), 1)) for of, share in zip(asked.values(), shares, strict=True)]
 
 
-# ------------------------------------------------------------------------------------------- conditions
-
-
 def _conditions(
     traits: list[Trait],
     outcome: np.ndarray,
@@ -310,7 +234,7 @@ def _conditions(
     hits, asked = [], []
     for number, trait in enumerate(traits):
         for condition, hit in _candidates(trait):
-            if min(hit.sum(), len(hit) - hit.sum()) >= max(sg.LEAST_LEAF, LEAST_SHARE * len(hit)):
+            if min(hit.sum(), len(hit) - hit.sum()) >= max(LEAST_LEAF, LEAST_SHARE * len(hit)):
                 hits.append(hit)
                 asked.append((number, condition))
     if not hits:
@@ -319,10 +243,10 @@ def _conditions(
     is_threshold = np.array([condition.operator == ">=" for _, condition in asked])
     x = _within(np.stack(hits, axis=1).astype(float), weight, [member, cells])
     y = _within(outcome[:, None], weight, [member, cells])[:, 0]
-    fold = sg._folds(len(y), cells, seed)
+    fold = folds(len(y), cells, seed)
     penalty = float(np.average(y**2, weights=weight)) / SPREAD_OF_EFFECTS**2
     contribution = np.zeros((len(y), len(traits)))
-    for k in range(sg.FOLDS):
+    for k in range(FOLDS):
         held = fold == k
         chosen = _one_threshold_each(x[~held], y[~held], weight[~held], owner, is_threshold)
         coefficient = _ridge(x[~held][:, chosen], y[~held], weight[~held], penalty)
@@ -356,7 +280,7 @@ def _candidates(trait: Trait) -> list[tuple[Condition, np.ndarray]]:
     if trait.is_numeric:
         for at in sorted({round(i * len(trait.edges) / 8) for i in range(8)} & set(range(len(trait.edges)))):
             hit = (trait.codes > at) & (trait.codes != trait.missing)
-            made.append((Condition(trait.name, ">=", sg._number(trait.edges[at])), hit))
+            made.append((Condition(trait.name, ">=", number_text(trait.edges[at])), hit))
     else:
         made = [(Condition(trait.name, "=", value), trait.codes == i) for i, value in enumerate(trait.values)]
         if len(trait.values) == 1:

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import entr
 
-from icp_refinery.effects import leaking_traits
+from icp_refinery.learning.effects.information import leaking_traits
+from icp_refinery.learning.traits import is_numeric
 
 LEFT_OUT_MISSINGNESS = 0.2  # information value of having a value, where winners have it more often
 LEFT_OUT_CERTAINTY = 0.5  # share of the uncertainty about the outcome that a whole trait takes away
 LEAST_SUPPORT = 30  # pursuits with a value, for it to count on its own
-
 COLUMNS = {
     "attribute": "object",
     "filled_share_won": "float64",
@@ -75,7 +75,7 @@ def certainty(trait: pd.Series, won: np.ndarray) -> float:
     if not won.any() or won.all():
         return float("nan")
     missing = trait.isna().to_numpy()
-    if pd.api.types.is_numeric_dtype(trait) and not pd.api.types.is_bool_dtype(trait):
+    if is_numeric(trait):
         codes = pd.qcut(trait.astype("float64").rank(method="average"), 10, labels=False, duplicates="drop").to_numpy(copy=True)
     else:
         codes = pd.factorize(trait.astype(str))[0].astype("float64")

@@ -8,7 +8,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from icp_refinery.segments import expected_value, segment_figures, tier_of, time_cells, wilson_interval, winsorised
+from icp_refinery.learning.conditions import assign, meets
+from icp_refinery.learning.intervals import segment_figures, tier_of, wilson_interval
+from icp_refinery.learning.periods import time_cells
+from icp_refinery.learning.segments import from_table
+from icp_refinery.learning.value import expected_value, winsorised
 
 LEAST_PURSUITS = 30  # of a segment and of the rest, for an interval
 LEAST_WINS = 15  # in all, for an interval
@@ -82,3 +86,32 @@ def measure_segments(
     numbers = [name for name, kind in COLUMNS.items() if kind == "float64"]
     measured[numbers] = measured[numbers].map(lambda x: float(f"{x:.12g}"))
     return measured.astype(COLUMNS)
+
+
+def measure_profiles(pursuits: pd.DataFrame, traits: pd.DataFrame, profiles: pd.DataFrame) -> pd.DataFrame:
+    """Each profile that somebody believes in beside all pursuits, intervals for all profiles together.
+
+    `profiles`: `profile`, `attribute`, `operator`, `value`. One row per profile: `profile` and `COLUMNS`.
+    """
+    measured = [pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in ({"profile": "object"} | COLUMNS).items()})]
+    for name, conditions in profiles.groupby("profile", sort=True):
+        own = np.where(meets(traits.loc[pursuits["account_id"]], conditions), "in", "out")
+        assignment = pd.Series(own, index=pursuits["account_id"], dtype=object)
+        figures = measure_segments(pursuits, assignment, segments=["in", "out"], family=profiles["profile"].nunique())
+        measured.append(figures[figures["segment_id"] == "in"].assign(profile=name))
+    return pd.concat(measured, ignore_index=True)
+
+
+def measured_in_force(learned: pd.DataFrame, adopted: pd.DataFrame, pursuits: pd.DataFrame, traits: pd.DataFrame) -> pd.DataFrame:
+    """The definition in force, a row per segment with `measured_tier`.
+
+    A learned one is as it was learned; of an `adopted` one (no rows where there is none) the figures are those of today's
+    `pursuits`.
+    """
+    if adopted.empty:
+        none = {"learned_as_of": pd.NaT, "recorded_value_per_pursuit": np.nan}
+        kept = learned.drop(columns="notes").assign(measured_tier=learned["tier"], **none)
+        return kept.astype({"learned_as_of": "datetime64[us]"})
+    names = list(adopted["segment_id"])
+    assignment = assign(traits.loc[pursuits["account_id"]], from_table(adopted).rules, names)
+    return adopted.merge(measure_segments(pursuits, assignment, segments=names), on="segment_id", validate="one_to_one")
