@@ -22,20 +22,22 @@ from typer.testing import CliRunner, Result
 
 from hubspot_portal import TOKEN, Fault, HubSpotPortal, SimulatedClock, bad_gateway, too_many_requests
 from icp_refinery.cli import app
-from icp_refinery.hubspot import apply, client, plan
-from icp_refinery.hubspot.apply import Outcome, apply_plan, journal_of, revert
-from icp_refinery.hubspot.client import (
+from icp_refinery.hubspot import client, journal, plan
+from icp_refinery.hubspot.apply import Outcome, apply_plan
+from icp_refinery.hubspot.client import Portal, TokenBucket
+from icp_refinery.hubspot.config import Config
+from icp_refinery.hubspot.errors import (
     DailyQuota,
     HubSpotError,
     MissingScope,
-    Portal,
+    PlanError,
     Refused,
-    TokenBucket,
     Unauthorized,
     Unreachable,
 )
-from icp_refinery.hubspot.config import Config
-from icp_refinery.hubspot.plan import PlanError, read_lines, read_plan, write_plan
+from icp_refinery.hubspot.journal import journal_of, read_lines
+from icp_refinery.hubspot.plan import read_plan, write_plan
+from icp_refinery.hubspot.revert import revert
 from run_icp import run_icp
 
 SEGMENTS = {"seg_a": "Energy", "seg_b": "Retail; 200 or more employees"}
@@ -936,7 +938,7 @@ def test_a_full_disk_stops_the_run_before_hubspot_is_asked(synced: Desk, monkeyp
     synced.publish({record: row("tier_2", reasons="new") for record in ("101", "102", "103")})
     synced.diff()
     with monkeypatch.context() as patch:
-        patch.setattr(apply.os, "fsync", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
+        patch.setattr(journal.os, "fsync", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
         stopped = synced.command("apply", "--apply")
     assert stopped.exit_code == 1
     assert "cannot be written: No space left on device" in stopped.output
