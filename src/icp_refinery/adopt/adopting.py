@@ -8,7 +8,8 @@ from pathlib import Path
 import duckdb
 
 from icp_refinery.adopt.files import FILES, Adopted, AdoptionError, Row, read_adopted, write_adopted
-from icp_refinery.adopt.problems import TIERS, adopted_problems
+from icp_refinery.adopt.problems import adopted_problems
+from icp_refinery.project import TIERS
 
 
 def adopt(database: Path, folder: Path, sales: str, marketing: str, reason: str, on: date) -> str:

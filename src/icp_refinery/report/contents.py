@@ -116,7 +116,7 @@ def persona(marts: Marts, segment_id: str) -> list[tuple[str, list[Row]]]:
 
 def read_totals(marts: Marts) -> Row:
     """Figures of the whole company, and of how many pursuits its figures are learned."""
-    from icp_refinery.backtest import MOST_ACCOUNTS
+    from icp_refinery.learning.backtest import MOST_ACCOUNTS
 
     [totals] = rows(
         marts,
