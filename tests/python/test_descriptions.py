@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-FOLDERS = ("models", "python_models", "seeds")
+FOLDERS = ("models/marts", "python_models", "seeds")
 # Words that point at a neighbour: at the beginning, and anywhere.
 BEGINNING = re.compile(
     r"(of|the same|its?|they|them|their|those|these|this|that|see|also|then|both|chosen|until|per)\b"
