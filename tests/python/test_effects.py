@@ -10,10 +10,9 @@ import pandas as pd
 import pytest
 from statsmodels.stats.contingency_tables import StratifiedTable
 
-from icp_refinery.learning import effects
-from icp_refinery.learning.effects import attribute_effects
+from icp_refinery.learning.effects import attribute_effects, evidence
 from icp_refinery.learning.effects.counts import Counts
-from icp_refinery.learning.effects.evidence import _change, _exact_p, tested
+from icp_refinery.learning.effects.evidence import _change, _exact_p, evidence_of
 from icp_refinery.learning.effects.information import leaking_traits
 from icp_refinery.studies.effects import (
     simulate_outcomes,
@@ -124,7 +123,7 @@ def test_a_change_is_judged_by_what_both_times_had_together():
 def test_a_normal_tail_of_a_change_is_near_the_exact_one(monkeypatch: pytest.MonkeyPatch):
     counts = Counts(*(np.array([part], dtype="float64") for part in ([4000, 4000], [1200, 1300], [20_000, 20_000], [5000, 5000])))
     exact = _change(counts, np.array([0]), np.array([1]))[1].item()
-    monkeypatch.setattr(effects, "EXACT_BELOW_P", 0.0)
+    monkeypatch.setattr(evidence, "EXACT_BELOW_P", 0.0)
     assert _change(counts, np.array([0]), np.array([1]))[1].item() == pytest.approx(exact, rel=0.1)
     assert exact < 0.05
 
@@ -166,7 +165,7 @@ def test_a_single_good_quarter_is_nothing_that_emerges():
 def test_interval_in_one_period_is_that_of_the_risk_ratio():
     n1, a, n0, b = 80.0, 40.0, 120.0, 36.0
     counts = Counts(*(np.array([[x]]) for x in (n1, a, n1 + n0, a + b)))
-    row = tested("won", [("trait", "kind", "bank")], counts).iloc[0]
+    row = evidence_of("won", [("trait", "kind", "bank")], counts).iloc[0]
     half = 1.959963984540054 * sqrt(1 / a - 1 / n1 + 1 / b - 1 / n0)
     for name, sign in (("lift_low", -1), ("lift_high", 1)):
         ratio = exp(log((a / n1) / (b / n0)) + sign * half)

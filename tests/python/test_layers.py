@@ -1,4 +1,4 @@
-"""Data flows one way: input, intermediate, learned, applied, marts, published. Orders and MRR wait for nothing that is learned."""
+"""Data flows one way: input, intermediate, learned, applied, marts, published. Orders and MRR wait for nothing learned."""
 
 from __future__ import annotations
 

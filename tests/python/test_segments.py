@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from icp_refinery.learning import segments
+from icp_refinery.learning import segments, tree
 from icp_refinery.learning.conditions import RULE_COLUMNS, Condition, assign, holds, segment_id
 from icp_refinery.learning.leaks import certainty, leak_flags
 from icp_refinery.learning.segments import learn_segments
@@ -84,8 +84,8 @@ def test_learned_rules_put_every_account_in_exactly_one_segment(company):
     with pytest.MonkeyPatch.context() as patch:
         # Every split that the tree can make shall be tried, also those without evidence.
         patch.setattr(segments, "LEVEL", 1.0)
-        patch.setattr(segments, "LEAST_T", -np.inf)
-        patch.setattr(segments, "LEAST_GAIN", 0.0)
+        patch.setattr(tree, "LEAST_T", -np.inf)
+        patch.setattr(tree, "LEAST_GAIN", 0.0)
         patch.setattr(segments, "PERMUTATIONS", 19)
         learned = learn_segments(pursuits, traits)
     found = assign(traits, learned.rules)  # raises where an account is in none or in two

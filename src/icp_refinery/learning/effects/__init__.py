@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.stats import false_discovery_control
 
 from icp_refinery.learning.effects.counts import aligned, count_all, frequent_pairs, frequent_values, long_outcomes, observed
-from icp_refinery.learning.effects.evidence import Z_95, tested
+from icp_refinery.learning.effects.evidence import Z_95, evidence_of
 from icp_refinery.learning.effects.information import leaks_of
 from icp_refinery.learning.traits import banded_traits
 from icp_refinery.project import OUTCOMES
@@ -128,7 +128,7 @@ def attribute_effects(
             continue
         labels, counts = count_all(outcome, coded, values, pairs, acts, rows, period, success, len(periods), minimum_support)
         if labels:
-            tried.append(tested(outcome, labels, counts))
+            tried.append(evidence_of(outcome, labels, counts))
     if not tried:
         return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in COLUMNS.items()})
 

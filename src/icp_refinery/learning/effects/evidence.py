@@ -16,7 +16,7 @@ EXACT_BELOW_P = 0.1
 Z_95 = 1.959963984540054
 
 
-def tested(outcome: str, labels: list[tuple[str, str, str]], counts: Counts) -> pd.DataFrame:
+def evidence_of(outcome: str, labels: list[tuple[str, str, str]], counts: Counts) -> pd.DataFrame:
     n1, a, n, m = counts
     n0 = n - n1
     with np.errstate(divide="ignore", invalid="ignore"):
