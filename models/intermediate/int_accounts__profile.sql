@@ -11,6 +11,7 @@ resolved as (
 
 orders as (
     select * from {{ ref('int_orders__priced') }}
+    where order_type <> 'credit'
 ),
 
 customers as (
