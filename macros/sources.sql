@@ -18,7 +18,7 @@
     );
     {%- for entity in contract() if 'files' in var('connectors') -%}
         {%- set names = contract_columns(entity) | map(attribute='name') | list -%}
-        {%- set source = source_file(entity) or {'columns': []} -%}
+        {%- set source = source_file(entity) or {'columns': [], 'file': none} -%}
     create or replace view raw_files.{{ entity }} as
     select
         {%- for name in names %}

@@ -7,5 +7,5 @@ select
     -- times
     {{ read_timestamp('known_from') }} as known_from,
     -- the row as it was read
-    staged as raw
-from ({{ staged('account_attributes') }}) as staged
+    struct_pack(*columns(*)) as raw
+from ({{ staged('account_attributes') }})

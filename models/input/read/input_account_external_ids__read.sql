@@ -5,5 +5,5 @@ select
     -- text
     {{ read_text('system') }} as system,
     -- the row as it was read
-    staged as raw
-from ({{ staged('account_external_ids') }}) as staged
+    struct_pack(*columns(*)) as raw
+from ({{ staged('account_external_ids') }})

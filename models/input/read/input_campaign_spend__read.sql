@@ -8,5 +8,5 @@ select
     -- times
     {{ read_date('spent_on') }} as spent_on,
     -- the row as it was read
-    staged as raw
-from ({{ staged('campaign_spend') }}) as staged
+    struct_pack(*columns(*)) as raw
+from ({{ staged('campaign_spend') }})

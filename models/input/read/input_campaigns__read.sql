@@ -8,5 +8,5 @@ select
     {{ read_date('started_on') }} as started_on,
     {{ read_date('ended_on') }} as ended_on,
     -- the row as it was read
-    staged as raw
-from ({{ staged('campaigns') }}) as staged
+    struct_pack(*columns(*)) as raw
+from ({{ staged('campaigns') }})

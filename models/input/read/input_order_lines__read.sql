@@ -13,5 +13,5 @@ select
     {{ read_date('starts_on') }} as starts_on,
     {{ read_date('ends_on') }} as ends_on,
     -- the row as it was read
-    staged as raw
-from ({{ staged('order_lines') }}) as staged
+    struct_pack(*columns(*)) as raw
+from ({{ staged('order_lines') }})

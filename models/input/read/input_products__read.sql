@@ -6,5 +6,5 @@ select
     {{ read_text('product_family') }} as product_family,
     {{ read_choice('products', 'product_type') }} as product_type,
     -- the row as it was read
-    staged as raw
-from ({{ staged('products') }}) as staged
+    struct_pack(*columns(*)) as raw
+from ({{ staged('products') }})
