@@ -5,7 +5,7 @@ orders as (
         order_id,
         max(coalesce(starts_on, cast(closed_at as date))) as starts_on,
         max(ends_on) as ends_on
-    from ({{ read_entity('orders', key='order_id') }})
+    from {{ ref('input_orders__read') }}
     group by order_id
 ),
 
@@ -15,6 +15,7 @@ checked as (
         coalesce(
             rows_read.row_rule,
             case
+                when rows_read.order_id is null then 'missing_value'
                 when orders.order_id is null then 'unknown_order'
                 when rows_read.ends_on < rows_read.starts_on then 'ends_before_start'
                 when
@@ -25,7 +26,7 @@ checked as (
                     then 'ends_before_start'
             end
         ) as reject_rule
-    from ({{ read_entity('order_lines', key='order_line_id') }}) as rows_read
+    from ({{ check_rows('order_lines', key='order_line_id') }}) as rows_read
     left join orders on rows_read.order_id = orders.order_id
 )
 
