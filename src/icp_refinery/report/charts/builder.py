@@ -121,23 +121,32 @@ def ends(form: str, low: str = "low", high: str = "high") -> list[tuple[str, str
     return [("Lower end", low, form), ("Upper end", high, form)]
 
 
-def row_names(field: str, room: int, **mark: Any) -> alt.Chart:
-    """The name of each row, from the left edge, above its marks; cut where `room` pixels are needed at the right."""
-    limit = alt.ExprRef(f"max(60, width - {room})")
-    return (
-        alt.Chart()
-        .mark_text(**{"align": "left", "dy": -16, "limit": limit} | mark)
-        .encode(x=alt.value(0), y=alt.Y("row:O", axis=None), text=f"{field}:N")
-    )
+ROWS = alt.Y("row:O", axis=None)
 
 
-def row_figures(field: str, **mark: Any) -> alt.Chart:
-    """The figure of each row, at the right edge, above its marks."""
-    return (
-        alt.Chart()
-        .mark_text(**{"align": "right", "dy": -16, "color": DARK} | mark)
-        .encode(x=alt.value("width"), y=alt.Y("row:O", axis=None), text=f"{field}:N")
-    )
+def row_texts(field: str, x: Any, **mark: Any) -> alt.Chart:
+    """A text of each row that has one, above its marks."""
+    drawn = alt.Chart().transform_filter(f"isValid(datum.{field})")
+    return drawn.mark_text(**{"dy": -16} | mark).encode(x=alt.value(x), y=ROWS, text=f"{field}:N")
+
+
+def row_names(room: int, **mark: Any) -> alt.Chart:
+    """The name of each row, from the left edge; cut where `room` pixels are needed at the right."""
+    return row_texts("name", 0, **{"align": "left", "limit": alt.ExprRef(f"max(60, width - {room})")} | mark)
+
+
+def headings(room: int, dy: int = -16) -> list[alt.Chart]:
+    """The name of each row at the left edge and its figure at the right one, above its marks."""
+    return [row_names(room, dy=dy), row_texts("figure", "width", align="right", color=DARK, dy=dy)]
+
+
+def signs(field: str, series: dict[str, tuple[str, str]], legend: alt.Legend | None) -> dict[str, Any]:
+    """Colour and shape by a field: its values, each with (colour, shape)."""
+    names, (colours, shapes) = list(series), zip(*series.values(), strict=True)
+    return {
+        "color": alt.Color(f"{field}:N", scale=alt.Scale(domain=names, range=list(colours)), sort=names, legend=legend),
+        "shape": alt.Shape(f"{field}:N", scale=alt.Scale(domain=names, range=list(shapes)), sort=names, legend=legend),
+    }
 
 
 ROW = 44
@@ -158,14 +167,7 @@ def forest(
     `series` maps the name of each series to its colour and shape; more than one get a legend. A row without
     `series` is a heading.
     """
-    names = list(series)
-    legend = alt.Legend(columns=3) if len(names) > 1 else None
-    colour = alt.Color(
-        "series:N", scale=alt.Scale(domain=names, range=[colour for colour, _ in series.values()]), sort=names, legend=legend
-    )
-    shape = alt.Shape(
-        "series:N", scale=alt.Scale(domain=names, range=[shape for _, shape in series.values()]), sort=names, legend=legend
-    )
+    by = signs("series", series, alt.Legend(columns=3) if len(series) > 1 else None)
     y = alt.Y("row:O", axis=None, scale=alt.Scale(padding=0))
     x = alt.X("value:Q", axis=alt.Axis(title=axis, format=form, tickCount=5), scale=alt.Scale(nice=True))
     offset = alt.YOffset("nudge:Q", scale=alt.Scale(domain=[-10, 10], range=[ROW // 2 - 7, ROW // 2 + 13]))
@@ -173,13 +175,10 @@ def forest(
     layers = [
         drawn.transform_filter("isValid(datum.low) && isValid(datum.high)")
         .mark_rule(strokeWidth=2)
-        .encode(x="low:Q", x2="high:Q", y=y, yOffset=offset, color=colour),
-        drawn.mark_point(filled=True, size=90, opacity=1).encode(
-            x=x, y=y, yOffset=offset, color=colour, shape=shape, tooltip=tooltip
-        ),
-        row_names("name", room).transform_filter("isValid(datum.name) && isValid(datum.series)"),
-        row_names("name", 0, fontWeight="bold", dy=0).transform_filter("!isValid(datum.series)"),
-        row_figures("figure").transform_filter("isValid(datum.figure)"),
+        .encode(x="low:Q", x2="high:Q", y=y, yOffset=offset, color=by["color"]),
+        drawn.mark_point(filled=True, size=90, opacity=1).encode(x=x, y=y, yOffset=offset, tooltip=tooltip, **by),
+        *(heading.transform_filter("isValid(datum.series)") for heading in headings(room)),
+        row_names(0, fontWeight="bold", dy=0).transform_filter("!isValid(datum.series)"),
     ]
     if reference is not None:
         tick = drawn.mark_tick(color=MID, size=14, thickness=1.5, yOffset=3).encode(x=alt.datum(reference), y=y)

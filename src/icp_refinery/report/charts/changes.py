@@ -5,15 +5,17 @@ import pandas as pd
 
 from icp_refinery.report.charts.builder import (
     LAST_YEAR,
+    PICKED,
+    ROWS,
     Figure,
     drawing,
     ends,
     forest,
     frame,
+    headings,
     many,
-    row_figures,
-    row_names,
     shares,
+    signs,
     tips,
 )
 from icp_refinery.report.charts.theme import ACCENT, ACCENT_MID, INK, LIGHT, MID, TIER_NAMES
@@ -65,8 +67,6 @@ def cycle_review(marts: Marts, currency: str, as_of: str) -> Figure:
     drawn["figure"] = drawn["series"].where(newest)
     drawn["reason"] = drawn["reason"].str.slice(0, 160)
     drawn = drawn.drop(columns=["segment_name", "verdict", "cycle_end", "won_pursuit_count"])
-    names = list(VERDICTS)
-    legend = alt.Legend(columns=2)
     x = alt.X(
         "cycle_start:T",
         scale=alt.Scale(type="utc", padding=10),
@@ -84,22 +84,13 @@ def cycle_review(marts: Marts, currency: str, as_of: str) -> Figure:
         .mark_point(filled=True, size=110, opacity=1, stroke=MID, strokeWidth=1)
         .encode(
             x=x,
-            y=alt.Y("row:O", axis=None),
-            color=alt.Color(
-                "series:N", scale=alt.Scale(domain=names, range=[colour for colour, _ in VERDICTS.values()]), legend=legend
-            ),
-            shape=alt.Shape(
-                "series:N", scale=alt.Scale(domain=names, range=[shape for _, shape in VERDICTS.values()]), legend=legend
-            ),
+            y=ROWS,
             tooltip=tooltip,
+            **signs("series", VERDICTS, alt.Legend(columns=2)),
         ),
-        row_names("name", 75, dy=-18).transform_filter("isValid(datum.name)"),
-        row_figures("figure", dy=-18).transform_filter("isValid(datum.figure)"),
+        *headings(75, -18),
     ]
-    filters = (
-        "datum.segment_id === 'all' || ((segment === 'all' || datum.segment_id === segment) "
-        "&& (tier === 'all' || datum.tier === tier))"
-    )
+    filters = f"datum.segment_id === 'all' || ({PICKED})"
     everything = drawn[drawn["segment_id"] == "all"]
     note = (
         f"n: {many(everything['pursuit_count'].sum(), 'closed pursuit')} in {many(len(everything), 'cycle')}. At the right, "

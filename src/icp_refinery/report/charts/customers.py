@@ -5,7 +5,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from icp_refinery.report.charts.builder import PICKED, Figure, drawing, frame, many, row_names, shares, tips
+from icp_refinery.report.charts.builder import PICKED, ROWS, Figure, drawing, frame, many, row_names, shares, tips
 from icp_refinery.report.charts.theme import ACCENT, ACCENT_LIGHT, ACCENT_MID, DARK, INK, LIGHT, MID
 from icp_refinery.report.labels import RETENTIONS
 from icp_refinery.report.tables.model import Marts
@@ -214,7 +214,6 @@ def clusters(marts: Marts, currency: str, as_of: str) -> Figure:
             )
     drawn = pd.DataFrame(rows)
     drawn["row"] = range(len(drawn))
-    y = alt.Y("row:O", axis=None)
     bars = alt.Chart().transform_filter("isValid(datum.share)")
     tooltip = tips(
         ("Cluster", "cluster"),
@@ -227,7 +226,7 @@ def clusters(marts: Marts, currency: str, as_of: str) -> Figure:
             x=alt.X(
                 "share:Q", axis=alt.Axis(title="Share of all customers, of their net amount, of MRR", format=".0%", tickCount=5)
             ),
-            y=y,
+            y=ROWS,
             color=alt.condition("datum.measure === 'customers'", alt.value(LIGHT), alt.value(ACCENT)),
             tooltip=tooltip,
         ),
@@ -235,8 +234,8 @@ def clusters(marts: Marts, currency: str, as_of: str) -> Figure:
         .transform_filter("isValid(datum.measure)")
         .transform_calculate(label="datum.figure + ' of ' + datum.measure")
         .mark_text(align="left", dx=6, color=DARK)
-        .encode(x=alt.X("end:Q"), y=y, text="label:N"),
-        row_names("name", 0, fontWeight="bold", dy=2).transform_filter("isValid(datum.name)"),
+        .encode(x=alt.X("end:Q"), y=ROWS, text="label:N"),
+        row_names(0, fontWeight="bold", dy=2),
     ]
     drawn["end"] = drawn["share"].clip(lower=0).fillna(0)
     layers[0]["encoding"]["x"]["scale"] = alt.Scale(domain=[min(0.0, float(drawn["share"].min())), 1.35])

@@ -2,7 +2,7 @@
 
 import altair as alt
 
-from icp_refinery.report.charts.builder import Figure, drawing, frame, many, row_figures, row_names, tips
+from icp_refinery.report.charts.builder import PICKED, ROWS, Figure, drawing, frame, headings, many, tips
 from icp_refinery.report.charts.theme import ACCENT, DARK
 from icp_refinery.report.tables.model import Marts
 
@@ -53,21 +53,9 @@ def seasonality(marts: Marts, currency: str, as_of: str) -> Figure:
         f"{verdicts[verdict]} · n {int(n):,}" for verdict, n in zip(drawn["verdict"], drawn["orders"], strict=True)
     ]
     first = ~drawn.duplicated("row")
-    drawn["label"], drawn["figure"] = drawn["name"].where(first), drawn["figure"].where(first)
-    columns = [
-        "row",
-        "label",
-        "figure",
-        "segment_id",
-        "tier",
-        "dimension",
-        "calendar_month",
-        "is_season",
-        "order_count",
-        "order_index",
-    ]
-    drawn = drawn[columns]
-    y = alt.Y("row:O", axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0))
+    drawn["name"], drawn["figure"] = drawn["name"].where(first), drawn["figure"].where(first)
+    drawn = drawn.drop(columns=["verdict", "compared_months", "orders", "value"])
+    y = ROWS.scale(alt.Scale(paddingInner=0, paddingOuter=0))
     names = f"{MONTHS}[datum.value - 1]"
     x = alt.X(
         "calendar_month:O",
@@ -94,13 +82,9 @@ def seasonality(marts: Marts, currency: str, as_of: str) -> Figure:
             text=alt.Text("order_index:Q", format=".1f"),
             color=alt.condition("datum.is_season", alt.value("white"), alt.value(DARK)),
         ),
-        row_names("label", 145, dy=-13).transform_filter("isValid(datum.label)"),
-        row_figures("figure", dy=-13).transform_filter("isValid(datum.figure)"),
+        *headings(145, -13),
     ]
-    filters = (
-        "datum.dimension !== 'segment' || ((segment === 'all' || datum.segment_id === segment) "
-        "&& (tier === 'all' || datum.tier === tier))"
-    )
+    filters = f"datum.dimension !== 'segment' || ({PICKED})"
     seasonal = len({row for row, verdict in zip(table["row"], table["verdict"], strict=True) if verdict == "seasonal"})
     note = (
         f"{many(seasonal, 'group')} of {len(groups)} {'is' if seasonal == 1 else 'are'} seasonal; blue months are a season, "

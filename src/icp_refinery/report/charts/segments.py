@@ -5,8 +5,8 @@ from dataclasses import replace
 import altair as alt
 import pandas as pd
 
-from icp_refinery.report.charts.builder import PICKED, Figure, drawing, ends, frame, many, row_figures, row_names, tips
-from icp_refinery.report.charts.theme import MID, TIER_NAMES, tier_scales
+from icp_refinery.report.charts.builder import PICKED, ROWS, Figure, drawing, ends, frame, headings, many, signs, tips
+from icp_refinery.report.charts.theme import MID, TIER_NAMES, TIER_SIGNS
 from icp_refinery.report.tables.model import Marts
 
 
@@ -41,7 +41,7 @@ def segment_lifts(marts: Marts, currency: str, as_of: str) -> Figure:
         f"n {int(n):,}" if pd.isna(lift) else f"{lift:.1f}× · n {int(n):,}"
         for lift, n in zip(drawn["lift"], drawn["pursuit_count"], strict=True)
     ]
-    colour, shape = tier_scales()
+    by = signs("tier", TIER_SIGNS, None)
     tooltip = tips(
         ("Segment", "segment_name"),
         ("Tier", "tier"),
@@ -52,27 +52,17 @@ def segment_lifts(marts: Marts, currency: str, as_of: str) -> Figure:
         ("Lift", "lift", ".2f"),
         *ends(".2f", "lift_low", "lift_high"),
     )
-    y = alt.Y("row:O", axis=None)
     # Where all pursuits together bring nothing, the marts give 1 + difference / overall spread, and its interval alone.
     has_lift = bool(drawn["lift"].notna().any())
     scale = "Value per pursuit (1 = all pursuits)" if has_lift else "1 + difference from all, in overall spreads"
     axis = alt.Axis(title=scale, tickCount=5, format="~g")
     layers = [
-        alt.Chart().mark_tick(color=MID, size=14, thickness=1.5).encode(x=alt.datum(1), y=y),
+        alt.Chart().mark_tick(color=MID, size=14, thickness=1.5).encode(x=alt.datum(1), y=ROWS),
         alt.Chart()
         .mark_rule(strokeWidth=2)
-        .encode(x=alt.X("lift_low:Q", axis=axis), x2="lift_high:Q", y=y, color=alt.Color("tier:N", scale=colour, legend=None)),
-        alt.Chart()
-        .mark_point(filled=True, size=110, opacity=1)
-        .encode(
-            x="lift:Q",
-            y=y,
-            color=alt.Color("tier:N", scale=colour, legend=None),
-            shape=alt.Shape("tier:N", scale=shape, legend=None),
-            tooltip=tooltip,
-        ),
-        row_names("name", 95),
-        row_figures("figure"),
+        .encode(x=alt.X("lift_low:Q", axis=axis), x2="lift_high:Q", y=ROWS, color=by["color"]),
+        alt.Chart().mark_point(filled=True, size=110, opacity=1).encode(x="lift:Q", y=ROWS, tooltip=tooltip, **by),
+        *headings(95),
     ]
     note = (
         f"n: {many(rows['pursuit_count'].sum(), 'pursuit')}, {int(rows['won_pursuit_count'].sum()):,} of them won. "

@@ -3,19 +3,7 @@
 import altair as alt
 import pandas as pd
 
-from icp_refinery.report.charts.builder import (
-    LAST_YEAR,
-    Figure,
-    drawing,
-    ends,
-    forest,
-    frame,
-    many,
-    row_figures,
-    row_names,
-    short,
-    tips,
-)
+from icp_refinery.report.charts.builder import LAST_YEAR, ROWS, Figure, drawing, ends, forest, frame, headings, many, short, tips
 from icp_refinery.report.charts.theme import ACCENT, ACCENT_MID, DARK, TIERS
 from icp_refinery.report.tables.model import Marts
 
@@ -69,13 +57,13 @@ def spend(marts: Marts, currency: str, as_of: str) -> Figure:
         f"{currency} {short(sums[row])}" if is_first else None for row, is_first in zip(drawn["row"], first, strict=True)
     ]
     tiers = [tier for tier in TIERS if tier in set(drawn["tier"])]
-    headings = {"tier_1": "Tier 1", "tier_2": "Tier 2", "tier_3": "Tier 3", "deprioritized": "Depr.", "unassigned": "No acct."}
-    y = alt.Y("row:O", axis=None, scale=alt.Scale(paddingInner=0, paddingOuter=0))
+    columns = {"tier_1": "Tier 1", "tier_2": "Tier 2", "tier_3": "Tier 3", "deprioritized": "Depr.", "unassigned": "No acct."}
+    y = ROWS.scale(alt.Scale(paddingInner=0, paddingOuter=0))
     x = alt.X(
         "tier:N",
         sort=tiers,
         scale=alt.Scale(domain=tiers),
-        axis=alt.Axis(title=None, labelAngle=0, orient="top", labelExpr=f"{headings}[datum.value]"),
+        axis=alt.Axis(title=None, labelAngle=0, orient="top", labelExpr=f"{columns}[datum.value]"),
     )
     colour = alt.Color("share:Q", scale=alt.Scale(domain=[0, 1], range=["#f3f5f7", ACCENT_MID]), legend=None)
     tooltip = tips(
@@ -92,8 +80,7 @@ def spend(marts: Marts, currency: str, as_of: str) -> Figure:
         .mark_rect(stroke="white", strokeWidth=1, height=22, yOffset=8)
         .encode(x=x, y=y, color=colour, opacity=chosen, tooltip=tooltip),
         alt.Chart().mark_text(fontSize=11, yOffset=8).encode(x=x, y=y, text="short:N", opacity=chosen),
-        row_names("name", 95, dy=-13).transform_filter("isValid(datum.name)"),
-        row_figures("figure", dy=-13).transform_filter("isValid(datum.figure)"),
+        *headings(95, -13),
     ]
     wins = drawn.loc[drawn["row"] == 0, "win_count"].sum()
     note = (

@@ -2,28 +2,19 @@
 
 from typing import Any
 
-import altair as alt
-
 from icp_refinery.report import labels
 
 ACCENT, ACCENT_MID, ACCENT_LIGHT = "#1a5f9e", "#74a5d0", "#c5daec"
-
-
 INK, DARK, MID, LIGHT, FAINT = "#1f2933", "#4a5560", "#8a949e", "#c9ced3", "#eceef0"
-
-
 TIERS = [tier for tier in labels.TIERS if tier != "all"]
-
-
 TIER_NAMES = {tier: labels.TIERS[tier][0] for tier in TIERS}
-
-
-TIER_COLOURS = [ACCENT, ACCENT_MID, MID, DARK, LIGHT]
-
-
-TIER_SHAPES = ["circle", "square", "diamond", "triangle-down", "cross"]
-
-
+TIER_SIGNS = {
+    "tier_1": (ACCENT, "circle"),
+    "tier_2": (ACCENT_MID, "square"),
+    "tier_3": (MID, "diamond"),
+    "deprioritized": (DARK, "triangle-down"),
+    "unassigned": (LIGHT, "cross"),
+}
 CONFIG: dict[str, Any] = {
     "background": "transparent",
     "font": "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif",
@@ -53,8 +44,3 @@ CONFIG: dict[str, Any] = {
     "text": {"color": INK, "fontSize": 12},
     "rule": {"color": DARK},
 }
-
-
-def tier_scales() -> tuple[Any, Any]:
-    """Colours and shapes by tier."""
-    return alt.Scale(domain=TIERS, range=TIER_COLOURS), alt.Scale(domain=TIERS, range=TIER_SHAPES)

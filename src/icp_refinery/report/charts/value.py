@@ -5,7 +5,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from icp_refinery.report.charts.builder import Figure, drawing, ends, forest, frame, many, row_figures, row_names, tips
+from icp_refinery.report.charts.builder import PICKED, ROWS, Figure, drawing, ends, forest, frame, headings, many, tips
 from icp_refinery.report.charts.theme import ACCENT, DARK, INK, MID
 from icp_refinery.report.labels import OUTCOMES
 from icp_refinery.report.tables.model import Marts
@@ -108,7 +108,6 @@ def scorecard(marts: Marts, currency: str, as_of: str) -> Figure:
     rows = rows.assign(row=range(len(rows)), segment_id=rows["value"].where(is_segment), name=rows["definition"])
     rows["tier"] = rows["segment_id"].map(segments)
     rows["figure"] = [f"{points:+.1f} · n {int(n):,}" for points, n in zip(rows["points"], rows["account_count"], strict=True)]
-    y = alt.Y("row:O", axis=None)
     tooltip = tips(
         ("Condition", "definition"),
         ("Points", "points", "+.1f"),
@@ -121,37 +120,22 @@ def scorecard(marts: Marts, currency: str, as_of: str) -> Figure:
         .mark_bar(size=10)
         .encode(
             x=alt.X("points:Q", axis=alt.Axis(title="Points of the fit score", tickCount=5)),
-            y=y,
+            y=ROWS,
             color=alt.condition("datum.points >= 0", alt.value(ACCENT), alt.value(MID)),
             tooltip=tooltip,
         ),
-        alt.Chart().mark_tick(color=DARK, size=14, thickness=1.5).encode(x=alt.datum(0), y=y),
-        row_names("name", 105),
-        row_figures("figure"),
+        alt.Chart().mark_tick(color=DARK, size=14, thickness=1.5).encode(x=alt.datum(0), y=ROWS),
+        *headings(105),
     ]
-    filters = (
-        "!isValid(datum.segment_id) || ((segment === 'all' || datum.segment_id === segment) "
-        "&& (tier === 'all' || datum.tier === tier))"
-    )
+    filters = f"!isValid(datum.segment_id) || ({PICKED})"
     note = (
         "n: the accounts that meet the condition. 20 points double the expected value per pursuit (where a value below 0 occurs, "
         "40 points are a standard deviation of value). A tier bounds the score of its segments."
     )
     if len(table) > len(rows) + 1:
         note += f" The {len(rows)} conditions with the most points of {len(table) - 1} are drawn."
-    columns = [
-        "row",
-        "name",
-        "figure",
-        "definition",
-        "points",
-        "account_count",
-        "pursuit_count",
-        "win_rate",
-        "segment_id",
-        "tier",
-    ]
-    return figure.drawn(drawing(layers, rows[columns], {"step": 42}, filters), note, table)
+    drawn = rows.drop(columns=["attribute", "value", "won_pursuit_count"])
+    return figure.drawn(drawing(layers, drawn, {"step": 42}, filters), note, table)
 
 
 def score_calibration(marts: Marts, currency: str, as_of: str) -> Figure:
