@@ -29,7 +29,7 @@ mutations: $(READY)  ## Break the project in the ways of tests/mutations.yml and
 	$(BIN)/python tests/support/mutations.py
 
 validate: $(READY)  ## Run every study at full size and write docs/validation.md
-	$(BIN)/python -m icp_refinery.validation
+	$(BIN)/python -m icp_refinery.studies.report
 
 lint: $(READY)  ## Check the format of SQL and Python
 	$(BIN)/ruff check .
