@@ -20,7 +20,11 @@ from worlds import write_worlds
 pytestmark = pytest.mark.slow
 MARTS = tuple(FIXED_COLUMNS)
 # What is built: the marts that are compared, or all, with the tests of their rows.
-MONEY = {"select": " ".join(f"+{mart}" for mart in MARTS), "unit_tests": False, "data_tests": False}
+MONEY = {
+    "select": " ".join(f"+{table}" for table in [*MARTS, "input_rejects", "quality_rejects"]),
+    "unit_tests": False,
+    "data_tests": False,
+}
 ALL = {"unit_tests": False}
 Frames = dict[str, pd.DataFrame]
 

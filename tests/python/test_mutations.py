@@ -4,7 +4,7 @@ import pytest
 
 from mutations import ROOT, Mutation, files_of_tests, listed
 
-MUTATIONS = listed()
+MUTATIONS, TESTS = listed(), files_of_tests()
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: f"{mutation.file}: {mutation.replace[:40]}")
@@ -13,4 +13,4 @@ def test_a_change_finds_its_place_and_its_tests(mutation: Mutation) -> None:
     assert text.count(mutation.find) == 1
     assert mutation.find != mutation.replace
     assert mutation.fails
-    assert set(mutation.fails) <= files_of_tests().keys()
+    assert set(mutation.fails) <= TESTS.keys()

@@ -1,5 +1,5 @@
-"""See tests fail: `mutations.py [--sample N] [--seed N] [--only TEXT]` makes each change of `tests/mutations.yml` to a copy of the
-project, runs the tests that it names and exits with 1 where one of them passes."""
+"""See tests fail: `mutations.py [--sample N] [--seed N] [--only TEXT]` makes each change of `tests/mutations.yml` to a copy of
+the project, runs the tests that it names and exits with 1 where one of them passes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LISTED = ROOT / "tests" / "mutations.yml"
 
 @dataclass(frozen=True)
 class Mutation:
-    """One change of one file, and the tests (dbt's unit tests and data tests, or pytest's `test_...`) that have to fail with it."""
+    """One change of one file, and the tests (dbt's, or pytest's `test_...`) that have to fail with it."""
 
     file: str
     find: str
@@ -40,11 +40,9 @@ def listed() -> list[Mutation]:
 def files_of_tests() -> dict[str, Path]:
     """Where each test is defined: pytest's by function, dbt's unit tests by name, its singular tests by file."""
     found = {path.stem: path for path in (ROOT / "tests" / "singular").glob("*.sql")}
-    for path in (ROOT / "tests" / "python").glob("test_*.py"):
-        found |= dict.fromkeys(re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.MULTILINE), path)
-    for path in [*ROOT.glob("models/**/*.yml"), *ROOT.glob("python_models/**/*.yml")]:
-        for unit_test in (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("unit_tests", []):
-            found[unit_test["name"]] = path
+    for pattern, name in {"tests/python/test_*.py": r"^def (test_\w+)", "models/**/*unit_tests.yml": r"^  - name: (\w+)"}.items():
+        for path in ROOT.glob(pattern):
+            found |= dict.fromkeys(re.findall(name, path.read_text(encoding="utf-8"), re.MULTILINE), path)
     return found
 
 
@@ -53,11 +51,10 @@ class Copy:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True, text=True)
-        for name in names.stdout.splitlines():
+        listed = ["git", "ls-files", "-co", "--exclude-standard"]
+        for name in subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
-        shutil.copytree(ROOT / ".git", folder / ".git")
         self.env = os.environ | {"PYTHONPATH": f"{folder / 'src'}", "ICP_DATABASE": str(folder / "small.duckdb")}
         (folder / "small").mkdir()
         (folder / "small" / "accounts.csv").write_text("account_id\na\nb\n")
