@@ -163,11 +163,11 @@ def copy_project(folder: Path, seeds: dict[str, str] | None = None) -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a whole company as slow, and order the files so that two workers seldom wait for one another.
+    """Mark what runs dbt as slow, and order the files so that two workers seldom wait for one another.
 
     One worker begins with a file that builds the demo company, the other with what builds others; what is fast comes last.
     """
-    whole = {"demo", "one_order", "renamed_demo", "adventureworks"}
+    whole = {"demo", "one_order", "renamed_demo", "adventureworks", "bad_rows", "parquet_rows", "build_input"}
     needs: dict[Path, set[str]] = defaultdict(set)
     for item in items:
         given = item.callspec.params.values() if hasattr(item, "callspec") else ()

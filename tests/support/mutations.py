@@ -66,7 +66,8 @@ class Copy:
         by_pytest = {name for name in mutation.fails if name.startswith("test_")}
         by_dbt = set(mutation.fails) - by_pytest
         if by_dbt and not self.is_built:
-            assert self.dbt("run", "--exclude", "published_marts", "expectation_results+") == 0
+            left_out = ["resource_type:test", "resource_type:unit_test", "published_marts"]
+            assert self.dbt("build", "--exclude", *left_out) == 0
             self.is_built = True
         path = self.folder / mutation.file
         before = path.read_text(encoding="utf-8")
