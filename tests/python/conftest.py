@@ -90,7 +90,7 @@ def start_build(
     arguments += ["--vars", json.dumps(variables)] if variables else []
     arguments += ["--select", *select.split()] if select else []
     left_out = [*(exclude or "").split(), *([] if unit_tests else ["resource_type:unit_test"])]
-    left_out += [*([] if data_tests else ["resource_type:test"]), *([] if backtests or select else LENGTHY)]
+    left_out += [*([] if data_tests else ["resource_type:test"]), *([] if backtests or select or command == "parse" else LENGTHY)]
     arguments += ["--exclude", *left_out] if left_out else []
     arguments += ["--threads", str(threads)] if threads else []
     parsed = _parsed(vars, files_dir)
