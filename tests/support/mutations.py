@@ -100,7 +100,9 @@ class Copy:
     def dbt(self, *arguments: str) -> int:
         command = [str(Path(sys.executable).parent / "dbt"), "--quiet", *arguments]
         command += ["--vars", json.dumps({"connectors": ["files"], "files_dir": "small"})]
-        return subprocess.run(command, cwd=self.folder, env=self.env, stdout=subprocess.DEVNULL).returncode
+        return subprocess.run(
+            command, cwd=self.folder, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ).returncode
 
 
 def main() -> None:
