@@ -36,7 +36,7 @@ SAMPLE = ROOT / "seeds" / "sample"
 # What takes long: learning from past quarters, and Great Expectations.
 LENGTHY = ["learned_backtest+", "learned_score_calibration+", "expectation_results+"]
 PARSED = ROOT / "target" / "tests"
-PARTS = ("dbt_project.yml", "profiles.yml", "models", "python_models", "macros", "seeds", "tests")
+PARTS = (".dbtignore", "dbt_project.yml", "profiles.yml", "models", "python_models", "macros", "seeds", "tests")
 
 
 @dataclass(frozen=True)
