@@ -34,12 +34,12 @@ validate: $(READY)  ## Run every study at full size and write docs/validation.md
 lint: $(READY)  ## Check the format of SQL and Python
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/sqlfluff lint --processes 2 models tests/singular
+	ICP_DATABASE=:memory: $(BIN)/sqlfluff lint --processes 2 models tests/singular
 
 format: $(READY)  ## Put SQL and Python into the format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/sqlfluff fix models tests/singular
+	ICP_DATABASE=:memory: $(BIN)/sqlfluff fix models tests/singular
 
 bench: $(READY)  ## Measure time and memory at 1 and 10 million order lines, beside a floor
 	$(BIN)/python -m benchmarks.run

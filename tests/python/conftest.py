@@ -282,8 +282,14 @@ def adventureworks(adventureworks_files: Path, tmp_path_factory: pytest.TempPath
 def input_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project with nothing after the input layer, which dbt parses in a moment."""
     project = copy_project(tmp_path_factory.mktemp("input_layer") / "project")
-    later = [path for path in (project / "models").iterdir() if path.name != "input"]
-    for path in [*later, project / "tests", project / "python_models", project / "seeds" / "sample"]:
+    later = [path for path in (project / "models").iterdir() if not path.name.startswith(("input", "staging"))]
+    for path in [
+        *later,
+        project / "models" / "staging" / "sample",
+        project / "tests",
+        project / "python_models",
+        project / "seeds" / "sample",
+    ]:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     return project
 
