@@ -352,7 +352,7 @@ def accept(
     """Split raw rows into accepted ones and rejects.
 
     Returns the accepted rows by entity, a frame `entity`, `rule`, `rows` (how many rows broke that rule) and a frame
-    `entity`, `column`, `values` (how many values of accepted rows were dropped).
+    `entity`, `column_name`, `rows` (how many values of accepted rows were dropped).
     """
     rows = {entity: _read_rows(entity, raw.get(entity)) for entity in CONTRACT}
     rates = Rates((row for row in rows["exchange_rates"] if row.rule is None), reporting_currency)
@@ -418,7 +418,8 @@ def accept(
     accepted = {entity: [row for row in rows[entity] if row.rule is None] for entity in rows}
     dropped = Counter((entity, column) for entity in accepted for row in accepted[entity] for column in row.dropped)
     dropped_values = pd.DataFrame(
-        [(entity, column, count) for (entity, column), count in sorted(dropped.items())], columns=["entity", "column", "values"]
+        [(entity, column, count) for (entity, column), count in sorted(dropped.items())],
+        columns=["entity", "column_name", "rows"],
     )
     return accepted, rejects, dropped_values
 
