@@ -25,8 +25,8 @@ orders:
      closed_at: timestamp!, currency_code: currency, amount: amount, starts_on: date, ends_on: date, term_months: integer,
      terminated_on: date, replaces_order_id: id}
 order_lines:
-    {order_line_id: id!, order_id: id!, product_id: id, quantity: number, amount: amount!, cost: amount,
-     line_type: [recurring, one_time], starts_on: date, ends_on: date}
+    {order_line_id: id!, order_id: id, opportunity_id: id, product_id: id, quantity: number, amount: amount!, cost: amount,
+     line_type: [recurring, one_time], billing_months: integer, term_months: integer, starts_on: date, ends_on: date}
 products:
     {product_id: id!, product_name: text, product_family: text, product_type: [core, add_on, service]}
 engagements:

@@ -2,6 +2,7 @@ select
     -- ids
     order_line_id,
     order_id,
+    opportunity_id,
     product_id,
     -- text
     line_type,
@@ -9,6 +10,8 @@ select
     quantity,
     amount,
     cost,
+    billing_months,
+    term_months,
     -- times
     starts_on,
     ends_on

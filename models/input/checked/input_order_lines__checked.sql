@@ -15,6 +15,7 @@ checked as (
         coalesce(
             rows_read.row_rule,
             case
+                when rows_read.order_id is null then 'missing_value'
                 when orders.order_id is null then 'unknown_order'
                 when rows_read.ends_on < rows_read.starts_on then 'ends_before_start'
                 when

@@ -38,6 +38,11 @@ new_pursuit_counts as (
     group by placed.segment_id
 ),
 
+measure as (
+    select max(value_basis) as value_basis
+    from {{ ref('int_pursuits') }}
+),
+
 account_counts as (
     select
         segment_id,
@@ -60,14 +65,14 @@ opportunity_counts as (
 order_figures as (
     select
         segment_id,
-        count(*) as order_count,
+        count(*) filter (where order_type <> 'credit') as order_count,
         sum(net_amount) as net_amount,
         sum(margin_amount) as margin_amount,
         count(margin_amount) as order_with_margin_count,
-        avg(cast(annual_contract_value as double)) as average_annual_contract_value,
-        avg(cast(total_contract_value as double)) as average_total_contract_value,
-        avg(case when is_multi_year then 1.0 else 0.0 end) as multi_year_share,
-        avg(case when has_add_on then 1.0 else 0.0 end) as add_on_share
+        avg(cast(annual_contract_value as double)) filter (where order_type <> 'credit') as average_annual_contract_value,
+        avg(cast(total_contract_value as double)) filter (where order_type <> 'credit') as average_total_contract_value,
+        avg(case when is_multi_year then 1.0 else 0.0 end) filter (where order_type <> 'credit') as multi_year_share,
+        avg(case when has_add_on then 1.0 else 0.0 end) filter (where order_type <> 'credit') as add_on_share
     from orders
     group by segment_id
 ),
@@ -95,6 +100,7 @@ select
     segments.measured_tier,
     segments.override_reason,
     segments.evidence,
+    coalesce(measure.value_basis, 'net_amount') as value_basis,
     segments.is_tier_overridden,
     segments.adoption_number,
     cast(coalesce(account_counts.account_count, 0) as integer) as account_count,
@@ -125,6 +131,7 @@ select
     retention.gross_revenue_retention,
     retention.net_revenue_retention
 from segments
+cross join measure
 left join new_pursuit_counts on segments.segment_id = new_pursuit_counts.segment_id
 left join account_counts on segments.segment_id = account_counts.segment_id
 left join opportunity_counts on segments.segment_id = opportunity_counts.segment_id
