@@ -167,7 +167,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     One worker begins with a file that builds the demo company, the other with what builds others; what is fast comes last.
     """
-    whole = {"demo", "one_order", "renamed_demo", "adventureworks", "bad_rows", "parquet_rows", "build_input"}
+    whole = {"demo", "one_order", "renamed_demo", "adventureworks", "bad_rows", "parquet_rows", "build_input", "elsewhere"}
     needs: dict[Path, set[str]] = defaultdict(set)
     for item in items:
         given = item.callspec.params.values() if hasattr(item, "callspec") else ()

@@ -35,12 +35,16 @@ def random_company(folder: Path, accounts: int, seed: int) -> dict[str, list[Row
             tables["orders"].append(row | {"opportunity_id": f"P{order}" if rng.random() < 0.5 else ""})
             kind = rng.choice(["renewal", "new_business", ""])
             deal = {"opportunity_id": f"P{order}", "account_id": f"A{account}", "opportunity_type": kind, "stage": "Won"}
-            tables["opportunities"].append(deal | {"is_closed": "true", "is_won": "true", "created_at": "2022-01-01", "closed_at": str(closed)})
+            tables["opportunities"].append(
+                deal | {"is_closed": "true", "is_won": "true", "created_at": "2022-01-01", "closed_at": str(closed)}
+            )
             for line in range(rng.choice([1, 1, 2, 4])):
                 own = start + timedelta(days=rng.choice([0, 0, 0, 5]))
                 key = {"order_line_id": f"L{rng.randint(100, 999)}-{order}-{line}", "order_id": order}
                 amount, product = rng.choice(["1200", "1200", "0", "-50"]), rng.choice(["p", "p", "p", "q", ""])
-                tables["order_lines"].append(key | {"product_id": product, "amount": amount, "line_type": "recurring", "starts_on": str(own)})
+                tables["order_lines"].append(
+                    key | {"product_id": product, "amount": amount, "line_type": "recurring", "starts_on": str(own)}
+                )
     folder.mkdir()
     for name, rows in tables.items():
         with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as out:

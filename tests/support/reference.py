@@ -563,8 +563,7 @@ class Contract:
     ends_on: date  # the last day of an open-ended contract: its termination, or never
     superseded_on: date | None = None
     renews: Contract | None = None
-    mrr: Decimal = ZERO
-    mrr_rate: Decimal | None = None
+    mrr: Decimal = ZERO  # of an unknown amount: 0, shown as unknown
 
     @property
     def order(self) -> Order:
@@ -818,7 +817,7 @@ def reference(
         "input_dropped_values": dropped_values,
         "fct_orders": fct_orders,
         "fct_order_lines": _fct_order_lines(orders),
-        "fct_contracts": _fct_contracts(contracts, renewal_grace_days),
+        "fct_contracts": _fct_contracts(contracts, renewal_grace_days, as_of),
         "fct_customers": _fct_customers(fct_orders, mrr, active, as_of),
         "fct_mrr_movements": _fct_mrr_movements(mrr, as_of),
         "cohort_retention": _cohort_retention(mrr, active, as_of),
@@ -901,7 +900,7 @@ def _fct_order_lines(orders: list[Order]) -> pd.DataFrame:
     return _frame(rows, FIXED_COLUMNS["fct_order_lines"])
 
 
-def _fct_contracts(contracts: list[Contract], grace_days: int) -> pd.DataFrame:
+def _fct_contracts(contracts: list[Contract], grace_days: int, as_of: date) -> pd.DataFrame:
     rows = [
         {
             "order_line_id": contract.line.order_line_id,
@@ -911,8 +910,8 @@ def _fct_contracts(contracts: list[Contract], grace_days: int) -> pd.DataFrame:
             "renews_order_line_id": contract.renews.line.order_line_id if contract.renews else None,
             "starts_on": contract.starts_on,
             "ends_on": None if contract.ends_on == date.max else contract.ends_on,
-            "live_until": None if contract.live_until(grace_days) == date.max else contract.live_until(grace_days),
-            "mrr": contract.mrr,
+            "live_until": as_of if contract.live_until(grace_days) == date.max else contract.live_until(grace_days),
+            "mrr": None if contract.line.original_amount is None else contract.mrr,
         }
         for contract in contracts
     ]
@@ -987,12 +986,13 @@ def _fct_customers(
     rows = []
     for account, orders in fct_orders.groupby("account_id", sort=True):
         margins = list(orders["margin_amount"])
+        purchases = orders[orders["order_type"] != "credit"]
         rows.append(
             {
                 "account_id": account,
                 "cohort_month": min(active[account]) if active.get(account) else None,
-                "first_order_at": min(orders["closed_at"]),
-                "order_count": len(orders),
+                "first_order_at": min(purchases["closed_at"], default=None),
+                "order_count": len(purchases),
                 "net_amount": sum((amount for amount in orders["net_amount"] if amount is not None), ZERO),
                 "margin_amount": None if None in margins else sum(margins, ZERO),
                 "current_mrr": mrr.get(account, {}).get(month_of(as_of), ZERO),
