@@ -457,7 +457,8 @@ def _accept_orders(orders: list[Row], lines: list[Row], rates: Rates) -> None:
             line.reject("ends_before_start", bool(recurring and start and end and end < start))
     spoiled = {line["order_id"] for line in lines if line.rule not in (None, "exact_duplicate")}
     for order in orders:
-        order.reject("rejected_line", order["order_id"] in spoiled)
+        if "is_won" not in order.values or (order["is_closed"] and order["is_won"]):  # any other deal is no order
+            order.reject("rejected_line", order["order_id"] in spoiled)
     fine = {order["order_id"]: order for order in orders if order.rule is None}
     for line in lines:
         line.reject("order_rejected", line["order_id"] not in fine)
@@ -987,13 +988,14 @@ def _fct_customers(
     for account, orders in fct_orders.groupby("account_id", sort=True):
         margins = list(orders["margin_amount"])
         purchases = orders[orders["order_type"] != "credit"]
+        known_amounts = [amount for amount in orders["net_amount"] if amount is not None]
         rows.append(
             {
                 "account_id": account,
                 "cohort_month": min(active[account]) if active.get(account) else None,
                 "first_order_at": min(purchases["closed_at"], default=None),
                 "order_count": len(purchases),
-                "net_amount": sum((amount for amount in orders["net_amount"] if amount is not None), ZERO),
+                "net_amount": sum(known_amounts, ZERO) if known_amounts else None,
                 "margin_amount": None if None in margins else sum(margins, ZERO),
                 "current_mrr": mrr.get(account, {}).get(month_of(as_of), ZERO),
             }
