@@ -7,6 +7,7 @@ import pandas as pd
 
 from icp_refinery.learning.conditions import assign
 from icp_refinery.learning.intervals import bootstrapped_mean, wilson_interval
+from icp_refinery.learning.leaks import leak_flags
 from icp_refinery.learning.scorecard import expected_values, fit_scores, has_ratios, learn_scorecard
 from icp_refinery.learning.segments import checked, learn_segments
 from icp_refinery.learning.value import DAYS_PER_MONTH, expected_value, winsorised
@@ -70,8 +71,9 @@ def score_calibration(
         months_observed=(days / DAYS_PER_MONTH).clip(upper=24).where(past["is_won"].astype(bool)),
     )
     known = traits.loc[frame["account_id"]]
-    learned = learn_segments(past, known, seed=seed)
-    scorecard = learn_scorecard(past, known, learned, seed=seed)
+    flags = leak_flags(past, known)
+    learned = learn_segments(past, known, seed=seed, flags=flags)
+    scorecard = learn_scorecard(past, known, learned, seed=seed, flags=flags)
     then = expected_value(past, history=sold_before)[0].to_numpy()
     spread = None
     if not has_ratios(learned):

@@ -30,9 +30,9 @@ def leak_flags(pursuits: pd.DataFrame, traits: pd.DataFrame) -> pd.DataFrame:
 
     `pursuits` and `traits` as `learn_segments` takes them. Information values compare winners with losers within
     quarters. Returns one row per trait: `attribute`, `filled_share_won` and `filled_share_lost` (share of won and of
-    lost pursuits with a value), `missingness_information`, `information_value`, `certainty` (see `certainty`), `is_leak` (the
-    flag), `is_left_out` (no segment is made from it) and `reason` (empty where it is not flagged). Without winners and
-    losers nothing leaks.
+    lost pursuits with a value), `missingness_information`, `information_value`, `is_leak` (the flag), of flagged traits
+    `certainty` (see there), `is_left_out` (no segment is made from it) and `reason` (empty where it is not flagged). Without
+    winners and losers nothing leaks.
 
     Fewer traits are left out than flagged: an ideal customer that is very different looks like a leak too, and a flag can be
     read where a trait that was taken away cannot. What is left out is filled in far more often for winners, or
@@ -58,7 +58,9 @@ def leak_flags(pursuits: pd.DataFrame, traits: pd.DataFrame) -> pd.DataFrame:
     for name, chosen in (("filled_share_won", won), ("filled_share_lost", ~won)):
         flags[name] = flags["attribute"].map(filled[chosen].mean()).astype("float64")
     late = (flags["missingness_information"] > LEFT_OUT_MISSINGNESS) & (flags["filled_share_won"] > flags["filled_share_lost"])
-    known = {name: certainty(traits[name].reindex(pursuits["account_id"]), won) for name in flags["attribute"]}
+    known = {
+        name: certainty(traits[name].reindex(pursuits["account_id"]), won) for name in flags.loc[flags["is_leak"], "attribute"]
+    }
     flags["certainty"] = flags["attribute"].map(known).astype("float64")
     flags["is_left_out"] = flags["is_leak"] & (late | (flags["certainty"] > LEFT_OUT_CERTAINTY))
     flags["reason"] = [_reason(row) if row.is_leak else "" for row in flags.itertuples()]

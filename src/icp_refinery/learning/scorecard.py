@@ -48,7 +48,9 @@ COLUMNS = {
 }
 
 
-def learn_scorecard(pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learned, *, seed: int = 0) -> pd.DataFrame:
+def learn_scorecard(
+    pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learned, *, seed: int = 0, flags: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Learn the points of segments and of readable conditions.
 
     `pursuits` and `traits` as `learn_segments` takes them, `learned` as it returns. One row per condition: `attribute`,
@@ -57,7 +59,8 @@ def learn_scorecard(pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learn
     attribute `segment` and its id as value; `lowest` and `highest` bound the score of its accounts: a `tier_1` score is not
     below what a lift of 1.25 gives, a `tier_2` score not below 50, a `deprioritized` one not above 50.
 
-    Where there is one segment, there is no evidence: only the base row. Traits flagged as leaks get no points of their own.
+    `flags`: what `leak_flags` says of the same pursuits, where it is known already. Where there is one segment, there is no
+    evidence: only the base row. Traits flagged as leaks get no points of their own.
     """
     frame = checked(pursuits, traits)
     won = frame["is_won"].to_numpy(dtype=bool)
@@ -88,7 +91,7 @@ def learn_scorecard(pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learn
         effect = (listed["value_per_pursuit"].to_numpy(dtype=float) - developed.mean()) / max(value.std(), 1e-12)
         weight = np.ones(len(frame))
         outcome = value / max(value.std(), 1e-12)
-    flags = leak_flags(frame, known)
+    flags = leak_flags(frame, known) if flags is None else flags
     # A trait that happens to be called segment would be taken for ours.
     candidates = known.drop(columns=[*flags.loc[flags["is_leak"], "attribute"], *({"segment"} & set(known.columns))])
     coded = [t for name in sorted(candidates.columns) if (t := coded_trait(candidates[name])) is not None]

@@ -65,6 +65,7 @@ def learn_segments(
     seed: int = 0,
     history: pd.DataFrame | None = None,
     permutations: int | None = None,
+    flags: pd.DataFrame | None = None,
 ) -> Learned:
     """Learn a partition of all accounts for the value of a pursuit.
 
@@ -82,6 +83,8 @@ def learn_segments(
         Optional, for `expected_value`: what was sold by month since the win.
     permutations
         Of the test of the whole partition; 599 if left out.
+    flags
+        What `leak_flags` says of the same pursuits and traits, where it is known already.
 
     Returns
     -------
@@ -100,7 +103,7 @@ def learn_segments(
     if n < LEAST_PURSUITS or won.sum() < LEAST_WINS:
         notes.append(("evidence", f"{n} pursuits with {won.sum()} wins are too few to learn from"))
         return _one_segment(frame, value, notes)
-    flagged = leak_flags(frame, traits)
+    flagged = leak_flags(frame, traits) if flags is None else flags
     flagged = flagged[flagged["is_leak"]]
     for flag in flagged.itertuples():
         notes.append(("leak" if flag.is_left_out else "likely leak", f"{flag.attribute}: {flag.reason}"))
