@@ -62,7 +62,7 @@ def main() -> None:
     shutil.copy(ROOT / "dbt_project.yml", WORK)
     base = Path(os.environ.get("ICP_PUBLISHED") or ROOT / "published") / "current" / "icp.duckdb"
     publish(WORK / "published", base, options.companies)
-    command = [sys.executable, str(ROOT / "tests" / "python" / "hubspot_portal.py")]
+    command = [sys.executable, str(ROOT / "tests" / "support" / "hubspot_portal.py")]
     command += ["--companies", str(options.companies), "--requests-per-10-seconds", str(LIMIT), "--token", "bench"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as portal:
         try:

@@ -32,7 +32,6 @@ def model(dbt, session):
     return evaluate(
         session,
         relations,
-        suites=Path(folders["suites"]),
         published=Path(folders["published"]),
         docs=Path(folders["project"]) / folders["target"] / "quality",
     )

@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +21,9 @@ import pandas as pd
 import pytest
 from filelock import FileLock
 
+from hubspot_desk import Desk, row
+from hubspot_portal import HubSpotPortal
+from icp_refinery.hubspot.apply import Outcome
 from warm_dbt import run_dbt
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -261,3 +264,21 @@ def one_sentence(result: BuildResult) -> str:
     assert len(message) == 1, output
     assert "\0" not in message[0], output
     return message[0]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with HubSpotPortal() as hubspot:
+        yield Desk(hubspot, tmp_path)
+
+
+@pytest.fixture
+def synced(desk: Desk) -> Desk:
+    """Three companies with our values, and one that is not ours."""
+    for record in ("101", "102", "103", "900"):
+        desk.hubspot.add_company(record, name=f"Company {record}", domain="same.example")
+    desk.publish({record: row(reasons=f"reason {record}") for record in ("101", "102", "103")})
+    assert desk.sync() == Outcome(written=3)
+    desk.hubspot.calls.clear()
+    desk.hubspot.commits.clear()
+    return desk

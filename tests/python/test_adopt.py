@@ -16,8 +16,8 @@ import pytest
 from typer.testing import CliRunner
 
 from conftest import SAMPLE, BuildResult, build, copy_project, frame
-from icp_refinery import adopt as adoption
 from icp_refinery.adopt import Adopted, AdoptionError, adopt, adopted_problems, partition_problem, read_adopted, write_adopted
+from icp_refinery.adopt.files import FILES, Row
 from icp_refinery.cli import app
 from icp_refinery.learning.conditions import assign
 
@@ -31,25 +31,25 @@ RULES = [
 ]
 
 
-def conditions(rules: list[tuple[str, str, str, str]]) -> list[adoption.Row]:
+def conditions(rules: list[tuple[str, str, str, str]]) -> list[Row]:
     return [
         {"adoption_number": "1", "segment_id": key, "attribute": attribute, "operator": operator, "value": value}
         for key, attribute, operator, value in rules
     ]
 
 
-def segment(key: str, **changed: str) -> adoption.Row:
-    row = {name: "" for name in adoption.FILES["adopted_segments"]}
+def segment(key: str, **changed: str) -> Row:
+    row = {name: "" for name in FILES["adopted_segments"]}
     return row | {"adoption_number": "1", "segment_id": key, "segment_name": key, "definition": key, "tier": "tier_3"} | changed
 
 
 def sound() -> Adopted:
     agreed = ["1", "2025-07-01", "Ana", "Ben", "Because", "2025-06-30"]
-    first = dict(zip(adoption.FILES["adoption"], agreed, strict=True))
+    first = dict(zip(FILES["adoption"], agreed, strict=True))
     return Adopted([first], [segment("big"), segment("small"), segment("rest")], conditions(RULES))
 
 
-def broken(**changed: list[adoption.Row]) -> Adopted:
+def broken(**changed: list[Row]) -> Adopted:
     return sound()._replace(**changed)
 
 
@@ -157,7 +157,7 @@ def test_the_proof_agrees_with_trying_every_kind_of_account() -> None:
     assert min(seen.values()) > 50
 
 
-def _random_tree(rng: random.Random, above: dict, depth: int) -> list[adoption.Row]:
+def _random_tree(rng: random.Random, above: dict, depth: int) -> list[Row]:
     """The rules of a random tree: every split has two sides that exclude each other."""
     splits = [
         (("industry", "in", '["a", "b"]'), ("industry", "not_in", '["a", "b"]')),
@@ -177,8 +177,8 @@ def _random_tree(rng: random.Random, above: dict, depth: int) -> list[adoption.R
 def test_many_segments_over_many_values_are_proved_in_a_moment() -> None:
     """Twelve segments of four conditions over lists of fifty values: every combination of values would be 10 ** 20."""
     lists = [json.dumps([f"v{n}" for n in range(start, start + 50)]) for start in range(0, 550, 50)]
-    rules: dict[str, list[adoption.Row]] = {}
-    outside: list[adoption.Row] = []
+    rules: dict[str, list[Row]] = {}
+    outside: list[Row] = []
     for number, listed in enumerate(lists):
         attribute = f"trait_{number}"
         inside = {"attribute": attribute, "operator": "in", "value": listed}

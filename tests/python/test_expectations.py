@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import duckdb
@@ -15,12 +16,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from conftest import ROOT, BuildResult, build, copy_project, frame
-from icp_refinery.expectations import evaluate, read_suites
+from conftest import BuildResult, build, copy_project, frame
+from icp_refinery.expectations import SUITES, evaluate, read_suites
 from icp_refinery.simulate import SEED, simulate_tables
 
-SUITES = ROOT / "tests" / "expectations"
-SUITE_OF = {item["name"]: file for file in SUITES.glob("*.yml") for item in yaml.safe_load(file.read_text())["expectations"]}
+FILES = sorted(Path(str(SUITES)).glob("*.yml"))
+SUITE_OF = {item["name"]: file for file in FILES for item in yaml.safe_load(file.read_text())["expectations"]}
 CHECKED = ["orders", "opportunities", "engagements"]
 
 
@@ -31,10 +32,10 @@ class Company:
     connection: duckdb.DuckDBPyConnection
     relations: dict[str, str]  # name -> query
 
-    def judge(self, suites: Path = SUITES, **places: Path) -> pd.DataFrame:
+    def judge(self, suites: Traversable = SUITES, **places: Path) -> pd.DataFrame:
         """What the suites say, by expectation."""
         relations = {name: self.connection.sql(query) for name, query in self.relations.items()}
-        return evaluate(self.connection, relations, suites, **places).set_index("expectation")
+        return evaluate(self.connection, relations, suites=suites, **places).set_index("expectation")
 
     def corrupt(self, relation: str, columns: str = "", where: str = "true") -> None:
         """`columns` as in DuckDB's `* replace (...)`, and the rows that are kept."""
@@ -414,7 +415,7 @@ def test_a_suite_that_lacks_something_is_named(tmp_path: Path, change: dict, pro
 
 
 def test_great_expectations_is_imported_by_nothing_else():
-    modules = "icp_refinery.cli, icp_refinery.warehouse, icp_refinery.expectations"
+    modules = "icp_refinery.cli, icp_refinery.report, icp_refinery.publish, icp_refinery.warehouse, icp_refinery.expectations"
     found = f"import sys, {modules}; print([name for name in sys.modules if name.startswith('great_expectations')])"
     assert subprocess.run([sys.executable, "-c", found], capture_output=True, text=True, check=True).stdout == "[]\n"
 
@@ -428,11 +429,11 @@ def refuse(*arguments):
 socket.socket.connect = socket.getaddrinfo = refuse
 import duckdb
 from pathlib import Path
-from icp_refinery.expectations import evaluate, read_suites
+from icp_refinery.expectations import evaluate
 with duckdb.connect({str(demo.database)!r}, read_only=True) as connection:
     names = {{"int_as_of": "intermediate", "input_contacts": "input"}}
     relations = {{name: connection.sql(f"select * from {{schema}}.{{name}}") for name, schema in names.items()}}
-    print(len(evaluate(connection, relations, Path({str(tmp_path / "suites")!r}), docs=Path({str(tmp_path / "docs")!r}))))
+    print(len(evaluate(connection, relations, docs=Path({str(tmp_path / "docs")!r}), suites=Path({str(tmp_path / "suites")!r}))))
 """
     only(tmp_path / "suites", "contacts_keep_their_titles")
     finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

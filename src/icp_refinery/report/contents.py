@@ -167,7 +167,7 @@ def read_figures(marts: Marts, manifest: Mapping[str, Any]) -> dict[str, Row]:
 
 def nurture_plans(marts: Marts) -> Markup | str:
     """How to nurture the segments to prioritize, or why that cannot be planned."""
-    from icp_refinery.hubspot import nurture
+    from icp_refinery import nurture
     from icp_refinery.hubspot.config import ConfigError
 
     try:

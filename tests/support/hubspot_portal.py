@@ -11,7 +11,7 @@ a company, ...), is answered with an error and kept in `violations`: leaving the
         assert portal.value("101", "icp_tier") == "tier_1"
         assert len(portal.writes()) == 1
 
-As a program (`python tests/python/hubspot_portal.py --companies 100000`) it prints its address and serves until it is
+As a program (`python tests/support/hubspot_portal.py --companies 100000`) it prints its address and serves until it is
 stopped; `GET /stand-in` says what it has seen.
 """
 

@@ -6,7 +6,6 @@ What the data do not say is written as `no evidence`, never filled in.
 from __future__ import annotations
 
 import json
-from html import escape
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -279,46 +278,3 @@ def write(found: list[Plan], folder: Path) -> list[Path]:
 def as_yaml(plan: Plan) -> str:
     """A plan as YAML, in the order in which it is read."""
     return yaml.safe_dump(plan, sort_keys=False, allow_unicode=True, width=120)
-
-
-def as_html(found: list[Plan]) -> str:
-    """The plans as sections of a page, every text escaped; with `data-segment` and `data-tier` to filter by."""
-    if not found:
-        return "<p>No segment is prioritized, so there is nothing to nurture: no evidence that any is better than the others.</p>"
-    return "\n".join(_section(plan) for plan in found)
-
-
-def _section(plan: Plan) -> str:
-    segment = plan["segment"]
-    attributes = f'data-segment="{escape(segment["id"])}" data-tier="{escape(segment["tier"])}"'
-    rest = {name: part for name, part in plan.items() if name != "segment"} | {"rule": segment["rule"]}
-    return f'<section class="nurture-plan" {attributes}>\n<h3>{escape(segment["name"])}</h3>\n{_html(rest)}\n</section>'
-
-
-def _html(part: Any) -> str:
-    if isinstance(part, dict) and not _is_interval(part):
-        rows = "".join(f"<dt>{escape(str(name).replace('_', ' '))}</dt><dd>{_html(value)}</dd>" for name, value in part.items())
-        return f"<dl>{rows}</dl>"
-    if isinstance(part, list):
-        if part and all(isinstance(item, dict) for item in part):
-            return _table(part)
-        return "<ul>" + "".join(f"<li>{_html(item)}</li>" for item in part) + "</ul>"
-    return escape(_said(part))
-
-
-def _table(rows: list[Plan]) -> str:
-    head = "".join(f"<th>{escape(name.replace('_', ' '))}</th>" for name in rows[0])
-    body = "".join("<tr>" + "".join(f"<td>{escape(_said(value))}</td>" for value in row.values()) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _is_interval(value: Any) -> bool:
-    return isinstance(value, dict) and {"value", "low", "high"} <= value.keys()
-
-
-def _said(value: Any) -> str:
-    if _is_interval(value):
-        return f"{value['value']:g} ({value['low']:g} to {value['high']:g})" + (f", n = {value['n']:,}" if "n" in value else "")
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "none" if value is None else str(value)
