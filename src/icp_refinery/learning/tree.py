@@ -118,7 +118,7 @@ def _splits(
     for number, its in allowed.items():
         mask[number, : len(its)] &= its
     # For each trait two orders of its codes: by value or mean, and missing against the rest. Codes of one group stay together.
-    group, key = (np.concatenate(pair) for pair in zip(*_orders(table, count, total, mask, y), strict=True))
+    group, key = (np.concatenate(both) for both in _orders(table, count, total, mask, y))
     count, total = np.tile(count, (2, 1)), np.tile(total, (2, 1))
     order = np.lexsort((group, key), axis=-1)
     group, counts, totals = (np.take_along_axis(part, order, axis=1) for part in (group, count, total))
@@ -150,7 +150,7 @@ def _splits(
 def _orders(
     table: Histograms, count: np.ndarray, total: np.ndarray, mask: np.ndarray, y: np.ndarray
 ) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """Group and key of each code, traits × codes, for the two ways to split; a group above the number of codes takes no part."""
+    """Groups and keys of the codes (traits × codes) for both ways to split; a group above the number of codes takes no part."""
     size = mask.shape[1]
     code, missing = np.broadcast_to(np.arange(size), mask.shape), np.arange(size) == table.sizes[:, None] - 1
     nowhere = size + 1
