@@ -163,6 +163,7 @@ def known_at(pursuits: pd.DataFrame, sales: pd.DataFrame, cutoff: pd.Timestamp) 
     known = pursuits[pursuits["closed_on"] < cutoff].reset_index(drop=True)
     sold = sales[sales["sold_on"] < cutoff].sort_values(["account_id", "sold_on", "value"])
     value = known["account_id"].map(sold.groupby("account_id")["value"].sum()).fillna(0.0)
+    value = value.where(known["value"].notna())  # of a win without an amount nothing is known, then either
     months = (cutoff - known["closed_on"].dt.normalize()).dt.days / DAYS_PER_MONTH
     return known.assign(value=value.where(known["is_won"], 0.0), months_observed=months.where(known["is_won"]))
 

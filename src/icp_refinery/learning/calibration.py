@@ -67,7 +67,12 @@ def score_calibration(
     sold = sold_before.groupby("account_id")["value"].sum()
     days = (cutoff - closed.loc[past.index]).dt.days
     past = past.assign(
-        value=past["account_id"].map(sold).astype(float).fillna(0.0).where(past["is_won"].astype(bool), 0.0),
+        value=past["account_id"]
+        .map(sold)
+        .astype(float)
+        .fillna(0.0)
+        .where(past["is_won"].astype(bool), 0.0)
+        .where(past["value"].notna()),
         months_observed=(days / DAYS_PER_MONTH).clip(upper=24).where(past["is_won"].astype(bool)),
     )
     known = traits.loc[frame["account_id"]]

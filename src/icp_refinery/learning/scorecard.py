@@ -78,7 +78,7 @@ def learn_scorecard(
     member = listed.index.get_indexer(segment)
     developed = expected_value(frame)[0].to_numpy()
     value = winsorised(developed, won)
-    is_ratio = has_ratios(learned)
+    is_ratio = has_ratios(learned) and float(value.mean()) > 0
     count = np.bincount(member, minlength=len(listed))
     total = np.bincount(member, weights=value, minlength=len(listed))
     if is_ratio:
@@ -88,7 +88,8 @@ def learn_scorecard(
         weight = mean[member] / value.mean()
         outcome = value / mean[member]
     else:
-        effect = (listed["value_per_pursuit"].to_numpy(dtype=float) - developed.mean()) / max(value.std(), 1e-12)
+        worth = listed["value_per_pursuit"].astype(float).fillna(developed.mean()).to_numpy()
+        effect = (worth - developed.mean()) / max(value.std(), 1e-12)
         weight = np.ones(len(frame))
         outcome = value / max(value.std(), 1e-12)
     flags = leak_flags(frame, known) if flags is None else flags
