@@ -16,7 +16,7 @@ from icp_refinery.learning.calibration import score_calibration
 from icp_refinery.learning.clusters import value_clusters
 from icp_refinery.learning.conditions import assign
 from icp_refinery.learning.effects import attribute_effects
-from icp_refinery.learning.leaks import leak_flags
+from icp_refinery.learning.effects.leaks import leak_verdicts
 from icp_refinery.learning.measure import measure_segments
 from icp_refinery.learning.review import review_cycles
 from icp_refinery.learning.review.attributes import emerged_attributes
@@ -109,7 +109,7 @@ def test_effects_leaks_and_reviews_of_any_company_are_made(made):
     outcomes = pd.DataFrame({"account_id": pursuits["account_id"], "period": quarter, "won": pursuits["is_won"].astype(float)})
     effects = attribute_effects(outcomes, traits)
     assert_numbers(effects, ["rate", "baseline_rate", "p_value", "q_value"])
-    assert list(leak_flags(pursuits, traits)["attribute"]) == sorted(traits.columns)
+    assert list(leak_verdicts(pursuits, traits)["attribute"]) == sorted(traits.columns)
     cycles = pd.DataFrame({"cycle_start": pd.date_range("2022-01-01", "2025-03-01", freq="MS")})
     cycles = cycles.assign(cycle_end=cycles["cycle_start"] + pd.offsets.MonthEnd(0), is_finished=True)
     closed = pursuits.assign(

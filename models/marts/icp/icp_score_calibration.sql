@@ -16,6 +16,7 @@ select
     bands.score_band,
     bands.score_from,
     bands.score_to,
+    cast(bands.window_months as integer) as window_months,
     cast(bands.learned_from_pursuits as integer) as learned_pursuit_count,
     cast(bands.n as integer) as pursuit_count,
     cast(bands.wins as integer) as won_pursuit_count,

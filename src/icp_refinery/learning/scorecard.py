@@ -18,8 +18,8 @@ from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_limits
 
 from icp_refinery.learning.conditions import Condition, assign, holds, meets, number_text
+from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
 from icp_refinery.learning.intervals import TIER_1, wilson_interval
-from icp_refinery.learning.leaks import leak_flags
 from icp_refinery.learning.periods import FOLDS, folds, time_cells
 from icp_refinery.learning.segments import Learned, checked
 from icp_refinery.learning.traits import Trait, coded_trait
@@ -49,7 +49,7 @@ COLUMNS = {
 
 
 def learn_scorecard(
-    pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learned, *, seed: int = 0, flags: pd.DataFrame | None = None
+    pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learned, *, seed: int = 0, leaks: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """Learn the points of segments and of readable conditions.
 
@@ -59,8 +59,8 @@ def learn_scorecard(
     attribute `segment` and its id as value; `lowest` and `highest` bound the score of its accounts: a `tier_1` score is not
     below what a lift of 1.25 gives, a `tier_2` score not below 50, a `deprioritized` one not above 50.
 
-    `flags`: what `leak_flags` says of the same pursuits, where it is known already. Where there is one segment, there is no
-    evidence: only the base row. Traits flagged as leaks get no points of their own.
+    `leaks`: what `leak_verdicts` says of the same pursuits, where it is known already: a suspected trait gets no points. Where
+    there is one segment, there is no evidence: only the base row.
     """
     frame = checked(pursuits, traits)
     won = frame["is_won"].to_numpy(dtype=bool)
@@ -92,9 +92,9 @@ def learn_scorecard(
         effect = (worth - developed.mean()) / max(value.std(), 1e-12)
         weight = np.ones(len(frame))
         outcome = value / max(value.std(), 1e-12)
-    flags = leak_flags(frame, known) if flags is None else flags
+    leaks = leak_verdicts(frame, known) if leaks is None else leaks
     # A trait that happens to be called segment would be taken for ours.
-    candidates = known.drop(columns=[*flags.loc[flags["is_leak"], "attribute"], *({"segment"} & set(known.columns))])
+    candidates = known.drop(columns=[*suspected(leaks), "segment"], errors="ignore")
     coded = [t for name in sorted(candidates.columns) if (t := coded_trait(candidates[name])) is not None]
     with threadpool_limits(limits=1):
         conditions = _conditions(coded, outcome, weight, member, time_cells(frame), seed, is_ratio)
