@@ -33,6 +33,8 @@ CALIBRATION = {
     "value_low": "float64",
     "value_high": "float64",
     "predicted_value": "float64",
+    "predicted_low": "float64",
+    "predicted_high": "float64",
 }
 
 
@@ -47,7 +49,8 @@ def score_calibration(
     pursuits.
 
     One row per band of scores that has later pursuits, and one for `all`: their `n`, `wins`, win rate (Wilson's 95 % interval)
-    and value per pursuit (95 % by bootstrap; no interval below 5 wins), beside `predicted_value`, what their scores stand for.
+    and value per pursuit (95 % by bootstrap; no interval below 5 wins), beside `predicted_value`, what their scores stand for,
+    with what the earlier pursuits with such scores leave uncertain of it (95 % by bootstrap).
     Both are what is sold within `window_months` of a win, the longest of `WINDOWS` that 30 wins had behind them at the cut-off
     (of younger wins, developed by chain ladder). No row where nothing was closed before the cut-off.
     """
@@ -85,7 +88,10 @@ def score_calibration(
     predicted = expected_values(pd.Series(score), float(then.mean()), spread).to_numpy()
     actual = _within(frame, sales, frame["months_observed"].astype(float), window)["value"].to_numpy()[later]
     won = frame["is_won"].to_numpy(dtype=bool)[later]
-    band = np.minimum(score // BAND, 100 // BAND - 1) * BAND
+    band = _band(score)
+    # A prediction is an estimate too: as good as the earlier pursuits with such scores are many.
+    before = known.loc[past["account_id"]]
+    past_band = _band(fit_scores(before, scorecard, assign(before, learned.rules)).to_numpy())
     rows = []
     for low in [None, *sorted(set(band))]:
         inside = np.ones(len(band), dtype=bool) if low is None else band == low
@@ -93,21 +99,17 @@ def score_calibration(
         rate_low, rate_high = (float(end[0]) for end in wilson_interval(np.array([wins]), np.array([n])))
         value_low, value_high = bootstrapped_mean(actual[inside], seed) if wins >= 5 else (np.nan, np.nan)
         name, ends = ("all", (0.0, 100.0)) if low is None else (f"{low:.0f} to {low + BAND:.0f}", (low, low + BAND))
+        foretold = float(predicted[inside].mean())
+        earlier = then[np.ones(len(then), dtype=bool) if low is None else past_band == low]
+        errors = [end - earlier.mean() for end in bootstrapped_mean(earlier, seed)] if len(earlier) else [np.nan, np.nan]
         figures = [wins / n, rate_low, rate_high, float(actual[inside].mean()), value_low, value_high]
-        row = [
-            name,
-            *ends,
-            cutoff,
-            window,
-            len(past),
-            n,
-            wins,
-            float(score[inside].mean()),
-            *figures,
-            float(predicted[inside].mean()),
-        ]
-        rows.append(row)
+        figures += [foretold, *(foretold + error for error in errors)]
+        rows.append([name, *ends, cutoff, window, len(past), n, wins, float(score[inside].mean()), *figures])
     return pd.DataFrame(rows, columns=list(CALIBRATION)).astype(CALIBRATION)
+
+
+def _band(score: np.ndarray) -> np.ndarray:
+    return np.minimum(score // BAND, 100 // BAND - 1) * BAND
 
 
 def _within(pursuits: pd.DataFrame, sales: pd.DataFrame, age: pd.Series, window: int) -> pd.DataFrame:
