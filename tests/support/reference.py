@@ -67,7 +67,9 @@ DROPPED = {
     "opportunities": {"opportunity_type"},
     "order_lines": {"quantity", "cost"},
     "opportunity_stages": {"stage_order"},
+    "products": {"product_type"},
     "campaigns": {"started_on", "ended_on"},
+    "campaign_members": {"responded"},
 }
 WITH_PLACEHOLDERS = ("accounts", "contacts", "account_attributes", "products")
 PLACEHOLDERS = {"n/a", "na", "none", "null", "-", "--", "unknown", "not available", "#n/a", ""}
@@ -986,17 +988,19 @@ def _fct_customers(
 ) -> pd.DataFrame:
     rows = []
     for account, orders in fct_orders.groupby("account_id", sort=True):
-        margins = list(orders["margin_amount"])
         purchases = orders[orders["order_type"] != "credit"]
+        is_known = None not in list(purchases["margin_amount"]) and any(margin is not None for margin in orders["margin_amount"])
+        # A credit without a cost lowers the margin by what it gives back.
+        margins = [net if margin is None else margin for margin, net in orders[["margin_amount", "net_amount"]].values.tolist()]
         known_amounts = [amount for amount in orders["net_amount"] if amount is not None]
         rows.append(
             {
                 "account_id": account,
                 "cohort_month": min(active[account]) if active.get(account) else None,
-                "first_order_at": min(purchases["closed_at"], default=None),
+                "first_order_at": min(purchases["closed_at"] if len(purchases) else orders["closed_at"]),
                 "order_count": len(purchases),
                 "net_amount": sum(known_amounts, ZERO) if known_amounts else None,
-                "margin_amount": None if None in margins else sum(margins, ZERO),
+                "margin_amount": sum(margins, ZERO) if is_known else None,
                 "current_mrr": mrr.get(account, {}).get(month_of(as_of), ZERO),
             }
         )
