@@ -83,8 +83,11 @@ pairs as (
 select
     order_line_id,
     order_id,
+    account_id,
+    product_id,
     renewed_order_line_id,
     starts_on,
+    dense_rank() over (partition by account_id, product_id order by days_apart, starts_on) as closeness,
     row_number() over (
         partition by account_id, product_id
         order by days_apart, starts_on, closed_at, order_line_id, renewed_starts_on, renewed_order_line_id

@@ -5,11 +5,15 @@ candidates as (
 ),
 
 -- A pair that both of its lines prefer is taken; what its lines could have renewed otherwise goes. Then again, until no pair is left:
--- the same pairs as taking the most preferred one of all, one after the other.
+-- the same pairs as taking the most preferred one of all, one after the other. Where many lines are equally close to as many others, they are
+-- taken at once, the first with the first.
 rounds as (
     select
         order_line_id,
         renewed_order_line_id,
+        account_id,
+        product_id,
+        closeness,
         preference,
         false as is_taken
     from candidates
@@ -18,22 +22,42 @@ rounds as (
     select
         order_line_id,
         renewed_order_line_id,
+        account_id,
+        product_id,
+        closeness,
         preference,
-        is_mutual as is_taken
+        is_chosen as is_taken
     from (
         select
             *,
-            max(is_mutual) over (partition by order_line_id) or max(is_mutual) over (partition by renewed_order_line_id) as is_decided
+            max(is_chosen) over (partition by order_line_id) or max(is_chosen) over (partition by renewed_order_line_id) as is_decided
         from (
             select
                 *,
-                preference = min(preference) over (partition by order_line_id)
-                and preference = min(preference) over (partition by renewed_order_line_id) as is_mutual
-            from rounds
-            where not is_taken
-        ) as compared
+                is_mutual
+                or (
+                    place = renewed_place
+                    and min(is_closest) over equally_close
+                    -- Each of the lines could renew each of the others.
+                    and count(*) over equally_close
+                    = count(*) filter (where place = 1) over equally_close * count(*) filter (where renewed_place = 1) over equally_close
+                ) as is_chosen
+            from (
+                select
+                    *,
+                    preference = min(preference) over (partition by order_line_id)
+                    and preference = min(preference) over (partition by renewed_order_line_id) as is_mutual,
+                    closeness = min(closeness) over (partition by order_line_id)
+                    and closeness = min(closeness) over (partition by renewed_order_line_id) as is_closest,
+                    row_number() over (partition by renewed_order_line_id, closeness order by preference) as place,
+                    row_number() over (partition by order_line_id, closeness order by preference) as renewed_place
+                from rounds
+                where not is_taken
+            ) as compared
+            window equally_close as (partition by account_id, product_id, closeness)
+        ) as chosen
     ) as decided
-    where is_mutual or not is_decided
+    where is_chosen or not is_decided
 ),
 
 taken as (
