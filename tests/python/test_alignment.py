@@ -101,8 +101,8 @@ def figures(rows: pd.DataFrame, stage: str) -> dict[str, float]:
     if stage == "opportunity":
         closed = rows["is_closed"].sum()
         won = rows["next_at"].notna().sum()
-        said |= {"open_count": len(rows) - closed, "closed_count": closed, "won_count": won, "win_rate": won / closed}
-        said["win_rate_low"], said["win_rate_high"] = proportion_confint(won, closed, method="wilson")
+        said |= {"open_count": len(rows) - closed, "closed_count": closed, "won_count": won, "pipeline_win_rate": won / closed}
+        said["pipeline_win_rate_low"], said["pipeline_win_rate_high"] = proportion_confint(won, closed, method="wilson")
         said["average_days_to_close"] = rows["days"].mean()
         speed = (len(rows) - closed) * won / closed * rows["deal_size"].mean() / rows["days"].mean()
         said["pipeline_velocity"] = speed
