@@ -19,22 +19,8 @@ segments as (
     select * from {{ ref('int_accounts__segments_by_version') }}
 ),
 
--- Whatever happened in a cycle lies in the tier that the account has in the version of that cycle.
 entries as (
-    select
-        entries.stage,
-        entries.record_id,
-        entries.account_id,
-        entries.deal_size,
-        entries.entered_at,
-        cycles.cycle_start,
-        coalesce(segments.tier, 'unassigned') as tier
-    from {{ ref('int_stage_entries') }} as entries
-    inner join cycles on {{ cycle_of('entries.entered_at') }} = cycles.cycle_start
-    left join segments
-        on
-            entries.account_id = segments.account_id
-            and cycles.icp_version = segments.icp_version
+    select * from {{ ref('int_stage_entries__by_cycle') }}
 ),
 
 tiers as (
@@ -108,16 +94,11 @@ entry_counts as (
 
 spend as (
     select
-        coalesce(segments.tier, 'unassigned') as tier,
-        spend.cycle_start,
-        sum(spend.amount) as spend
-    from {{ ref('int_accounts__campaign_spend') }} as spend
-    inner join cycles on spend.cycle_start = cycles.cycle_start
-    left join segments
-        on
-            spend.account_id = segments.account_id
-            and cycles.icp_version = segments.icp_version
-    group by coalesce(segments.tier, 'unassigned'), spend.cycle_start
+        tier,
+        cycle_start,
+        sum(amount) as spend
+    from {{ ref('int_accounts__campaign_spend_by_cycle') }}
+    group by tier, cycle_start
 ),
 
 -- What Sales qualified has half a year to be won; younger ones are not judged yet.
