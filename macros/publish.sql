@@ -13,3 +13,12 @@
     set variable published_folder = '{{ folder | replace("'", "''") }}';
     set variable left_out_tests = {{ left_out }};
 {%- endmacro %}
+
+
+{#- Stops the build where the model found that the published state must stay: the model left the sentence in a variable. -#}
+{% macro say_why_not_published() %}
+    {%- if execute -%}
+        {%- set why = run_query("select getvariable('not_published')").rows[0][0] -%}
+        {%- if why -%} {{ exceptions.raise_compiler_error(why) }} {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}

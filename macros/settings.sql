@@ -21,9 +21,9 @@
     {%- if kept is boolean or kept is not integer or kept < 1 -%}
         {%- do stop("The variable published_states_kept is a whole number of states, 1 or more, not " ~ kept ~ ".") -%}
     {%- endif -%}
-    {%- if var('publish_untested') is not boolean -%}
-        {%- do stop("The variable publish_untested is true or false, not " ~ var('publish_untested') ~ ".") -%}
-    {%- endif -%}
+    {%- for name in ['publish_untested', 'publish_over'] if var(name) is not boolean -%}
+        {%- do stop("The variable " ~ name ~ " is true or false, not " ~ var(name) ~ ".") -%}
+    {%- endfor -%}
     {%- set as_of = var('as_of') -%}
     {%- if as_of is not none and not modules.re.match('^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$', as_of | string) -%}
         {%- do stop("The variable as_of is a day as YYYY-MM-DD, not " ~ as_of ~ ".") -%}

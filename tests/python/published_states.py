@@ -14,13 +14,13 @@ import duckdb
 from icp_refinery.publish import publish
 
 MARTS = ["accounts", "orders", "nothing"]
+SETTINGS = {"reporting_currency": "EUR", "reporting_cycle": "week", "connectors": ["files"], "sources": ["/company"]}
 
 
 def publish_state(connection: duckdb.DuckDBPyConnection, folder: Path, number: int = 1, **options: Any) -> Path:
     """Publish marts whose rows all say `number`, as does `as_of` in the manifest."""
     connection.execute(f"update marts.accounts set number = {number}; update marts.orders set number = {number}")
-    settings = {"as_of": date.fromordinal(number), "reporting_currency": "EUR", "reporting_cycle": "week"}
-    files = publish(connection, MARTS, folder, **settings | options)
+    files = publish(connection, options.pop("marts", MARTS), folder, **SETTINGS | {"as_of": date.fromordinal(number)} | options)
     [state] = files["folder"].unique()
     return Path(state)
 
