@@ -27,6 +27,7 @@ from icp_refinery.hubspot.apply import Outcome, apply_plan
 from icp_refinery.hubspot.client import Portal, TokenBucket
 from icp_refinery.hubspot.config import Config
 from icp_refinery.hubspot.errors import (
+    BadAddress,
     DailyQuota,
     HubSpotError,
     MissingScope,
@@ -98,7 +99,7 @@ class Desk:
         link.symlink_to(state.name)
 
     def settings(self) -> Config:
-        return Config(base_url=self.hubspot.url, requests_per_10_seconds=190, **self.config)
+        return Config(requests_per_10_seconds=190, **self.config)
 
     def portal(self) -> Portal:
         """A client whose waiting takes no time."""
@@ -143,17 +144,23 @@ class Desk:
 
     def write_settings(self) -> Path:
         path = self.folder / "hubspot.yml"
-        settings = {"base_url": self.hubspot.url, "requests_per_10_seconds": 190, **self.config}
+        settings = {"requests_per_10_seconds": 190, **self.config}
         path.write_text(json.dumps(settings))
         return path
 
     def command(self, *arguments: str, token: str = TOKEN) -> Result:
         """The command line, as a person uses it."""
-        places = ["--config", str(self.write_settings())]
+        places = ["--config", str(self.write_settings()), "--base-url", self.hubspot.url]
         if arguments[0] != "revert":
             places += ["--plan", str(self.plan)]
         env = {"HUBSPOT_TOKEN": token, "ICP_PUBLISHED": str(self.folder / "published"), "COLUMNS": "200"}
         return CliRunner().invoke(app, ["hubspot", *arguments, *places], env=env)
+
+
+@pytest.fixture(autouse=True)
+def own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock of a portal is the user's: here each test's own, as the stand-ins share a portal's number."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 @pytest.fixture
@@ -187,7 +194,8 @@ def test_diff_shows_what_would_change_and_writes_nothing(desk: Desk) -> None:
     assert "first values: energy (+30)" in shown.output
     assert "icp_tier: (empty) → tier_1: 1" in shown.output
     assert "create the company property icp_tier (enumeration)" in shown.output
-    assert desk.lines("summary") == [{"kind": "summary", "schema": 6, "changes": 1, "cleared": 0, "withheld": 0, "lists": 0}]
+    counts = {"schema": 6, "changes": 1, "cleared": 0, "found": 1, "unknown": 0, "keep": 0, "withheld": 0, "lists": 0}
+    assert desk.lines("summary") == [{"kind": "summary"} | counts]
     (change,) = desk.lines("change")
     assert change["set"] == {
         "icp_tier": ["", "tier_1"],
@@ -692,7 +700,7 @@ def test_an_empty_or_shrunken_mart_changes_nothing(synced: Desk) -> None:
     assert refused.exit_code == 1
     assert synced.hubspot.writes() == []
     shrunken = synced.command("apply", "--apply", "--max-changes", "2")
-    assert "2 companies left the marts and would be cleared, more than stay (1)" in " ".join(shrunken.output.split())
+    assert "2 companies left the marts and would be cleared, more than keep a value (1)" in " ".join(shrunken.output.split())
     assert synced.hubspot.writes() == []
     assert synced.command("apply", "--apply", "--max-changes", "2", "--max-clears", "2").exit_code == 0
 
@@ -868,8 +876,18 @@ def test_killed_between_any_two_calls_the_next_run_ends_right(desk: Desk, ending
     assert desk.diff()["changes"] == 103
     original, state = desk.held(), copy.deepcopy((hubspot.companies, hubspot.properties))
     wanted = {"icp_tier": "tier_2", "icp_segment": "seg_b", "icp_fit_score": "72.5", "icp_reasons": "energy (+30)"}
-    arguments = ["hubspot", "apply", "--apply", "--config", str(desk.write_settings()), "--plan", str(desk.plan)]
-    env = {"HUBSPOT_TOKEN": TOKEN, "ICP_PUBLISHED": str(desk.folder / "published")}
+    arguments = [
+        "hubspot",
+        "apply",
+        "--apply",
+        "--config",
+        str(desk.write_settings()),
+        "--plan",
+        str(desk.plan),
+        "--base-url",
+        hubspot.url,
+    ]
+    env = {"HUBSPOT_TOKEN": TOKEN, "ICP_PUBLISHED": str(desk.folder / "published"), "XDG_STATE_HOME": str(desk.folder / "state")}
     whole_plan = desk.plan.read_text()
     killed = 0
     for after in (False, True):
@@ -962,6 +980,7 @@ def test_a_terminal_without_the_letters_shows_a_question_mark(synced: Desk) -> N
     synced.publish({"101": row("tier_2", account_name="株式会社"), "102": row(), "103": row()})
     env = {"HUBSPOT_TOKEN": TOKEN, "ICP_PUBLISHED": str(synced.folder / "published")}
     arguments = ["hubspot", "diff", "--config", str(synced.write_settings()), "--plan", str(synced.plan)]
+    arguments += ["--base-url", synced.hubspot.url]
     shown = CliRunner(charset="ascii").invoke(app, arguments, env=env)
     assert shown.exit_code == 0, shown.exception
     assert "| ???? | 101 " in shown.output
@@ -1013,7 +1032,7 @@ def test_the_token_is_in_no_output_and_no_file(synced: Desk, caplog: pytest.LogC
 
 
 def test_the_token_is_only_sent_over_https_or_to_this_machine() -> None:
-    with pytest.raises(ValueError, match="https"):
+    with pytest.raises(BadAddress, match="https"):
         Portal("http://api.hubapi.com", TOKEN)
     # The settings allow each address of this machine, and so does the client.
     Portal("http://127.0.0.2:9", TOKEN)
