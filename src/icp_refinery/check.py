@@ -75,7 +75,7 @@ def check_folder(folder: Path, reporting_currency: str = "USD") -> FolderReport:
 def _run_input_layer(folder: Path, reporting_currency: str, scratch: str, database: Path) -> None:
     project = str(project_directory())
     settings = {"connectors": ["files"], "files_dir": str(folder), "reporting_currency": reporting_currency}
-    command = [sys.executable, "-m", "dbt.cli.main", "--quiet", "--log-format", "json", "run"]
+    command = [sys.executable, "-P", "-m", "dbt.cli.main", "--quiet", "--log-format", "json", "run"]
     command += ["--select", "path:models/input", "int_as_of", "--vars", json.dumps(settings)]
     command += [
         "--project-dir",

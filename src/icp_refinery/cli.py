@@ -3,6 +3,7 @@
 import os
 from datetime import date, datetime
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -29,8 +30,19 @@ app.command()(check)
 app.add_typer(hubspot, name="hubspot")
 
 
+def say_version(is_asked: bool) -> None:
+    """Say the version, and nothing else."""
+    if is_asked:
+        typer.echo(f"icp-refinery {version('icp-refinery')}")
+        raise typer.Exit
+
+
 @app.callback()
-def main() -> None:
+def main(
+    shows_version: Annotated[
+        bool, typer.Option("--version", callback=say_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
     """Derive a company's Ideal Customer Profile from the orders it really won."""
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
+from icp_refinery import permissions
 from icp_refinery.emails import without_emails
 
 STORAGE_VERSION = "v1.4.0"  # of the DuckDB file: what readers of that version and newer can open
@@ -74,7 +75,10 @@ def publish(
     states, current = folder / "states", folder / "current"
     if current.exists() and not current.is_symlink():
         raise NotPublished(f"{current} is not the link that states are published by: move it away, and build again.")
-    states.mkdir(parents=True, exist_ok=True)
+    if not states.exists():
+        states.mkdir(parents=True)
+        for made in (states, folder):
+            permissions.publish_to_readers(made, 0o777)
     with _locked(folder):
         _sweep(folder)
         before = _connectors_of(current)
@@ -87,6 +91,7 @@ def publish(
         name = f"{published_at:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(4)}"
         unfinished = states / f"{name}.part"
         unfinished.mkdir()
+        permissions.publish_to_readers(unfinished, 0o777)
         try:
             rows = _write_marts(connection, marts, unfinished)
             if not over and before != DEMO and (common := _common_orders(current, unfinished)) < LEAST_COMMON:
@@ -275,7 +280,7 @@ def _write(path: Path, text: str) -> None:
 
 def _seal(path: Path) -> None:
     """Let nobody write to a file any more, and wait until it is on disk."""
-    path.chmod(0o444)
+    permissions.publish_to_readers(path, 0o444)
     _sync(path)
 
 

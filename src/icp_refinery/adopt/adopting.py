@@ -14,12 +14,18 @@ from icp_refinery.spreadsheet import as_cell, is_formula
 
 
 def adopt(
-    database: Path, folder: Path, sales: str, marketing: str, reason: str, on: date, names: Mapping[str, str] | None = None
+    database: Path,
+    folder: Path,
+    sales: str,
+    marketing: str,
+    reason: str,
+    on: date,
+    names: Mapping[str, str] | None = None,
 ) -> str:
     """Write what was learned in `database` to the files in `folder`, as the next adoption.
 
-    An override of a tier stays where its segment is in the new definition too. `names` are people's names for segments, by id.
-    Returns a sentence on what was adopted. Raises AdoptionError where there is nothing to adopt, or where a file that is there is broken.
+    An override of a tier stays where its segment is in the new definition too. `names` are names for segments, by id.
+    Returns a sentence on what was adopted. Raises AdoptionError where there is nothing to adopt, or where a file is broken.
     """
     for what, option, text in (
         ("who agrees for Sales", "sales", sales),
@@ -95,7 +101,7 @@ def _field(value: object) -> str:
 
 
 def _loadable(condition: dict[str, str | None]) -> Row:
-    """A condition whose value dbt loads as it is, and no spreadsheet runs: a field that says null, or nothing, is an empty one."""
+    """A condition whose value dbt loads as it is, not as an empty one, and that no spreadsheet takes for a formula."""
     operator, value = condition["operator"], condition["value"]
     if is_formula(str(condition["attribute"])):
         raise AdoptionError(f"A spreadsheet would take the trait {condition['attribute']} for a formula: give it another name.")
