@@ -31,10 +31,12 @@ def model(dbt, session):
         "fct_opportunities": dbt.ref("fct_opportunities"),
         "fct_mrr_movements": dbt.ref("fct_mrr_movements"),
     }
-    folders = dbt.config.get("meta")
+    [(project, target, published)] = session.execute(
+        "select getvariable('project_folder'), getvariable('target_folder'), getvariable('published_folder')"
+    ).fetchall()
     return evaluate(
         session,
         relations,
-        published=Path(folders["published"]),
-        docs=Path(folders["project"]) / folders["target"] / "quality",
+        published=Path(published, "current"),
+        docs=Path(project, target, "quality").absolute(),
     )

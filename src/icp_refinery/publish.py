@@ -162,7 +162,8 @@ def _write_marts(connection: duckdb.DuckDBPyConnection, marts: Iterable[str], fo
             for column, _, comment in columns[mart]:
                 if comment:
                     cursor.execute(f"comment on column {table}.{_name(column)} is {_text(comment)}")
-            copied = cursor.execute(f"copy (from {table}) to {_text(folder / f'{mart}.parquet')} (format parquet)")
+            # In one order, so that the same rows have the same checksum.
+            copied = cursor.execute(f"copy (from {table} order by all) to {_text(folder / f'{mart}.parquet')} (format parquet)")
             [(rows[mart],)] = copied.fetchall()
         cursor.commit()
     except BaseException:

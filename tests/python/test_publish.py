@@ -89,6 +89,19 @@ def test_an_email_address_does_not_leave_and_keys_stay_keys(marts: duckdb.DuckDB
         assert connection.execute('select count(*) from marts.accounts where account_id = "a name"').fetchall() == [(10,)]
 
 
+def test_the_same_rows_have_the_same_checksums_in_whatever_order_they_came(tmp_path: Path) -> None:
+    def checksums(order: str) -> dict[str, str]:
+        with open_marts(":memory:") as connection:
+            connection.execute("set preserve_insertion_order = false")
+            wide = "select range as id, range % 7 as kind, 'text ' || range % 1000 as words, range / 3.0 as figure from range(300000)"
+            connection.execute(f"create table marts.wide as select * from ({wide}) order by {order}")
+            state = publish_state(connection, tmp_path / order.replace(" ", "_"), 1, marts=[*MARTS, "wide"])
+        files = json.loads((state / "manifest.json").read_text(encoding="utf-8"))["files"]
+        return {file["name"]: file["sha256"] for file in files if file["name"].endswith(".parquet")}
+
+    assert checksums("id") == checksums("hash(id)") == checksums("words desc, id")
+
+
 ODD_ADDRESSES = (
     *("user@my_host.com", "user\uff20host\uff0ecom", "user\ufe6bhost.com", "u%40host.com", "user%40host%2Ecom"),
     *("user @ host.com", "user@ host.com", "user\u00a0@\u00a0host.com", "user\t@\nhost.com"),
