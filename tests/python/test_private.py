@@ -15,6 +15,7 @@ HOLD = "import duckdb, sys; held = duckdb.connect(sys.argv[1], read_only=True); 
 def test_a_held_database_is_one_sentence_that_names_the_process(build_input: InputBuild, tmp_path: Path) -> None:
     files = tmp_path / "files"
     files.mkdir()
+    (tmp_path / "build").mkdir()
     (files / "accounts.csv").write_text("account_id\na1\n")
     (files / "orders.csv").write_text(ORDERS)
     before = os.umask(0o022)
