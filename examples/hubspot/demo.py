@@ -13,7 +13,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "seeds" / "sample"
 PROJECT = Path(sys.argv[1]).resolve() if sys.argv[1:] else ROOT / "target" / "hubspot"
-sys.path.insert(0, str(ROOT / "tests" / "python"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from hubspot_portal import HubSpotPortal  # noqa: E402
 

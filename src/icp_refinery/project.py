@@ -1,6 +1,9 @@
-"""The project's folder."""
+"""The project: where its folder is, and the names that all its parts share."""
 
 from pathlib import Path
+
+TIERS = ("tier_1", "tier_2", "tier_3", "deprioritized")
+OUTCOMES = ("won", "high_value", "multi_year", "add_on", "retained", "expanded")
 
 
 def project_directory() -> Path:

@@ -21,7 +21,7 @@ from conftest import SAMPLE, BuildResult, build, copy_project, frame
 from icp_refinery.adopt import Adopted, AdoptionError, adopt, adopted_problems, partition_problem, read_adopted, write_adopted
 from icp_refinery.adopt.files import FIGURES, FILES, Row
 from icp_refinery.cli import app
-from icp_refinery.segments import assign
+from icp_refinery.learning.conditions import assign
 
 TRAITS = {"industry": False, "region": False, "employee_count": True}
 RULES = [
@@ -345,7 +345,9 @@ def changed_company(folder: Path) -> Path:
 
 @pytest.mark.slow
 def test_the_adopted_definition_partitions_changed_data(demo: BuildResult, adopted_project: Path, tmp_path: Path) -> None:
-    result = build(tmp_path / "build", changed_company(tmp_path / "files"), project=adopted_project, unit_tests=False)
+    result = build(
+        tmp_path / "build", changed_company(tmp_path / "files"), project=adopted_project, unit_tests=False, data_tests=False
+    )
     before = frame(demo.database, "marts.icp_segment_rules").sort_values(["segment_id", "condition_number"])
     after = frame(result.database, "marts.icp_segment_rules").sort_values(["segment_id", "condition_number"])
     assert after.to_dict("records") == before.to_dict("records")
@@ -378,13 +380,13 @@ def test_a_second_adoption_keeps_the_first(adopted_project: Path, demo: BuildRes
     nodes = "path:seeds rule_problems int_icp_versions+1 int_segment_conditions int_accounts__segments_by_version"
     database = Path(shutil.copy(demo.database, tmp_path / "icp.duckdb"))
     result = build(tmp_path / "now", project=project, database=database, select=nodes, unit_tests=False)
-    versions = frame(result.database, "intermediate.int_icp_versions").set_index("icp_version")
+    versions = frame(result.database, "applied.int_icp_versions").set_index("icp_version")
     assert versions["is_in_force"].to_dict() == {"learned": False, "adopted 1": False, "adopted 2": True}
     assert versions.loc["adopted 1", "in_force_until"] == date(2025, 8, 1)
-    placed = frame(result.database, "intermediate.int_accounts__segments_by_version")
+    placed = frame(result.database, "applied.int_accounts__segments_by_version")
     assert placed.groupby("icp_version")["account_id"].nunique().nunique() == 1
     build(tmp_path / "now", project=project, database=database, select=nodes, unit_tests=False, vars={"as_of": "2025-07-15"})
-    versions = frame(result.database, "intermediate.int_icp_versions").set_index("icp_version")
+    versions = frame(result.database, "applied.int_icp_versions").set_index("icp_version")
     assert versions["is_in_force"].to_dict() == {"learned": False, "adopted 1": True}
 
 
@@ -394,7 +396,7 @@ def test_a_broken_definition_stops_the_build_with_the_sentence(demo: BuildResult
     shutil.copytree(adopted_project, project)
     database = Path(shutil.copy(demo.database, tmp_path / "icp.duckdb"))
     with duckdb.connect(str(database)) as connection:
-        connection.execute("drop table intermediate.int_accounts__segments_by_version")
+        connection.execute("drop table applied.int_accounts__segments_by_version")
     for what in list(BROKEN)[:5]:
         files, sentence = BROKEN[what]
         write_adopted(project / "seeds" / "adopted", files)
@@ -410,7 +412,7 @@ def test_a_broken_definition_stops_the_build_with_the_sentence(demo: BuildResult
 
 @pytest.mark.slow
 def test_a_figure_of_an_adopted_segment_is_that_of_todays_data(adopted_project: Path, tmp_path: Path) -> None:
-    result = build(tmp_path / "build", project=adopted_project, unit_tests=False)
+    result = build(tmp_path / "build", project=adopted_project, unit_tests=False, data_tests=False)
     segments = frame(result.database, "marts.icp_segments").set_index("segment_id")
     pursuits = frame(result.database, "intermediate.int_pursuits").set_index("account_id")
     own = frame(result.database, "marts.dim_accounts").set_index("account_id")["segment_id"]

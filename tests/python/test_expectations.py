@@ -48,7 +48,7 @@ class Company:
 def company(demo: BuildResult) -> Iterator[Company]:
     """The demo company, for a test to corrupt."""
     with duckdb.connect(str(demo.database), read_only=True) as connection:
-        schemas = "schema_name in ('input', 'intermediate', 'marts')"
+        schemas = "schema_name in ('input', 'intermediate', 'applied', 'marts')"
         relations = connection.execute(f"""
             select schema_name, table_name from duckdb_tables() where {schemas}
             union all select schema_name, view_name from duckdb_views() where {schemas}
@@ -130,7 +130,7 @@ CORRUPTIONS = {
     ),
     "account ids given out anew": (
         "orders_belong_to_the_account_of_their_opportunity",
-        "fct_opportunities",
+        "int_opportunities",
         "lag(account_id, 7, 'A0000001') over (order by opportunity_id) as account_id",
         "true",
     ),
@@ -228,13 +228,13 @@ CORRUPTIONS = {
     ),
     "a year's MRR for a month's": (
         "orders_keep_their_mrr",
-        "fct_orders",
+        "int_orders__priced",
         late("monthly_recurring_revenue * 12", "monthly_recurring_revenue", "2025-04-01"),
         "true",
     ),
     "renewals not recognised": (
         "orders_keep_their_order_types",
-        "fct_orders",
+        "int_orders__priced",
         late("'new_business'", "order_type", "2025-03-01"),
         "true",
     ),
@@ -331,6 +331,9 @@ def test_a_tiny_company_raises_no_alarm(company: Company, orders: int):
     assert found["is_passed"].isna().mean() > 0.9
 
 
+# What a mart that was published is set beside.
+BUILT_FROM = {"dim_accounts": "int_accounts", "fct_orders": "int_orders__priced"}
+
 PUBLISHED = {
     "other country codes": ("published_countries_are_kept", "dim_accounts", "country || 'X' as country", "true"),
     "half of an industry is missing": ("published_accounts_are_still_there", "dim_accounts", "", f"not ({HALF_OF_FINANCE})"),
@@ -352,7 +355,7 @@ def test_a_history_that_is_wrong_as_a_whole_differs_from_what_was_published(comp
     published.mkdir()
     company.connection.sql(company.relations[relation]).write_parquet(str(published / f"{relation}.parquet"))
     assert company.judge(suites, published=published)["is_passed"][expectation]
-    company.corrupt(relation, columns, where)
+    company.corrupt(BUILT_FROM[relation], columns, where)
     found = company.judge(suites, published=published).loc[expectation]
     assert not found["is_passed"], found["observed"]
     assert found["severity"] == "warning"
@@ -426,7 +429,7 @@ def test_a_suite_that_lacks_something_is_named(tmp_path: Path, change: dict, pro
 
 
 def test_great_expectations_is_imported_by_nothing_else():
-    modules = "icp_refinery.cli, icp_refinery.report, icp_refinery.publish, icp_refinery.expectations"
+    modules = "icp_refinery.cli, icp_refinery.report, icp_refinery.publish, icp_refinery.warehouse, icp_refinery.expectations"
     found = f"import sys, {modules}; print([name for name in sys.modules if name.startswith('great_expectations')])"
     assert subprocess.run([sys.executable, "-c", found], capture_output=True, text=True, check=True).stdout == "[]\n"
 
@@ -489,7 +492,7 @@ def test_a_build_as_of_an_earlier_day_misses_nothing_that_was_published(company:
     earlier = {"dim_accounts": "created_at", "fct_orders": "closed_at"}
     for relation, at in earlier.items():
         company.connection.sql(company.relations[relation]).write_parquet(str(published / f"{relation}.parquet"))
-        company.corrupt(relation, where=f"{at} < timestamp '2024-07-01'")
+        company.corrupt(BUILT_FROM[relation], where=f"{at} < timestamp '2024-07-01'")
     company.relations["int_as_of"] = "select timestamp '2024-07-01' as ends_at"
     assert company.judge(suites, published=published)["is_passed"].eq(True).all()
 

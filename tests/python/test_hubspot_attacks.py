@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from hubspot_desk import Desk, row
 from hubspot_portal import TOKEN, Fault
 from icp_refinery.cli import app
 from icp_refinery.hubspot import client
@@ -21,7 +22,6 @@ from icp_refinery.hubspot.client import Portal
 from icp_refinery.hubspot.errors import HubSpotError, PlanError, Unreachable, Unsure
 from icp_refinery.hubspot.filters import filter_branch, meaning
 from icp_refinery.hubspot.lists import apply_lists
-from test_hubspot import Desk, desk, own_locks, row, synced  # noqa: F401
 
 
 def quick(url: str, **more: Any) -> Portal:
@@ -31,7 +31,7 @@ def quick(url: str, **more: Any) -> Portal:
 # --- Which portal --------------------
 
 
-def test_marts_of_another_company_clear_nothing(desk: Desk) -> None:  # noqa: F811
+def test_marts_of_another_company_clear_nothing(desk: Desk) -> None:
     records = [str(record) for record in range(1001, 1061)]
     for record in records:
         desk.hubspot.add_company(record)
@@ -51,7 +51,7 @@ def test_marts_of_another_company_clear_nothing(desk: Desk) -> None:  # noqa: F8
     assert desk.held() == before
 
 
-def test_no_more_companies_are_cleared_than_keep_a_value_in_the_portal(desk: Desk) -> None:  # noqa: F811
+def test_no_more_companies_are_cleared_than_keep_a_value_in_the_portal(desk: Desk) -> None:
     records = [str(record) for record in range(1001, 1011)]
     for record in [*records, *(str(record) for record in range(2001, 2021))]:
         desk.hubspot.add_company(record)
@@ -64,7 +64,7 @@ def test_no_more_companies_are_cleared_than_keep_a_value_in_the_portal(desk: Des
     assert desk.sync(max_clears=6).written == 26
 
 
-def test_a_token_of_another_portal_than_the_journals_is_refused_until_it_is_named(synced: Desk) -> None:  # noqa: F811
+def test_a_token_of_another_portal_than_the_journals_is_refused_until_it_is_named(synced: Desk) -> None:
     synced.publish({record: row("tier_2", reasons="new") for record in ("101", "102", "103")})
     assert synced.sync().written == 3
     synced.hubspot.portal_id = 7
@@ -75,7 +75,7 @@ def test_a_token_of_another_portal_than_the_journals_is_refused_until_it_is_name
     assert synced.sync().written == 3
 
 
-def test_only_one_run_writes_to_a_portal_whatever_its_folder(synced: Desk, tmp_path: Path) -> None:  # noqa: F811
+def test_only_one_run_writes_to_a_portal_whatever_its_folder(synced: Desk, tmp_path: Path) -> None:
     other = Desk(synced.hubspot, tmp_path / "other")
     for desk_ in (synced, other):
         desk_.publish({record: row("tier_2", reasons="new") for record in ("101", "102", "103")})
@@ -94,7 +94,7 @@ def test_only_one_run_writes_to_a_portal_whatever_its_folder(synced: Desk, tmp_p
     assert other.apply().written == 0
 
 
-def test_plans_lists_and_journals_are_readable_by_their_owner_only(synced: Desk) -> None:  # noqa: F811
+def test_plans_lists_and_journals_are_readable_by_their_owner_only(synced: Desk) -> None:
     before = os.umask(0)
     try:
         synced.publish({record: row("tier_2", reasons="new") for record in ("101", "102", "103")})
@@ -112,7 +112,7 @@ def test_plans_lists_and_journals_are_readable_by_their_owner_only(synced: Desk)
 # --- Where the token goes --------------------
 
 
-def test_no_file_sends_the_token_elsewhere(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_no_file_sends_the_token_elsewhere(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = tmp_path / "project"
     (project / "activation").mkdir(parents=True)
     (project / "dbt_project.yml").touch()
@@ -135,7 +135,7 @@ def test_no_file_sends_the_token_elsewhere(desk: Desk, tmp_path: Path, monkeypat
 @pytest.mark.parametrize(
     "url", ["http://api.hubapi.com", "ftp://x", "nonsense", "https://me:x@api.hubapi.com", "https://a.b/?x=1"]
 )
-def test_an_address_that_is_none_is_a_sentence(desk: Desk, url: str) -> None:  # noqa: F811
+def test_an_address_that_is_none_is_a_sentence(desk: Desk, url: str) -> None:
     desk.publish({})
     arguments = ["hubspot", "diff", "--base-url", url, "--config", str(desk.write_settings())]
     places = {"HUBSPOT_TOKEN": TOKEN, "ICP_PUBLISHED": str(desk.folder / "published")}
@@ -150,7 +150,7 @@ def test_an_address_that_is_none_is_a_sentence(desk: Desk, url: str) -> None:  #
 
 @pytest.mark.parametrize("wait", ["86400", "inf", "1e300", "Sun, 22 Nov 2099 00:00:00 GMT"])
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_nobody_waits_for_hours(desk: Desk, wait: str, status: int) -> None:  # noqa: F811
+def test_nobody_waits_for_hours(desk: Desk, wait: str, status: int) -> None:
     waited: list[float] = []
     desk.hubspot.faults = [Fault(status=status, body={}, headers={"Retry-After": wait}, times=99)]
     with Portal(desk.hubspot.url, TOKEN, sleep=waited.append) as portal, pytest.raises(Unreachable, match="asks to wait"):
@@ -168,7 +168,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=repr)
-def test_an_answer_of_another_shape_is_no_traceback(synced: Desk, wrong: Any) -> None:  # noqa: F811
+def test_an_answer_of_another_shape_is_no_traceback(synced: Desk, wrong: Any) -> None:
     parts = ["results", "portalId", "paging", "list", "errors", "message"]
     entry = {"action": "create", "key": "k", "name": "A", "filter_branch": filter_branch([])}
     with quick(synced.hubspot.url, attempts=1, requests_per_10_seconds=10_000) as portal:
@@ -189,13 +189,13 @@ def test_an_answer_of_another_shape_is_no_traceback(synced: Desk, wrong: Any) ->
 
 
 @pytest.mark.parametrize("body", [{"results": 3}, {"results": [{"id": []}]}, {}, "[" * 100_000, "[]"])
-def test_a_write_whose_answer_cannot_be_read_is_unsure(synced: Desk, body: Any) -> None:  # noqa: F811
+def test_a_write_whose_answer_cannot_be_read_is_unsure(synced: Desk, body: Any) -> None:
     synced.hubspot.faults = [Fault(status=200, body=body, path="batch/update", times=99)]
     with quick(synced.hubspot.url) as portal, pytest.raises(Unsure):
         portal.update_companies({"101": {"icp_tier": "tier_2"}})
 
 
-def test_pages_that_go_round_in_a_circle_end(desk: Desk) -> None:  # noqa: F811
+def test_pages_that_go_round_in_a_circle_end(desk: Desk) -> None:
     pages = [Fault(status=200, body={"results": [], "paging": {"next": {"after": after}}}, path="companies$") for after in "1231"]
     desk.hubspot.faults = pages
     with quick(desk.hubspot.url) as portal, pytest.raises(Unreachable, match="go round in a circle"):
@@ -209,7 +209,7 @@ def test_filters_of_another_shape_are_no_filters_of_ours() -> None:
         assert not meaning(whole)
 
 
-def test_the_token_is_cleaned_out_of_what_was_escaped(synced: Desk) -> None:  # noqa: F811
+def test_the_token_is_cleaned_out_of_what_was_escaped(synced: Desk) -> None:
     escaped = "".join(f"\\u{ord(letter):04x}" for letter in TOKEN)
     said = ""
     for status in (200, 400, 403, 500):

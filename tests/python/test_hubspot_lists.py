@@ -26,6 +26,7 @@ from icp_refinery.hubspot.journal import alone
 from icp_refinery.hubspot.lists import apply_lists, plan_lists, read_journal
 from icp_refinery.hubspot.scoring import score_criteria
 
+pytestmark = pytest.mark.usefixtures("own_locks")
 CONFIG = load_config(ROOT / "activation" / "hubspot.yml")
 TRAITS = ["industry", "country", "employee_count", "annual_revenue"]
 SEGMENTS = {
@@ -63,12 +64,6 @@ def prepare(stand_in: HubSpotPortal, config: Config = CONFIG, segments: list[str
     stand_in.add_property("icp_segment", "enumeration", segments)
     industries = [name for names in config.lists.traits["industry"].values.values() for name in names]
     stand_in.add_property("industry", "enumeration", [*industries, "WINE_AND_SPIRITS"])
-
-
-@pytest.fixture(autouse=True)
-def own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The lock of a portal is the user's: here each test's own, as the stand-ins share a portal's number."""
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 @pytest.fixture

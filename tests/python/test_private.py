@@ -9,6 +9,7 @@ from pathlib import Path
 from conftest import InputBuild
 
 ORDERS = "order_id,account_id,order_status,closed_at,amount\no1,a1,closed_won,2024-01-01,5\n"
+WITHOUT_TESTS = ("--exclude", "resource_type:test", "resource_type:unit_test")
 HOLD = "import duckdb, sys; held = duckdb.connect(sys.argv[1], read_only=True); print('held', flush=True); sys.stdin.read()"
 
 
@@ -20,7 +21,7 @@ def test_a_held_database_is_one_sentence_that_names_the_process(build_input: Inp
     (files / "orders.csv").write_text(ORDERS)
     before = os.umask(0o022)
     try:
-        built = build_input(files, folder=tmp_path / "build")
+        built = build_input(files, folder=tmp_path / "build", arguments=WITHOUT_TESTS)
     finally:
         os.umask(before)
     private = [built.database, tmp_path / "build" / "logs" / "dbt.log"]
@@ -28,7 +29,7 @@ def test_a_held_database_is_one_sentence_that_names_the_process(build_input: Inp
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", HOLD, str(built.database)], **pipes) as holder:
         assert holder.stdout.readline() == b"held\n"
-        refused = build_input(files, folder=tmp_path / "build", check=False)
+        refused = build_input(files, folder=tmp_path / "build", check=False, arguments=WITHOUT_TESTS)
         holder.stdin.close()
     assert refused.returncode != 0
     assert "Traceback" not in refused.stdout

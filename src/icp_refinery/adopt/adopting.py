@@ -9,7 +9,8 @@ from pathlib import Path
 import duckdb
 
 from icp_refinery.adopt.files import FILES, Adopted, AdoptionError, Row, read_adopted, write_adopted
-from icp_refinery.adopt.problems import TIERS, adopted_problems
+from icp_refinery.adopt.problems import adopted_problems
+from icp_refinery.project import TIERS
 from icp_refinery.spreadsheet import as_cell, is_formula
 
 

@@ -7,8 +7,8 @@ from datetime import date
 
 from icp_refinery.adopt.files import FIGURES, FILES, Adopted, Row
 from icp_refinery.adopt.partition import NUMBER_OPERATORS, partition_problem
+from icp_refinery.project import TIERS
 
-TIERS = ("tier_1", "tier_2", "tier_3", "deprioritized")
 BARE_OPERATORS = ("is_missing", "is_not_missing")
 OPERATORS = ("=", "!=", "in", "not_in", *NUMBER_OPERATORS, *BARE_OPERATORS)
 MOST_TRAITS = 6  # in one rule: a longer one is not readable, and its points cannot be divided among its traits

@@ -1,0 +1,48 @@
+"""The documents point at what exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")]
+
+
+def anchors(document: Path) -> set[str]:
+    """What a link into the document can name: headings as a code host spells them, and ids."""
+    text = document.read_text()
+    headings = [
+        re.sub(r"[^\w\- ]", "", line.lower()).strip().replace(" ", "-") for line in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    ]
+    return {*headings, *re.findall(r'<a id="([^"]+)">', text)}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+        if "://" in target:
+            continue
+        file, _, anchor = target.partition("#")
+        linked = (document.parent / file).resolve() if file else document
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), target
+
+
+def test_every_decision_is_listed_once() -> None:
+    text = (ROOT / "DECISIONS.md").read_text()
+    listed = re.findall(r"^- \[D(\d+)\]\(#d\1\) (.+)$", text, re.MULTILINE)
+    written = re.findall(r'^<a id="d(\d+)"></a>\n### D\1\. (.+)$', text, re.MULTILINE)
+    assert listed == written
+    assert [int(number) for number, _ in written] == list(range(1, len(written) + 1))
+
+
+def test_the_readme_lists_every_setting() -> None:
+    settings = yaml.safe_load((ROOT / "dbt_project.yml").read_text())["vars"]
+    listed = set(
+        re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text().split("## Settings")[1].split("\n## ")[0], re.MULTILINE)
+    )
+    assert listed == set(settings.get("icp_refinery", settings))
