@@ -28,6 +28,7 @@ from published_states import (
     open_marts,
     publish_for_ever,
     publish_often,
+    publish_on_a_full_disk,
     publish_state,
     read_until,
 )
@@ -318,6 +319,19 @@ def test_publishers_at_once_leave_complete_states(tmp_path: Path) -> None:
     assert sorted(number for state in states for number in number_of(state)) == sorted(n for numbers in ranges for n in numbers)
     assert (tmp_path / "current").resolve() == states[-1]
     assert not leftovers(tmp_path)
+
+
+@pytest.mark.parametrize("room", [0, 500, 4096, 20_000, 200_000])
+def test_a_full_disk_leaves_the_state_and_nothing_else(room: int, tmp_path: Path) -> None:
+    with open_marts(":memory:") as connection:
+        state = publish_state(connection, tmp_path, 1)
+    publisher = CONTEXT.Process(target=publish_on_a_full_disk, args=(tmp_path, room))
+    publisher.start()
+    publisher.join()
+    assert publisher.exitcode == 1
+    assert (tmp_path / "current").resolve() == state
+    assert number_of(state) == {1}
+    assert [*(tmp_path / "states").iterdir()] == [state]
 
 
 def test_a_publisher_killed_at_any_moment_leaves_a_complete_state(tmp_path: Path) -> None:

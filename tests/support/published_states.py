@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import resource
+import signal
 from datetime import date
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -77,6 +79,14 @@ def publish_for_ever(folder: Path, database: Path, first: int) -> None:
         while True:
             publish_state(connection, folder, number, kept=3)
             number += 1
+
+
+def publish_on_a_full_disk(folder: Path, room: int) -> None:
+    """Publish where no file may have more than `room` bytes, as where a disk is full."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+    with open_marts(":memory:") as connection:
+        publish_state(connection, folder, 2)
 
 
 def publish_often(folder: Path, database: Path, numbers: range) -> None:
