@@ -7,8 +7,10 @@ OUTCOMES = ("won", "high_value", "multi_year", "add_on", "retained", "expanded")
 
 
 def project_directory() -> Path:
-    """The dbt project: the nearest folder upwards with a dbt_project.yml, else this package's own."""
-    for folder in [Path.cwd(), *Path.cwd().parents]:
-        if (folder / "dbt_project.yml").exists():
-            return folder
+    """The dbt project: the current folder, if it has a dbt_project.yml, else this package's own.
+
+    Not a folder above: its settings, and its models, could be anybody's.
+    """
+    if (Path.cwd() / "dbt_project.yml").exists():
+        return Path.cwd()
     return Path(__file__).resolve().parents[2]
