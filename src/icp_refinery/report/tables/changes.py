@@ -15,7 +15,7 @@ TABLES: dict[str, Definition] = {
             TIER,
             Column("verdict", "Verdict"),
             Column("reason", "Why", "name"),
-            Column("pursuit_count", "Closed pursuits (n)", "count"),
+            Column("pursuit_count", "Closed first deals (n)", "count"),
             Column("win_rate", "Win rate", "share"),
             Column("previous_pursuit_count", "Cycle before (n)", "count"),
             Column("previous_win_rate", "Cycle before", "share"),
