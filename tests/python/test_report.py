@@ -203,7 +203,7 @@ TABLES = {
     "scorecard": ("marts.icp_scorecard", ["points", "account_count", "pursuit_count", "won_pursuit_count", "win_rate"]),
     "funnel": (
         "marts.icp_funnel",
-        ["entered_count", "reached_count", "conversion_90_days_rate", "win_rate", "average_deal_size"],
+        ["entered_count", "reached_count", "conversion_90_days_rate", "pipeline_win_rate", "average_deal_size"],
     ),
     "clusters": ("marts.icp_value_clusters", ["customer_count", "net_amount_share", "renewal_rate", "current_mrr"]),
     "effects": (
@@ -433,14 +433,18 @@ def test_what_was_inferred_and_suspected_is_named(demo: BuildResult, tmp_path: P
             "update marts.quality_inferences set record_count = 218, amount = 15321.5 where inference = 'renewals_inferred'"
         )
         connection.execute("update marts.fct_orders set net_amount = null where order_number = 1 and order_type = 'new_business'")
-        connection.execute("update marts.icp_attribute_effects set is_leak = attribute = 'size_band', verdict = 'no_evidence'")
+        connection.execute("update marts.icp_attribute_effects set verdict = 'no_evidence', leak_note = null")
+        connection.execute(
+            "update marts.icp_attribute_effects set verdict = 'leak_suspected', leak_note = 'a note'"
+            " where attribute = 'size_band'"
+        )
         [(unpriced, orders)] = connection.execute(
             "select count(*) filter (net_amount is null), count(*) from marts.fct_orders"
         ).fetchall()
     page = Page(rendered(tmp_path / "icp.duckdb"))
     assert "MRR rests on 218 renewals that no order names" in words_of(page, "customers")
     assert len(page.tables["table-inferences"]) == 1
-    assert "Suspected leaks: size band." in words_of(page, "leaks")
+    assert "Suspected leaks: size band (a note)." in words_of(page, "leaks")
     assert f"The amount of {unpriced:,} of {orders:,} closed-won orders" in page.texts["unknown"]
 
 
@@ -646,6 +650,9 @@ def test_a_filter_shows_its_segment_everywhere_and_stays_in_the_address(browser:
         "all",
     }
     assert "Low fit" in page.locator("#status").text_content()
+    headings = page.locator(".answer:visible h3").all_text_contents()
+    assert "Lower priority, not stop" in headings
+    assert not {"Prioritize", "Changed, to be revised"} & set(headings)  # no card is left with what it says of nobody
     assert "tier=deprioritized" in page.url
     again = browser.open(demo_report, address=page.url[page.url.index("#") :])
     assert again.locator("#tier").input_value() == "deprioritized"

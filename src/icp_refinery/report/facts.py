@@ -111,14 +111,7 @@ def add_recent_wins(marts: Marts, segments: list[Row], as_of: str | None) -> Non
     found = rows(
         marts,
         """
-        with first_deals as (
-            select segment_id, is_won, closed_at
-            from marts.fct_opportunities
-            where is_closed and closed_at is not null and coalesce(opportunity_type, 'new_business') = 'new_business'
-            qualify row_number() over (partition by account_id order by closed_at, opportunity_id) = 1
-        ),
-
-        quarters as (
+        with quarters as (
             select date_trunc('quarter', cast($1 as date) + 1) as ends_before
         )
 
@@ -128,8 +121,9 @@ def add_recent_wins(marts: Marts, segments: list[Row], as_of: str | None) -> Non
             count(*) filter (closed_at >= ends_before - interval 1 year and is_won) as recent_won_count,
             count(*) filter (closed_at < ends_before - interval 1 year) as earlier_count,
             count(*) filter (closed_at < ends_before - interval 1 year and is_won) as earlier_won_count
-        from first_deals
-        inner join quarters on first_deals.closed_at < quarters.ends_before
+        from marts.fct_opportunities as deals
+        inner join quarters on deals.closed_at < quarters.ends_before
+        where is_first_deal
         group by segment_id
         """,
         as_of,
@@ -211,12 +205,18 @@ def read_totals(marts: Marts) -> Row:
     return totals
 
 
-def read_leaks(marts: Marts) -> list[str]:
-    """The traits that seem to know the outcome; a pair with one of them is another of the kind."""
-    found = rows(
-        marts, "select distinct attribute from marts.icp_attribute_effects where is_leak and not contains(attribute, ' & ')"
+def read_leaks(marts: Marts) -> list[Row]:
+    """The traits that seem to know the outcome, and why; a pair with one of them is not told again."""
+    return rows(
+        marts,
+        """
+        select attribute, min(leak_note) as leak_note
+        from marts.icp_attribute_effects
+        where verdict = 'leak_suspected' and not contains(attribute, ' & ')
+        group by attribute
+        order by attribute
+        """,
     )
-    return sorted(row["attribute"] for row in found)
 
 
 def read_inferred_renewals(marts: Marts) -> Row:

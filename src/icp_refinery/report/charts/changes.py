@@ -124,7 +124,7 @@ def emerging(marts: Marts, company: Company) -> Figure:
         for name, column in (("low", "win_rate_low"), ("value", "win_rate"), ("high", "win_rate_high"), ("n", "pursuit_count")):
             part[name] = table[prefix + column]
         parts.append(part)
-    parts[0]["name"] = table["trend"] + " · " + table["attribute"].str.replace("_", " ") + ": " + table["trait_value"]
+    parts[0]["name"] = (table["trend"] + " · " + table["attribute"] + ": " + table["trait_value"]).str.replace("_", " ")
     parts[0]["figure"] = [
         f"{shares(before)} → {shares(latest)}"
         for before, latest in zip(table["before_win_rate"], table["latest_win_rate"], strict=True)

@@ -54,7 +54,7 @@ def effects(marts: Marts, company: Company) -> Figure:
             rows.append(
                 effect
                 | {
-                    "name": f"{effect['attribute'].replace('_', ' ')}: {effect['value']}",
+                    "name": f"{effect['attribute']}: {effect['value']}".replace("_", " "),
                     "figure": f"{effect['lift']:.1f}× · n {int(effect['accounts']):,}",
                     "series": effect["verdict"],
                     "low": effect["lift_low"],
@@ -153,7 +153,7 @@ def score_calibration(marts: Marts, company: Company) -> Figure:
         """
         select
             score_band, pursuit_count, won_pursuit_count, predicted_value, value_per_pursuit, value_low, value_high,
-            is_within_interval, cutoff_on
+            is_within_interval, window_months, cutoff_on
         from marts.icp_score_calibration order by score_band <> 'all', score_from desc
         """,
     )
@@ -186,6 +186,9 @@ def score_calibration(marts: Marts, company: Company) -> Figure:
     judged = int(table["is_within_interval"].notna().sum())
     note = (
         f"Of {many(judged, 'prediction')} with an interval {outside} lie outside it. Lines are 95 % intervals of what happened; "
-        "below 5 wins there is none. Young wins are developed to the horizon."
+        "below 5 wins there is none."
     )
+    if table["window_months"].notna().any():
+        months = many(table["window_months"].max(), "month")
+        note += f" Both count the first {months} after a win, to which younger wins are developed."
     return figure.drawn(spec, note, table)

@@ -58,7 +58,7 @@ def sampling(marts: Marts, id: str, shown: int, found: int) -> str:
             marts,
             """
             select count(*) as n, count(*) filter (where verdict in ('raises', 'lowers')) as found,
-                count(*) filter (where is_leak) as leaks
+                count(*) filter (where verdict = 'leak_suspected') as leaks
             from marts.icp_attribute_effects
             """,
         )

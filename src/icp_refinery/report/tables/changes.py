@@ -30,7 +30,7 @@ TABLES: dict[str, Definition] = {
         [
             Column("cycle_start", "Cycle from", "day"),
             Column("attribute", "Trait", "code"),
-            Column("value", "Value"),
+            Column("value", "Value", "code"),
             Column("trend", "Trend"),
             Column("latest_pursuit_count", "Last year (n)", "count"),
             Column("latest_win_rate", "Win rate", "share"),

@@ -30,7 +30,7 @@ TABLES: dict[str, Definition] = {
         """,
         [
             TIER,
-            Column("channel", "Channel"),
+            Column("channel", "Channel", "code"),
             Column("spend", "Spend ({currency})", "money"),
             Column("spend_share", "Share", "share"),
             Column("opportunity_count", "Opportunities (n)", "count"),

@@ -16,7 +16,7 @@ TABLES: dict[str, Definition] = {
         [
             Column("outcome", "Outcome", "code"),
             Column("attribute", "Trait", "code"),
-            Column("value", "Value"),
+            Column("value", "Value", "code"),
             Column("verdict", "Verdict", "code"),
             Column("accounts", "Accounts (n)", "count"),
             Column("rate", "Rate", "share"),
@@ -50,6 +50,7 @@ TABLES: dict[str, Definition] = {
             Column("value_per_pursuit", "Value per first deal ({value_unit})", "money"),
             Column("predicted_value", "Predicted ({value_unit})", "money"),
             Column("is_within_interval", "Within the interval", "yes"),
+            Column("window_months", "Months since the win", "count"),
             Column("cutoff_on", "Learned before", "day"),
         ],
     ),
