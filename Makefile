@@ -23,7 +23,7 @@ test: $(READY)  ## Run everything that must hold
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 validate: $(READY)  ## Run every study at full size and write docs/validation.md
-	$(BIN)/python -m icp_refinery.validation
+	$(BIN)/python -m icp_refinery.studies.report
 
 lint: $(READY)  ## Check the format of SQL and Python
 	$(BIN)/ruff check .

@@ -42,7 +42,7 @@ APPLYING_TO_ORDERS = """
 create or replace table placed as
 select orders.order_id, segments.segment_id
 from intermediate.int_orders as orders
-left join intermediate.int_accounts__segments as segments using (account_id);
+left join applied.int_accounts__segments as segments using (account_id);
 """
 # One scan of what applying reads, joined by account, and a row written for each account and order.
 APPLYING_FLOOR = """

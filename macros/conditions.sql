@@ -18,8 +18,7 @@
         end as is_met
     from (
         select distinct resolved_account_id as account_id
-        from {{ ref('int_accounts__resolved') }}
-        where not is_excluded
+        from {{ ref('int_accounts__in_scope') }}
     ) as accounts
     cross join {{ conditions }} as conditions
     left join (

@@ -12,3 +12,12 @@
     {%- set doubled = '(cast(' ~ amount ~ ' * 10000 as bigint) * 2 + ' ~ months ~ ')' -%}
     cast(cast(({{ doubled }} - mod({{ doubled }}, 2 * {{ months }})) / (2 * {{ months }}) as bigint) * 0.0001 as decimal(18, 4))
 {%- endmacro %}
+
+
+{#- Joins int_exchange_rates__by_day, as `rates`: the rate of a currency at a time. -#}
+{% macro rate_applies(currency, time) -%}
+    {{ currency }} = rates.currency_code
+    and cast({{ time }} as date) = rates.day
+    and {{ time }} >= rates.valid_from
+    and ({{ time }} < rates.valid_until or rates.valid_until is null)
+{%- endmacro %}

@@ -22,20 +22,16 @@ def model(dbt, session):
         "input_campaign_spend": dbt.ref("input_campaign_spend"),
         "input_exchange_rates": dbt.ref("input_exchange_rates"),
         "input_rejects": dbt.ref("input_rejects"),
-        "dim_accounts": dbt.ref("dim_accounts"),
-        "dim_products": dbt.ref("dim_products"),
-        "fct_orders": dbt.ref("fct_orders"),
-        "fct_order_lines": dbt.ref("fct_order_lines"),
-        "fct_contracts": dbt.ref("fct_contracts"),
-        "fct_customers": dbt.ref("fct_customers"),
-        "fct_opportunities": dbt.ref("fct_opportunities"),
-        "fct_mrr_movements": dbt.ref("fct_mrr_movements"),
+        "int_accounts": dbt.ref("int_accounts"),
+        "int_accounts__segments": dbt.ref("int_accounts__segments"),
+        "int_accounts__monthly_activity": dbt.ref("int_accounts__monthly_activity"),
+        "int_opportunities": dbt.ref("int_opportunities"),
+        "int_orders__priced": dbt.ref("int_orders__priced"),
     }
     folders = dbt.config.get("meta")
     return evaluate(
         session,
         relations,
-        suites=Path(folders["suites"]),
         published=Path(folders["published"]),
         docs=Path(folders["project"]) / folders["target"] / "quality",
     )

@@ -1,4 +1,8 @@
 def model(dbt, session):
-    from icp_refinery.learn import learned_attribute_effects
+    from icp_refinery.learning.effects import attribute_effects
+    from icp_refinery.warehouse import outcomes_and_behaviours, sampled_traits, typed
 
-    return learned_attribute_effects(session, dbt.ref("int_pursuits__outcomes"), dbt.ref("int_accounts__traits"))
+    pursuits = dbt.ref("int_pursuits__outcomes")
+    outcomes, behaviours = outcomes_and_behaviours(pursuits)
+    traits = sampled_traits(session, pursuits, dbt.ref("int_accounts__traits"), sizes="bands")
+    return typed(attribute_effects(outcomes, traits, behaviours))

@@ -1,15 +1,16 @@
 def model(dbt, session):
-    from icp_refinery.learn import learned_backtest
+    from icp_refinery.learning.backtest import adopted_values, backtest
+    from icp_refinery.warehouse import sampled_traits, tried
 
-    return learned_backtest(
+    it = tried(
         session,
         pursuits=dbt.ref("int_pursuits"),
-        traits=dbt.ref("int_accounts__traits"),
         sales=dbt.ref("int_pursuits__sales"),
         spend=dbt.ref("int_accounts__campaign_spend"),
         orders=dbt.ref("int_orders"),
-        as_of=dbt.ref("int_as_of"),
-        placed=dbt.ref("int_accounts__segments_by_version"),
-        versions=dbt.ref("int_icp_versions"),
-        segments=dbt.ref("int_icp_versions__segments"),
     )
+    traits = dbt.ref("int_accounts__traits")
+    both = sampled_traits(session, it.accounts, traits, sizes="both")
+    adopted = adopted_values(dbt.ref("learned_segments_in_force").order("segment_id").df(), both)
+    as_of = dbt.ref("int_as_of").select("cast(as_of as timestamp) as as_of").df()["as_of"].iloc[0]
+    return backtest(it.pursuits, sampled_traits(session, it.accounts, traits), it.sales, it.spend, as_of=as_of, adopted=adopted)

@@ -1,12 +1,18 @@
 def model(dbt, session):
-    from icp_refinery.learn import learned_cycle_review
+    from icp_refinery.learning.conditions import assign
+    from icp_refinery.learning.review import review_cycles
+    from icp_refinery.learning.segments import from_table
+    from icp_refinery.warehouse import closed_by_cycle, cycle_dates, sampled_traits, typed
 
-    return learned_cycle_review(
-        session,
-        pursuits=dbt.ref("int_pursuits__by_cycle"),
-        cycles=dbt.ref("int_cycles"),
-        versions=dbt.ref("int_icp_versions"),
-        segments=dbt.ref("int_icp_versions__segments"),
-        traits=dbt.ref("int_accounts__traits"),
-        attributes=dbt.ref("learned_emerging_attributes"),
+    pursuits, traits = dbt.ref("int_pursuits__by_cycle"), dbt.ref("int_accounts__traits")
+    segments, rules, _ = from_table(dbt.ref("learned_segments_in_force").order("segment_id").df())
+    own = assign(sampled_traits(session, pursuits, traits, sizes="both"), rules, segments["segment_id"])
+    reviewed = review_cycles(
+        closed_by_cycle(session, pursuits).assign(segment_id=lambda frame: frame["account_id"].map(own)),
+        cycle_dates(dbt.ref("int_cycles")),
+        segments.set_index("segment_id")["tier"],
+        sampled_traits(session, pursuits, traits, sizes="bands"),
+        dbt.ref("learned_emerging_attributes").df(),
+        segments["learned_as_of"].max() if segments["learned_as_of"].notna().any() else None,
     )
+    return typed(reviewed)

@@ -1,6 +1,8 @@
 def model(dbt, session):
-    from icp_refinery.learn import learned_score_calibration
+    from icp_refinery.learning.calibration import score_calibration
+    from icp_refinery.warehouse import pursuits_so_far, sales_of_sampled, sampled_traits, typed
 
-    return learned_score_calibration(
-        session, dbt.ref("int_pursuits"), dbt.ref("int_accounts__traits"), dbt.ref("int_pursuits__sales")
-    )
+    pursuits = dbt.ref("int_pursuits")
+    sales = sales_of_sampled(session, pursuits, dbt.ref("int_pursuits__sales"))
+    traits = sampled_traits(session, pursuits, dbt.ref("int_accounts__traits"))
+    return typed(score_calibration(pursuits_so_far(session, pursuits), traits, sales))

@@ -1,5 +1,10 @@
 def model(dbt, session):
-    from icp_refinery.learn import learned_scorecard
+    from icp_refinery.learning.scorecard import described, learn_scorecard
+    from icp_refinery.learning.segments import from_table
+    from icp_refinery.warehouse import developed_pursuits, sampled_traits, typed
 
-    pursuits, sales = dbt.ref("int_pursuits"), dbt.ref("int_pursuits__sales")
-    return learned_scorecard(session, pursuits, sales, dbt.ref("int_accounts__traits"), dbt.ref("learned_segments_in_force"))
+    in_force = from_table(dbt.ref("learned_segments_in_force").order("segment_id").df())
+    pursuits = dbt.ref("int_pursuits")
+    frame, _ = developed_pursuits(session, pursuits, dbt.ref("int_pursuits__sales"))
+    card = learn_scorecard(frame, sampled_traits(session, pursuits, dbt.ref("int_accounts__traits")), in_force)
+    return typed(described(card, in_force.segments.set_index("segment_id")["segment_name"]))

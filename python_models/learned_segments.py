@@ -1,4 +1,7 @@
 def model(dbt, session):
-    from icp_refinery.learn import learned_segments
+    from icp_refinery.learning.segments import as_table, learn_segments
+    from icp_refinery.warehouse import developed_pursuits, sampled_traits
 
-    return learned_segments(session, dbt.ref("int_pursuits"), dbt.ref("int_accounts__traits"), dbt.ref("int_pursuits__sales"))
+    pursuits = dbt.ref("int_pursuits")
+    frame, notes = developed_pursuits(session, pursuits, dbt.ref("int_pursuits__sales"))
+    return as_table(learn_segments(frame, sampled_traits(session, pursuits, dbt.ref("int_accounts__traits"))), notes)

@@ -1,7 +1,10 @@
 def model(dbt, session):
-    from icp_refinery.learn import segments_in_force
+    from icp_refinery.learning.measure import measured_in_force
+    from icp_refinery.warehouse import adopted_definition, developed_pursuits, sampled_traits
 
-    placed, versions = dbt.ref("int_accounts__segments_by_version"), dbt.ref("int_icp_versions__segments")
-    conditions, learned = dbt.ref("int_segment_conditions"), dbt.ref("learned_segments")
-    pursuits, sales = dbt.ref("int_pursuits"), dbt.ref("int_pursuits__sales")
-    return segments_in_force(session, pursuits, sales, placed, versions, conditions, learned)
+    segments, rules = dbt.ref("adopted_segments"), dbt.ref("adopted_segment_rules")
+    adopted = adopted_definition(session, dbt.ref("checked_adoptions"), segments, rules)
+    pursuits = dbt.ref("int_pursuits")
+    frame, _ = developed_pursuits(session, pursuits, dbt.ref("int_pursuits__sales"))
+    traits = sampled_traits(session, pursuits, dbt.ref("int_accounts__traits"), sizes="both")
+    return measured_in_force(dbt.ref("learned_segments").order("segment_id").df(), adopted, frame, traits)

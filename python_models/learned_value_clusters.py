@@ -1,4 +1,5 @@
 def model(dbt, session):
-    from icp_refinery.learn import learned_value_clusters
+    from icp_refinery.learning.clusters import as_table, value_clusters
+    from icp_refinery.warehouse import sampled
 
-    return learned_value_clusters(session, dbt.ref("int_customers"))
+    return as_table(value_clusters(sampled(dbt.ref("int_customers__sampled"))))

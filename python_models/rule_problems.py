@@ -1,5 +1,8 @@
 def model(dbt, session):
-    from icp_refinery.learn import rule_problems
+    import pandas as pd
+
+    from icp_refinery.adopt import rule_problems
+    from icp_refinery.warehouse import texts_of
 
     seeds = {
         "adoption": dbt.ref("adoption"),
@@ -7,4 +10,9 @@ def model(dbt, session):
         "adopted_segment_rules": dbt.ref("adopted_segment_rules"),
         "assumptions": dbt.ref("assumptions"),
     }
-    return rule_problems(seeds, dbt.ref("int_trait_names"))
+    traits = dict(dbt.ref("int_trait_names").select("attribute, is_numeric").fetchall())
+    found = rule_problems(
+        {name: texts_of(seed) for name, seed in seeds.items()}, {name: seed.columns for name, seed in seeds.items()}, traits
+    )
+    frame = pd.DataFrame(found, columns=["source", "sentence"], dtype="str")
+    return frame.assign(place=range(len(frame))).astype({"place": "int64"})

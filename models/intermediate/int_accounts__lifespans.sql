@@ -1,9 +1,5 @@
 with
 
-accounts as (
-    select * from {{ ref('dim_accounts') }}
-),
-
 events as (
     select
         account_id,
@@ -16,10 +12,9 @@ events as (
     from {{ ref('int_opportunities') }}
     union all
     select
-        resolved.resolved_account_id as account_id,
-        engagements.occurred_at
-    from {{ ref('input_engagements') }} as engagements
-    inner join {{ ref('int_accounts__resolved') }} as resolved on engagements.account_id = resolved.account_id
+        account_id,
+        occurred_at
+    from {{ ref('int_engagements') }}
 ),
 
 first_events as (
@@ -42,6 +37,6 @@ select
     accounts.account_id,
     case when accounts.created_at is not null then least(accounts.created_at, first_events.occurred_at) end as exists_from,
     customers.closed_at as customer_from
-from accounts
+from {{ ref('int_accounts') }} as accounts
 left join first_events on accounts.account_id = first_events.account_id
 left join customers on accounts.account_id = customers.account_id

@@ -5,7 +5,7 @@ as_of as (
 ),
 
 contracts as (
-    select * from {{ ref('fct_contracts') }}
+    select * from {{ ref('int_contracts') }}
     where first_live_month is not null
 ),
 
@@ -13,7 +13,7 @@ transaction_months as (
     select distinct
         account_id,
         {{ first_of_month('closed_at') }} as month
-    from {{ ref('fct_order_lines') }}
+    from {{ ref('int_order_lines') }}
     where line_kind = 'transaction'
 ),
 
@@ -67,21 +67,45 @@ months as (
 
 running as (
     select
-        *,
+        account_id,
+        month,
+        mrr_change,
         sum(mrr_change) over account_history as mrr,
-        sum(contract_change) over account_history as live_contract_count
+        has_transaction or sum(contract_change) over account_history > 0 as is_active
     from months
     window account_history as (
         partition by account_id
         order by month
         rows between unbounded preceding and current row
     )
+),
+
+compared as (
+    select
+        *,
+        mrr - mrr_change as previous_mrr,
+        max(mrr) over (
+            partition by account_id
+            order by month
+            rows between unbounded preceding and 1 preceding
+        ) as highest_mrr_before
+    from running
 )
 
 select
     account_id,
-    month,
-    has_transaction or live_contract_count > 0 as is_active,
+    case
+        when mrr_change = 0 then cast(null as varchar)
+        when mrr = 0 then 'churn'
+        when previous_mrr = 0 and coalesce(highest_mrr_before, 0) = 0 then 'new'
+        when previous_mrr = 0 then 'reactivation'
+        when mrr_change > 0 then 'expansion'
+        else 'contraction'
+    end as movement,
+    is_active,
+    cast(previous_mrr as decimal(18, 4)) as previous_mrr,
     cast(mrr_change as decimal(18, 4)) as mrr_change,
-    cast(mrr as decimal(18, 4)) as mrr
-from running
+    cast(mrr as decimal(18, 4)) as mrr,
+    month,
+    min(case when is_active then month end) over (partition by account_id) as cohort_month
+from compared

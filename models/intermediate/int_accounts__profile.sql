@@ -10,11 +10,11 @@ resolved as (
 ),
 
 orders as (
-    select * from {{ ref('fct_orders') }}
+    select * from {{ ref('int_orders__priced') }}
 ),
 
 customers as (
-    select * from {{ ref('fct_customers') }}
+    select * from {{ ref('int_customers') }}
 ),
 
 opportunities as (

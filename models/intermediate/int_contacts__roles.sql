@@ -7,10 +7,8 @@ contacts as (
         concat(' ', translate(lower(contacts.job_title), ',./-&()', '       '), ' ') as job_title,
         contacts.created_at
     from {{ ref('input_contacts') }} as contacts
-    inner join {{ ref('int_accounts__resolved') }} as accounts on contacts.account_id = accounts.account_id
-    where
-        not accounts.is_excluded
-        and contacts.job_title is not null
+    inner join {{ ref('int_accounts__in_scope') }} as accounts on contacts.account_id = accounts.account_id
+    where contacts.job_title is not null
 ),
 
 -- Titles repeat: each distinct one is read once.

@@ -6,7 +6,7 @@ contracts as (
         lines.currency_code,
         lines.exchange_rate,
         succession.renews_order_line_id
-    from {{ ref('fct_order_lines') }} as lines
+    from {{ ref('int_order_lines') }} as lines
     inner join {{ ref('int_contracts__succession') }} as succession on lines.order_line_id = succession.order_line_id
     -- The reporting currency never moves against itself.
     where lines.currency_code <> '{{ var("reporting_currency") }}'

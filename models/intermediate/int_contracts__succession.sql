@@ -15,7 +15,7 @@ contracts as (
         lines.closed_at,
         -- Lines that name no product are of one product: the order itself.
         coalesce(lines.product_id, '') as product_id
-    from {{ ref('fct_order_lines') }} as lines
+    from {{ ref('int_order_lines') }} as lines
     where lines.line_kind = 'contract'
 ),
 

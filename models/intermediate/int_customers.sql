@@ -5,23 +5,23 @@ as_of as (
 ),
 
 orders as (
-    select * from {{ ref('fct_orders') }}
+    select * from {{ ref('int_orders__priced') }}
 ),
 
 lines as (
-    select * from {{ ref('fct_order_lines') }}
+    select * from {{ ref('int_order_lines') }}
 ),
 
 contracts as (
-    select * from {{ ref('fct_contracts') }}
+    select * from {{ ref('int_contracts') }}
 ),
 
-movements as (
-    select * from {{ ref('fct_mrr_movements') }}
+activity as (
+    select * from {{ ref('int_accounts__monthly_activity') }}
 ),
 
 products as (
-    select * from {{ ref('dim_products') }}
+    select * from {{ ref('int_products') }}
 ),
 
 first_wins as (
@@ -29,12 +29,8 @@ first_wins as (
         account_id,
         days_to_close,
         row_number() over (partition by account_id order by closed_at nulls last, opportunity_id) as win_number
-    from {{ ref('fct_opportunities') }}
+    from {{ ref('int_opportunities') }}
     where is_won
-),
-
-segments as (
-    select * from {{ ref('int_accounts__segments') }}
 ),
 
 order_totals as (
@@ -65,15 +61,19 @@ product_mix as (
     group by lines.account_id
 ),
 
-activity as (
+recurring as (
     select
         account_id,
-        min(case when is_active then month end) as cohort_month,
+        cohort_month,
         max_by(mrr, month) as current_mrr,
         max(mrr) as peak_mrr,
-        max_by(is_active, month) as is_active
-    from {{ ref('int_accounts__monthly_activity') }}
-    group by account_id
+        max_by(is_active, month) as is_active,
+        count(*) filter (where movement = 'expansion') as expansion_count,
+        count(*) filter (where movement = 'contraction') as contraction_count,
+        count(*) filter (where movement = 'churn') as churn_count,
+        count(*) filter (where movement = 'reactivation') as reactivation_count
+    from activity
+    group by account_id, cohort_month
 ),
 
 -- A contract came up for renewal when it was renewed, or when its end and the grace have passed.
@@ -86,25 +86,12 @@ renewals as (
     cross join as_of
     where contracts.is_superseded or {{ add_days('contracts.ends_on', var('renewal_grace_days')) }} < as_of.as_of
     group by contracts.account_id
-),
-
-movement_counts as (
-    select
-        account_id,
-        count(*) filter (where movement = 'expansion') as expansion_count,
-        count(*) filter (where movement = 'contraction') as contraction_count,
-        count(*) filter (where movement = 'churn') as churn_count,
-        count(*) filter (where movement = 'reactivation') as reactivation_count
-    from movements
-    group by account_id
 )
 
 select
     totals.account_id,
-    segments.segment_id,
     first_orders.product_bundle as first_product_bundle,
-    coalesce(activity.is_active, false) as is_active,
-    row_number() over (order by md5(totals.account_id), totals.account_id) <= {{ var('learning_max_rows') }} as is_sampled,
+    coalesce(recurring.is_active, false) as is_active,
     first_orders.is_multi_year as is_first_order_multi_year,
     first_orders.has_add_on as has_add_on_in_first_order,
     first_orders.has_service as has_service_in_first_order,
@@ -113,10 +100,10 @@ select
     cast(totals.expansion_order_count as integer) as expansion_order_count,
     cast(coalesce(renewals.renewals_due, 0) as integer) as renewals_due,
     cast(coalesce(renewals.renewals_made, 0) as integer) as renewals_made,
-    cast(coalesce(movement_counts.expansion_count, 0) as integer) as expansion_count,
-    cast(coalesce(movement_counts.contraction_count, 0) as integer) as contraction_count,
-    cast(coalesce(movement_counts.churn_count, 0) as integer) as churn_count,
-    cast(coalesce(movement_counts.reactivation_count, 0) as integer) as reactivation_count,
+    cast(coalesce(recurring.expansion_count, 0) as integer) as expansion_count,
+    cast(coalesce(recurring.contraction_count, 0) as integer) as contraction_count,
+    cast(coalesce(recurring.churn_count, 0) as integer) as churn_count,
+    cast(coalesce(recurring.reactivation_count, 0) as integer) as reactivation_count,
     cast(product_mix.product_count as integer) as product_count,
     cast(product_mix.product_family_count as integer) as product_family_count,
     first_orders.term_months as first_order_term_months,
@@ -129,10 +116,10 @@ select
     cast(product_mix.service_amount as decimal(18, 4)) as service_amount,
     first_orders.net_amount as first_order_net_amount,
     first_orders.annual_contract_value as first_annual_contract_value,
-    cast(12 * coalesce(activity.current_mrr, 0) as decimal(18, 4)) as annual_contract_value,
-    coalesce(activity.current_mrr, 0) as current_mrr,
-    coalesce(activity.peak_mrr, 0) as peak_mrr,
-    activity.cohort_month,
+    cast(12 * coalesce(recurring.current_mrr, 0) as decimal(18, 4)) as annual_contract_value,
+    coalesce(recurring.current_mrr, 0) as current_mrr,
+    coalesce(recurring.peak_mrr, 0) as peak_mrr,
+    recurring.cohort_month,
     totals.first_order_at,
     totals.last_order_at
 from order_totals as totals
@@ -141,11 +128,9 @@ inner join orders as first_orders
     on
         totals.account_id = first_orders.account_id
         and first_orders.order_number = 1
-left join segments on totals.account_id = segments.account_id
 left join product_mix on totals.account_id = product_mix.account_id
-left join activity on totals.account_id = activity.account_id
+left join recurring on totals.account_id = recurring.account_id
 left join renewals on totals.account_id = renewals.account_id
-left join movement_counts on totals.account_id = movement_counts.account_id
 left join first_wins
     on
         totals.account_id = first_wins.account_id

@@ -4,15 +4,6 @@ as_of as (
     select * from {{ ref('int_as_of') }}
 ),
 
-versions as (
-    select * from {{ ref('int_icp_versions') }}
-),
-
-first_adoption as (
-    select min(in_force_from) as in_force_from
-    from versions
-),
-
 events as (
     select least(became_lead_at, became_mql_at, became_sql_at) as occurred_at
     from {{ ref('input_contacts') }}
@@ -44,40 +35,12 @@ cycles as (
     select {{ add_cycles('first_cycle.cycle_start', 'numbers.generated_number - 1') }} as cycle_start
     from first_cycle
     cross join numbers
-),
-
-finished as (
-    select
-        cycles.cycle_start,
-        {{ add_days(add_cycles('cycles.cycle_start', '1'), -1) }} as cycle_end,
-        {{ add_cycles('cycles.cycle_start', '1') }} <= cast(as_of.ends_at as date) as is_finished
-    from cycles
-    cross join as_of
-    where cycles.cycle_start <= as_of.as_of
-),
-
-adopted as (
-    select
-        finished.cycle_start,
-        finished.cycle_end,
-        finished.is_finished,
-        max(versions.adoption_number) as adoption_number
-    from finished
-    left join versions on finished.cycle_end >= versions.in_force_from
-    group by finished.cycle_start, finished.cycle_end, finished.is_finished
 )
 
--- Before the first adoption, what was learned applies.
 select
-    adopted.cycle_start,
-    adopted.cycle_end,
-    versions.icp_version,
-    adopted.adoption_number,
-    adopted.is_finished,
-    case
-        when first_adoption.in_force_from is null or adopted.cycle_end < first_adoption.in_force_from then false
-        when adopted.cycle_start >= first_adoption.in_force_from then true
-    end as is_after_adoption
-from adopted
-cross join first_adoption
-inner join versions on coalesce(adopted.adoption_number, 0) = coalesce(versions.adoption_number, 0)
+    cycles.cycle_start,
+    {{ add_days(add_cycles('cycles.cycle_start', '1'), -1) }} as cycle_end,
+    {{ add_cycles('cycles.cycle_start', '1') }} <= cast(as_of.ends_at as date) as is_finished
+from cycles
+cross join as_of
+where cycles.cycle_start <= as_of.as_of

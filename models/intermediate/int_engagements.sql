@@ -5,8 +5,7 @@ as_of as (
 ),
 
 accounts as (
-    select * from {{ ref('int_accounts__resolved') }}
-    where not is_excluded
+    select * from {{ ref('int_accounts__in_scope') }}
 )
 
 select

@@ -5,8 +5,7 @@ as_of as (
 ),
 
 accounts as (
-    select * from {{ ref('int_accounts__resolved') }}
-    where not is_excluded
+    select * from {{ ref('int_accounts__in_scope') }}
 ),
 
 rates as (
@@ -75,9 +74,4 @@ left join stages
     on
         dated.opportunity_id = stages.opportunity_id
         and stages.recency = 1
-left join rates
-    on
-        dated.currency_code = rates.currency_code
-        and cast(dated.rated_at as date) = rates.day
-        and dated.rated_at >= rates.valid_from
-        and (rates.valid_until is null or dated.rated_at < rates.valid_until)
+left join rates on {{ rate_applies('dated.currency_code', 'dated.rated_at') }}

@@ -5,8 +5,7 @@ as_of as (
 ),
 
 accounts as (
-    select * from {{ ref('int_accounts__resolved') }}
-    where not is_excluded
+    select * from {{ ref('int_accounts__in_scope') }}
 ),
 
 rates as (
@@ -75,12 +74,7 @@ orders as (
     from closed_won as orders
     cross join as_of
     inner join accounts on orders.account_id = accounts.account_id
-    left join rates
-        on
-            orders.currency_code = rates.currency_code
-            and cast(orders.closed_at as date) = rates.day
-            and orders.closed_at >= rates.valid_from
-            and (rates.valid_until is null or orders.closed_at < rates.valid_until)
+    left join rates on {{ rate_applies('orders.currency_code', 'orders.closed_at') }}
     where orders.closed_at < as_of.ends_at
 ),
 

@@ -5,7 +5,7 @@ as_of as (
 ),
 
 order_amounts as (
-    select * from {{ ref('int_orders__amounts') }}
+    select * from {{ ref('int_orders__priced') }}
 ),
 
 -- Margin, where every order has it.

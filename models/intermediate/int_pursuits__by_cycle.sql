@@ -4,10 +4,6 @@ pursuits as (
     select * from {{ ref('int_pursuits') }}
 ),
 
-segments as (
-    select * from {{ ref('int_accounts__segments') }}
-),
-
 sales as (
     select
         account_id,
@@ -18,7 +14,6 @@ sales as (
 
 select
     pursuits.account_id,
-    segments.segment_id,
     pursuits.is_won,
     pursuits.is_sampled,
     case when pursuits.is_won then sales.value end as first_order_value,
@@ -30,7 +25,6 @@ select
     {{ cycle_of('pursuits.closed_at') }} as cycle_start,
     pursuits.closed_at
 from pursuits
-inner join segments on pursuits.account_id = segments.account_id
 left join sales
     on
         pursuits.account_id = sales.account_id

@@ -9,7 +9,7 @@ pursuits as (
 ),
 
 first_orders as (
-    select * from {{ ref('fct_orders') }}
+    select * from {{ ref('int_orders__priced') }}
     where order_number = 1
 ),
 
@@ -17,30 +17,19 @@ activity as (
     select * from {{ ref('int_accounts__monthly_activity') }}
 ),
 
-cohorts as (
-    select
-        account_id,
-        min(month) as cohort_month
-    from activity
-    where is_active
-    group by account_id
-),
-
 -- How a customer stands a year after it began: as it did at the last change before.
 year_later as (
     select
-        cohorts.account_id,
+        activity.account_id,
         max_by(activity.is_active, activity.month) as is_active,
         max_by(activity.mrr, activity.month) as mrr,
-        max(case when activity.month = cohorts.cohort_month then activity.mrr end) as starting_mrr
-    from cohorts
+        max(case when activity.month = activity.cohort_month then activity.mrr end) as starting_mrr
+    from activity
     cross join as_of
-    inner join activity
-        on
-            cohorts.account_id = activity.account_id
-            and activity.month <= {{ add_months('cohorts.cohort_month', 12) }}
-    where {{ add_months('cohorts.cohort_month', 12) }} <= as_of.as_of_month
-    group by cohorts.account_id
+    where
+        activity.month <= {{ add_months('activity.cohort_month', 12) }}
+        and {{ add_months('activity.cohort_month', 12) }} <= as_of.as_of_month
+    group by activity.account_id
 ),
 
 -- A large win is in the upper quarter of those that are a year old or more.

@@ -6,7 +6,7 @@ pursuits as (
 ),
 
 orders as (
-    select * from {{ ref('int_orders__amounts') }}
+    select * from {{ ref('int_orders__priced') }}
 )
 
 select

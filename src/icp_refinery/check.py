@@ -14,6 +14,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from icp_refinery.project import project_directory
+
 # What is lost where a column holds nothing: (entity, column, what the result will not be able to say).
 NEEDED_FOR = [
     ("orders", "order_id", "renewals, terms and MRR: each won opportunity stands for one order"),
@@ -55,14 +57,6 @@ class FolderReport:
     currencies_without_rate: list[str]
     cannot_say: list[str] = field(default_factory=list)
     other_files: list[str] = field(default_factory=list)
-
-
-def project_directory() -> Path:
-    """The dbt project: the nearest folder upwards with a dbt_project.yml, else this package's own."""
-    for folder in [Path.cwd(), *Path.cwd().parents]:
-        if (folder / "dbt_project.yml").exists():
-            return folder
-    return Path(__file__).resolve().parents[2]
 
 
 def check_folder(folder: Path, reporting_currency: str = "USD") -> FolderReport:

@@ -10,8 +10,9 @@ import typer
 from rich.progress import Progress
 
 from icp_refinery import adopt as adoption
-from icp_refinery.check import check, project_directory
+from icp_refinery.check import check
 from icp_refinery.hubspot.commands import app as hubspot
+from icp_refinery.project import project_directory
 from icp_refinery.simulate import ACCOUNTS, LINES_PER_ACCOUNT, MONTHS, SEED, write_world
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

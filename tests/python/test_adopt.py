@@ -16,10 +16,10 @@ import pytest
 from typer.testing import CliRunner
 
 from conftest import SAMPLE, BuildResult, build, copy_project, frame
-from icp_refinery import adopt as adoption
 from icp_refinery.adopt import Adopted, AdoptionError, adopt, adopted_problems, partition_problem, read_adopted, write_adopted
+from icp_refinery.adopt.files import FILES, Row
 from icp_refinery.cli import app
-from icp_refinery.segments import assign
+from icp_refinery.learning.conditions import assign
 
 TRAITS = {"industry": False, "region": False, "employee_count": True}
 RULES = [
@@ -31,25 +31,25 @@ RULES = [
 ]
 
 
-def conditions(rules: list[tuple[str, str, str, str]]) -> list[adoption.Row]:
+def conditions(rules: list[tuple[str, str, str, str]]) -> list[Row]:
     return [
         {"adoption_number": "1", "segment_id": key, "attribute": attribute, "operator": operator, "value": value}
         for key, attribute, operator, value in rules
     ]
 
 
-def segment(key: str, **changed: str) -> adoption.Row:
-    row = {name: "" for name in adoption.FILES["adopted_segments"]}
+def segment(key: str, **changed: str) -> Row:
+    row = {name: "" for name in FILES["adopted_segments"]}
     return row | {"adoption_number": "1", "segment_id": key, "segment_name": key, "definition": key, "tier": "tier_3"} | changed
 
 
 def sound() -> Adopted:
     agreed = ["1", "2025-07-01", "Ana", "Ben", "Because", "2025-06-30"]
-    first = dict(zip(adoption.FILES["adoption"], agreed, strict=True))
+    first = dict(zip(FILES["adoption"], agreed, strict=True))
     return Adopted([first], [segment("big"), segment("small"), segment("rest")], conditions(RULES))
 
 
-def broken(**changed: list[adoption.Row]) -> Adopted:
+def broken(**changed: list[Row]) -> Adopted:
     return sound()._replace(**changed)
 
 
@@ -157,7 +157,7 @@ def test_the_proof_agrees_with_trying_every_kind_of_account() -> None:
     assert min(seen.values()) > 50
 
 
-def _random_tree(rng: random.Random, above: dict, depth: int) -> list[adoption.Row]:
+def _random_tree(rng: random.Random, above: dict, depth: int) -> list[Row]:
     """The rules of a random tree: every split has two sides that exclude each other."""
     splits = [
         (("industry", "in", '["a", "b"]'), ("industry", "not_in", '["a", "b"]')),
@@ -177,8 +177,8 @@ def _random_tree(rng: random.Random, above: dict, depth: int) -> list[adoption.R
 def test_many_segments_over_many_values_are_proved_in_a_moment() -> None:
     """Twelve segments of four conditions over lists of fifty values: every combination of values would be 10 ** 20."""
     lists = [json.dumps([f"v{n}" for n in range(start, start + 50)]) for start in range(0, 550, 50)]
-    rules: dict[str, list[adoption.Row]] = {}
-    outside: list[adoption.Row] = []
+    rules: dict[str, list[Row]] = {}
+    outside: list[Row] = []
     for number, listed in enumerate(lists):
         attribute = f"trait_{number}"
         inside = {"attribute": attribute, "operator": "in", "value": listed}
@@ -287,13 +287,13 @@ def test_a_second_adoption_keeps_the_first(adopted_project: Path, demo: BuildRes
     nodes = "path:seeds rule_problems int_icp_versions+1 int_segment_conditions int_accounts__segments_by_version"
     database = Path(shutil.copy(demo.database, tmp_path / "icp.duckdb"))
     result = build(tmp_path / "now", project=project, database=database, select=nodes, unit_tests=False)
-    versions = frame(result.database, "intermediate.int_icp_versions").set_index("icp_version")
+    versions = frame(result.database, "applied.int_icp_versions").set_index("icp_version")
     assert versions["is_in_force"].to_dict() == {"learned": False, "adopted 1": False, "adopted 2": True}
     assert versions.loc["adopted 1", "in_force_until"] == date(2025, 8, 1)
-    placed = frame(result.database, "intermediate.int_accounts__segments_by_version")
+    placed = frame(result.database, "applied.int_accounts__segments_by_version")
     assert placed.groupby("icp_version")["account_id"].nunique().nunique() == 1
     build(tmp_path / "now", project=project, database=database, select=nodes, unit_tests=False, vars={"as_of": "2025-07-15"})
-    versions = frame(result.database, "intermediate.int_icp_versions").set_index("icp_version")
+    versions = frame(result.database, "applied.int_icp_versions").set_index("icp_version")
     assert versions["is_in_force"].to_dict() == {"learned": False, "adopted 1": True}
 
 
@@ -303,7 +303,7 @@ def test_a_broken_definition_stops_the_build_with_the_sentence(demo: BuildResult
     shutil.copytree(adopted_project, project)
     database = Path(shutil.copy(demo.database, tmp_path / "icp.duckdb"))
     with duckdb.connect(str(database)) as connection:
-        connection.execute("drop table intermediate.int_accounts__segments_by_version")
+        connection.execute("drop table applied.int_accounts__segments_by_version")
     for what in list(BROKEN)[:5]:
         files, sentence = BROKEN[what]
         write_adopted(project / "seeds" / "adopted", files)

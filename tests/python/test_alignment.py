@@ -76,7 +76,7 @@ def entries(database: Path) -> pd.DataFrame:
             rows.append(("won", order.account_id, order.closed_at, pd.NaT, True, order.net_amount, mrr))
     made = pd.DataFrame(rows, columns=["stage", "account_id", "entered_at", "next_at", "is_closed", "deal_size", "mrr"])
     placed = read(database, "marts.icp_segments").set_index("segment_id")["tier"]
-    segments = read(database, "intermediate.int_accounts__segments").set_index("account_id")["segment_id"]
+    segments = read(database, "applied.int_accounts__segments").set_index("account_id")["segment_id"]
     made["segment_id"] = made["account_id"].map(segments).fillna("unassigned")
     made["tier"] = made["segment_id"].map(placed).fillna("unassigned")
     made["days"] = days(made["entered_at"], made["next_at"])
@@ -162,7 +162,7 @@ def allocated(database: Path) -> pd.DataFrame:
     members["share"] = 1 / members.groupby("campaign_id")["account_id"].transform("size")
     shared = spend.merge(members, on="campaign_id", how="left")
     shared["amount"] *= shared["share"].fillna(1)
-    tiers = read(database, "intermediate.int_accounts__segments").set_index("account_id")["tier"]
+    tiers = read(database, "applied.int_accounts__segments").set_index("account_id")["tier"]
     channels = read(database, "input.input_campaigns").set_index("campaign_id")["channel"]
     shared["tier"] = shared["account_id"].map(tiers).fillna("unassigned")
     shared["channel"] = shared["campaign_id"].map(channels).fillna("unknown")
@@ -218,14 +218,14 @@ def company(request: pytest.FixtureRequest) -> BuildResult:
 
 def in_force(database: Path, start: pd.Timestamp) -> str:
     """The version of the ICP at the end of a month."""
-    is_adopted = (read(database, "intermediate.int_icp_versions")["icp_version"] != "learned").any()
+    is_adopted = (read(database, "applied.int_icp_versions")["icp_version"] != "learned").any()
     number = sum(pd.Timestamp(day) < start + pd.offsets.MonthBegin(1) for day in ADOPTED) if is_adopted else 0
     return f"adopted {number}" if number else "learned"
 
 
 def tiers_then(database: Path, rows: pd.DataFrame) -> pd.Series:
     """The tier that each row's account had in the row's cycle."""
-    placed = read(database, "intermediate.int_accounts__segments_by_version")
+    placed = read(database, "applied.int_accounts__segments_by_version")
     placed = placed.set_index(["account_id", "icp_version"])["tier"].to_dict()
     versions = {start: in_force(database, start) for start in rows["cycle_start"].unique()}
     keys = zip(rows["account_id"], rows["cycle_start"].map(versions), strict=True)

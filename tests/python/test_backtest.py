@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import bootstrap
 
-from icp_refinery import backtest as bt
-from icp_refinery import learn
-from icp_refinery.backtest import Adopted, Known, backtest, cutoffs, known_at, learned_scores
-from icp_refinery.validate_backtest import backtest_study, judge
-from icp_refinery.worlds import World, world
+from icp_refinery import warehouse
+from icp_refinery.learning import backtest as bt
+from icp_refinery.learning.backtest import Adopted, Known, backtest, cutoffs, known_at, learned_scores
+from icp_refinery.learning.capture import interval_of
+from icp_refinery.studies.backtest import backtest_study, judge
+from icp_refinery.studies.worlds import World, world
 
 BEST = 0.2
 
@@ -348,7 +351,7 @@ def test_the_interval_is_shifted_for_a_few_large_deals():
     means = value[rng.integers(0, 60, (20_000, 60))].mean(axis=1)
     other = bootstrap((value,), np.mean, n_resamples=20_000, method="BCa", rng=4).confidence_interval
     plain = np.quantile(means, [0.025, 0.975])
-    given = bt._interval(np.r_[value.mean(), means], is_shifted=True)
+    given = interval_of(np.r_[value.mean(), means], is_shifted=True)
     assert given == pytest.approx((other.low, other.high), abs=0.02 * (other.high - other.low))
     assert (given > plain + 0.04 * (other.high - other.low)).all()
 
@@ -394,9 +397,7 @@ def test_the_order_of_rows_changes_nothing(monkeypatch):
 
 
 def test_the_warehouse_gives_a_sample_by_hash_and_spend_until_the_first_order(monkeypatch):
-    given = {}
-    monkeypatch.setattr(learn, "MOST_ACCOUNTS", 2)
-    monkeypatch.setattr(learn, "backtest", lambda *frames, **others: given.update(others, frames=frames))
+    monkeypatch.setattr(warehouse, "MOST_ACCOUNTS", 2)
     session = duckdb.connect()
     pursuits = session.sql("""
         select 'p' || n as account_id, timestamp '2024-01-01' as began_at, timestamp '2024-02-01' as closed_at, n = 4 as is_won,
@@ -417,16 +418,8 @@ def test_the_warehouse_gives_a_sample_by_hash_and_spend_until_the_first_order(mo
             (values ('2024-01-01'), ('2024-02-01'), ('2024-03-01')) as b(m)
     """)
     sales = session.sql("select 'p' || n as account_id, timestamp '2024-02-10' as sold_at, 5.0 as value from range(1, 5) as t(n)")
-    traits = session.sql("select 'p1' as account_id, 'industry' as attribute, 'x' as value, cast(null as double) as number")
-    as_of = session.sql("select date '2024-12-31' as as_of")
-    monkeypatch.setattr(learn, "wide_traits", lambda session, chosen, traits: chosen.df())
-    versions = session.sql("select 1 as adoption_number, true as is_in_force, date '2024-03-31' as learned_as_of")
-    segments = session.sql(
-        "select 'adopted 1' as icp_version, 'big' as segment_id, true as is_in_force, 7.5 as value_per_pursuit"
-    )
-    placed = session.sql("select 'adopted 1' as icp_version, 'big' as segment_id, account_id from pursuits")
-    learn.learned_backtest(session, pursuits, traits, sales, spend, orders, as_of, placed, versions, segments)
-    frame, chosen, sold, spent = given["frames"]
+    accounts, frame, sold, spent = warehouse.tried(session, pursuits, sales, spend, orders)
+    chosen = accounts.df()
     first_by_hash = session.sql("select account_id from pursuits order by md5(account_id) limit 2").df()["account_id"]
     assert set(frame["account_id"]) == set(sold["account_id"]) == set(first_by_hash)
     assert set(chosen["account_id"]) - set(frame["account_id"]) == {
@@ -438,9 +431,20 @@ def test_the_warehouse_gives_a_sample_by_hash_and_spend_until_the_first_order(mo
     expected = {name: 60.0 if name.startswith("p") and name != "p4" else 40.0 for name in frame["account_id"]}
     expected |= {name: 45.0 for name in set(chosen["account_id"]) - set(frame["account_id"])}
     assert by_account.to_dict() == expected
-    assert given["as_of"] == pd.Timestamp("2024-12-31")
-    assert given["adopted"].learned_as_of == pd.Timestamp("2024-03-31")
-    assert given["adopted"].value_per_pursuit.to_dict() == dict.fromkeys(frame["account_id"], 7.5)
-    unadopted = versions.select("null as adoption_number, is_in_force, learned_as_of")
-    learn.learned_backtest(session, pursuits, traits, sales, spend, orders, as_of, placed, unadopted, segments)
-    assert given["adopted"] is None
+
+
+def test_the_adopted_definition_is_tried_with_its_figures_at_adoption():
+    traits = pd.DataFrame({"industry": ["a", "b", None]}, index=pd.Index(["1", "2", "3"], name="account_id"), dtype=object)
+    rule = [{"attribute": "industry", "operator": operator, "value": "a"} for operator in ("=", "!=")]
+    segments = pd.DataFrame(
+        {
+            "segment_id": ["is a", "is not"],
+            "rules": [json.dumps([part]) for part in rule],
+            "learned_as_of": pd.Timestamp("2024-03-31"),
+            "recorded_value_per_pursuit": [7.5, 2.5],
+        }
+    )
+    adopted = bt.adopted_values(segments, traits)
+    assert adopted.learned_as_of == pd.Timestamp("2024-03-31")
+    assert adopted.value_per_pursuit.to_dict() == {"1": 7.5, "2": 2.5, "3": 2.5}
+    assert bt.adopted_values(segments.assign(learned_as_of=pd.NaT), traits) is None

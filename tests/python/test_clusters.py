@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
-from icp_refinery.clusters import ALL_CUSTOMERS, FEATURES, ValueClusters, assign_clusters, value_clusters
-from icp_refinery.validate_effects import simulate_customers, study_clusters
+from icp_refinery.learning.cluster_features import customer_features
+from icp_refinery.learning.clusters import ALL_CUSTOMERS, ValueClusters, assign_clusters, value_clusters
+from icp_refinery.studies.effects import simulate_customers, study_clusters
 
 
 @pytest.fixture(scope="module")
@@ -53,17 +54,12 @@ def buyers() -> pd.DataFrame:
 
 def _in_sql(customers: pd.DataFrame, centres: pd.DataFrame) -> pd.DataFrame:
     """The docstring's formula, in SQL."""
-    values = ", ".join(f"cast({feature.sql} as double) as {name}" for name, feature in FEATURES.items())
-    long = " union all ".join(f"select account_id, '{name}' as feature, {name} as raw from wide" for name in FEATURES)
+    features = customer_features(customers).assign(account_id=customers["account_id"])
     with duckdb.connect() as connection:
-        connection.register("fct_customers", customers)
+        connection.register("long", features.melt("account_id", var_name="feature", value_name="raw"))
         connection.register("centres", centres)
-        return connection.sql(f"""
-            with wide as (select account_id, {values} from fct_customers),
-            long as (
-                {long}
-            ),
-            shaped as (
+        return connection.sql("""
+            with shaped as (
                 select long.account_id, centres.cluster, centres.cluster_name, centres.centre,
                     (case transform when 'log' then sign(raw) * ln(1 + abs(raw) / unit) else raw end - middle) / spread as scaled
                 from long inner join centres on long.feature = centres.feature

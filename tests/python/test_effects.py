@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 from statsmodels.stats.contingency_tables import StratifiedTable
 
-from icp_refinery import effects
-from icp_refinery.effects import _change, _Counts, _exact_p, _test, attribute_effects, leaking_traits
-from icp_refinery.validate_effects import (
+from icp_refinery.learning.effects import attribute_effects, evidence
+from icp_refinery.learning.effects.counts import Counts
+from icp_refinery.learning.effects.evidence import _change, _exact_p, evidence_of
+from icp_refinery.learning.effects.information import leaking_traits
+from icp_refinery.studies.effects import (
     simulate_outcomes,
     study_confounded,
     study_leak,
@@ -109,21 +111,19 @@ def test_a_change_is_judged_by_what_both_times_had_together():
     early, late, total = ways(strata[:2]), ways(strata[2:]), sum(a for _, a, _, _ in strata)
     chances = {x: count * early.get(total - x, 0) for x, count in late.items()}
     lower = sum(count for x, count in chances.items() if x <= 5) / sum(chances.values())
-    counts = _Counts(*(column[None, :] for column in columns))
+    counts = Counts(*(column[None, :] for column in columns))
     direction, p_value = _change(counts, np.array([0, 1]), np.array([2, 3]))
     assert direction.item() == -1
     assert p_value.item() == pytest.approx(2 * lower)
     # Others that do better by as much are no change: the odds ratio stays.
-    same = _Counts(*(np.array([part], dtype="float64") for part in ([40, 40], [10, 24], [160, 160], [40, 96])))
+    same = Counts(*(np.array([part], dtype="float64") for part in ([40, 40], [10, 24], [160, 160], [40, 96])))
     assert _change(same, np.array([0]), np.array([1]))[1].item() > 0.7
 
 
 def test_a_normal_tail_of_a_change_is_near_the_exact_one(monkeypatch: pytest.MonkeyPatch):
-    counts = _Counts(
-        *(np.array([part], dtype="float64") for part in ([4000, 4000], [1200, 1300], [20_000, 20_000], [5000, 5000]))
-    )
+    counts = Counts(*(np.array([part], dtype="float64") for part in ([4000, 4000], [1200, 1300], [20_000, 20_000], [5000, 5000])))
     exact = _change(counts, np.array([0]), np.array([1]))[1].item()
-    monkeypatch.setattr(effects, "EXACT_BELOW_P", 0.0)
+    monkeypatch.setattr(evidence, "EXACT_BELOW_P", 0.0)
     assert _change(counts, np.array([0]), np.array([1]))[1].item() == pytest.approx(exact, rel=0.1)
     assert exact < 0.05
 
@@ -164,8 +164,8 @@ def test_a_single_good_quarter_is_nothing_that_emerges():
 
 def test_interval_in_one_period_is_that_of_the_risk_ratio():
     n1, a, n0, b = 80.0, 40.0, 120.0, 36.0
-    counts = _Counts(*(np.array([[x]]) for x in (n1, a, n1 + n0, a + b)))
-    row = _test("won", [("trait", "kind", "bank")], counts).iloc[0]
+    counts = Counts(*(np.array([[x]]) for x in (n1, a, n1 + n0, a + b)))
+    row = evidence_of("won", [("trait", "kind", "bank")], counts).iloc[0]
     half = 1.959963984540054 * sqrt(1 / a - 1 / n1 + 1 / b - 1 / n0)
     for name, sign in (("lift_low", -1), ("lift_high", 1)):
         ratio = exp(log((a / n1) / (b / n0)) + sign * half)

@@ -8,8 +8,8 @@ import pytest
 from hubspot_desk import SEGMENTS, VALUES_OF_A_ROW, Desk, row
 from hubspot_portal import Fault, bad_gateway
 from icp_refinery.hubspot.apply import Outcome
-from icp_refinery.hubspot.client import HubSpotError, Refused
-from icp_refinery.hubspot.plan import PlanError, read_lines
+from icp_refinery.hubspot.errors import HubSpotError, PlanError, Refused
+from icp_refinery.hubspot.journal import read_lines
 
 
 def test_apply_writes_what_diff_showed_and_a_second_run_writes_nothing(desk: Desk) -> None:

@@ -10,15 +10,8 @@ from hubspot_desk import Desk, row
 from hubspot_portal import TOKEN, Fault, HubSpotPortal, SimulatedClock, bad_gateway, too_many_requests
 from icp_refinery.hubspot import client
 from icp_refinery.hubspot.apply import Outcome
-from icp_refinery.hubspot.client import (
-    DailyQuota,
-    HubSpotError,
-    MissingScope,
-    Portal,
-    TokenBucket,
-    Unauthorized,
-    Unreachable,
-)
+from icp_refinery.hubspot.client import Portal, TokenBucket
+from icp_refinery.hubspot.errors import DailyQuota, HubSpotError, MissingScope, Unauthorized, Unreachable
 from icp_refinery.hubspot.plan import read_plan
 
 

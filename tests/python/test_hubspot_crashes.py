@@ -16,10 +16,10 @@ import pytest
 
 from hubspot_desk import Desk, row
 from hubspot_portal import TOKEN, Fault
-from icp_refinery.hubspot import apply
+from icp_refinery.hubspot import journal
 from icp_refinery.hubspot.apply import Outcome
 from icp_refinery.hubspot.client import Portal
-from icp_refinery.hubspot.plan import PlanError
+from icp_refinery.hubspot.errors import PlanError
 from run_icp import run_icp
 
 
@@ -128,7 +128,7 @@ def test_a_full_disk_stops_the_run_before_hubspot_is_asked(synced: Desk, monkeyp
     synced.publish({record: row("tier_2", reasons="new") for record in ("101", "102", "103")})
     synced.diff()
     with monkeypatch.context() as patch:
-        patch.setattr(apply.os, "fsync", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
+        patch.setattr(journal.os, "fsync", Mock(side_effect=OSError(errno.ENOSPC, "No space left on device")))
         stopped = synced.command("apply", "--apply")
     assert stopped.exit_code == 1
     assert "cannot be written: No space left on device" in stopped.output

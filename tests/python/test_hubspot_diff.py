@@ -11,7 +11,7 @@ from hubspot_desk import Desk, row
 from hubspot_portal import TOKEN, Fault
 from icp_refinery.cli import app
 from icp_refinery.hubspot.apply import Outcome
-from icp_refinery.hubspot.plan import PlanError
+from icp_refinery.hubspot.errors import PlanError
 
 
 def test_diff_shows_what_would_change_and_writes_nothing(desk: Desk) -> None:

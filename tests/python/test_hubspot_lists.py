@@ -16,13 +16,14 @@ from typer.testing import CliRunner
 
 from conftest import ROOT, BuildResult
 from hubspot_portal import Fault, HubSpotPortal, SimulatedClock, bad_gateway
+from icp_refinery import nurture
 from icp_refinery.cli import app
-from icp_refinery.hubspot import nurture
-from icp_refinery.hubspot.client import HubSpotError, Portal
+from icp_refinery.hubspot.client import Portal
 from icp_refinery.hubspot.config import Config, ConfigError, Lists, Nurture, load_config
+from icp_refinery.hubspot.errors import HubSpotError
 from icp_refinery.hubspot.filters import CannotSay, Rule, filter_branch, list_name, look_alike, meaning, wanted_lists
+from icp_refinery.hubspot.journal import alone
 from icp_refinery.hubspot.lists import apply_lists, plan_lists, read_journal
-from icp_refinery.hubspot.plan import alone
 from icp_refinery.hubspot.scoring import score_criteria
 
 CONFIG = load_config(ROOT / "activation" / "hubspot.yml")

@@ -7,7 +7,7 @@ import pytest
 
 from hubspot_desk import Desk, row
 from icp_refinery.hubspot.apply import Outcome
-from icp_refinery.hubspot.plan import PlanError
+from icp_refinery.hubspot.errors import PlanError
 
 
 def test_revert_puts_back_what_is_as_we_left_it(synced: Desk) -> None:

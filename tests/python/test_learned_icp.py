@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from conftest import RENAMED, BuildResult, build, frame
-from icp_refinery.segments import assign
+from icp_refinery.learning.conditions import assign
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +41,7 @@ def test_a_field_that_is_filled_in_for_winners_makes_no_segment(demo: BuildResul
 
 def test_sql_places_every_account_as_the_library_does(demo: BuildResult) -> None:
     with duckdb.connect(str(demo.database), read_only=True) as connection:
-        placed = connection.execute("select account_id, segment_id from intermediate.int_accounts__segments").df()
+        placed = connection.execute("select account_id, segment_id from applied.int_accounts__segments").df()
         traits = connection.execute("select * from intermediate.int_accounts__traits").df()
         rules = connection.execute("select * from marts.icp_segment_rules").df()
     wide = pd.DataFrame(index=pd.Index(sorted(placed["account_id"]), name="account_id"))

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from icp_refinery.measure import COLUMNS, measure_segments
-from icp_refinery.worlds import World, world
+from icp_refinery.learning.measure import COLUMNS, measure_segments
+from icp_refinery.studies.worlds import World, world
 
 
 def industries(it: World) -> pd.Series:

@@ -17,7 +17,8 @@ import duckdb
 import pytest
 
 from conftest import BuildResult, frame
-from icp_refinery import backtest, report
+from icp_refinery import report
+from icp_refinery.learning import backtest
 from icp_refinery.report import charts, words
 
 HOSTILE = "<script>alert(1)</script>'\";</script><img src=x onerror=alert(2)>--"

@@ -11,10 +11,12 @@ import pandas as pd
 import pytest
 
 from conftest import BuildResult, frame
-from icp_refinery import scorecard as sc
-from icp_refinery.leaks import leak_flags
-from icp_refinery.segments import Learned, assign, learn_segments
-from icp_refinery.worlds import World, captured, world
+from icp_refinery.learning import scorecard as sc
+from icp_refinery.learning.calibration import score_calibration
+from icp_refinery.learning.conditions import assign
+from icp_refinery.learning.leaks import leak_flags
+from icp_refinery.learning.segments import Learned, learn_segments
+from icp_refinery.studies.worlds import World, captured, world
 
 BOUNDS = {"tier_1": (56.4, 100), "tier_2": (50, 100), "tier_3": (0, 100), "deprioritized": (0, 50)}
 
@@ -126,8 +128,8 @@ def test_a_handful_of_pursuits_gives_the_base_only(rows):
     it = world(25, 0, prospects=0)
     few = it._replace(pursuits=it.pursuits.iloc[:rows])
     assert set(scored(few)[-1]) == {50.0}
-    sales = pd.DataFrame({"account_id": [], "sold_on": pd.to_datetime([]), "amount": []})
-    assert len(sc.score_calibration(few.pursuits, few.traits, sales)) <= 2
+    sales = pd.DataFrame({"account_id": [], "sold_on": pd.to_datetime([]), "value": []})
+    assert len(score_calibration(few.pursuits, few.traits, sales)) <= 2
 
 
 def test_traits_flagged_as_leaks_get_no_points_of_their_own():
@@ -245,7 +247,7 @@ def test_the_order_of_rows_and_columns_changes_nothing():
 
 def sales_of(it: World) -> pd.DataFrame:
     won = it.pursuits[it.pursuits["is_won"]]
-    return won.rename(columns={"closed_on": "sold_on", "value": "amount"})[["account_id", "sold_on", "amount"]]
+    return won.rename(columns={"closed_on": "sold_on"})[["account_id", "sold_on", "value"]]
 
 
 def steady_world(seed: int) -> World:
@@ -256,7 +258,7 @@ def steady_world(seed: int) -> World:
 
 
 def test_scores_hold_for_pursuits_that_began_after_they_were_learned():
-    bands = pd.concat([sc.score_calibration((it := steady_world(seed)).pursuits, it.traits, sales_of(it)) for seed in range(8)])
+    bands = pd.concat([score_calibration((it := steady_world(seed)).pursuits, it.traits, sales_of(it)) for seed in range(8)])
     known = bands[bands["value_low"].notna()]
     assert len(known) >= 8
     assert known["predicted_value"].between(known["value_low"], known["value_high"]).mean() >= 0.65
@@ -266,7 +268,7 @@ def test_scores_hold_for_pursuits_that_began_after_they_were_learned():
 
 def test_bands_add_up_to_all_and_split_at_the_cut_off():
     it = steady_world(0)
-    bands = sc.score_calibration(it.pursuits, it.traits, sales_of(it)).set_index("score_band")
+    bands = score_calibration(it.pursuits, it.traits, sales_of(it)).set_index("score_band")
     cutoff = bands.loc["all", "cutoff_on"]
     later = it.pursuits[it.pursuits["began_on"] >= cutoff]
     assert bands.loc["all", "n"] == bands.drop("all")["n"].sum() == len(later)
@@ -277,15 +279,15 @@ def test_bands_add_up_to_all_and_split_at_the_cut_off():
 
 def test_nothing_that_happened_after_the_cut_off_changes_the_prediction():
     it = steady_world(1)
-    bands = sc.score_calibration(it.pursuits, it.traits, sales_of(it))
+    bands = score_calibration(it.pursuits, it.traits, sales_of(it))
     cutoff = bands["cutoff_on"].iloc[0]
     after = it.pursuits["closed_on"] >= cutoff
     sales = sales_of(it)
-    again = sales.assign(sold_on=cutoff + pd.Timedelta(days=40), amount=sales["amount"] * 3)  # sold once more, later
+    again = sales.assign(sold_on=cutoff + pd.Timedelta(days=40), value=sales["value"] * 3)  # sold once more, later
     turned = it.pursuits.assign(is_won=it.pursuits["is_won"] ^ after)
     turned["value"] = np.where(turned["is_won"], turned["value"] * 4 + 1000 * after, 0.0)
     turned["months_observed"] = np.where(turned["is_won"], 24.0, np.nan)
-    other = sc.score_calibration(turned, it.traits, pd.concat([sales, again]))
+    other = score_calibration(turned, it.traits, pd.concat([sales, again]))
     same = ["score_band", "cutoff_on", "learned_from_pursuits", "n", "mean_score", "predicted_value"]
     pd.testing.assert_frame_equal(bands[same], other[same])
     assert (bands["value_per_pursuit"] != other["value_per_pursuit"]).all()
@@ -299,7 +301,7 @@ def by_the_library(database: Path) -> tuple[pd.Series, pd.DataFrame]:
     with duckdb.connect(str(database), read_only=True) as connection:
         card = connection.execute("select * from learned.learned_scorecard").df()
         traits = connection.execute("select * from intermediate.int_accounts__traits").df()
-        placed = connection.execute("select account_id, segment_id from intermediate.int_accounts__segments").df()
+        placed = connection.execute("select account_id, segment_id from applied.int_accounts__segments").df()
     segment = placed.set_index("account_id")["segment_id"].sort_index()
     wide = pd.DataFrame(index=segment.index)
     for attribute, rows in traits.groupby("attribute"):

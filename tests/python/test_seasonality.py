@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from conftest import BuildResult, frame
-from icp_refinery.seasonality import LEVEL, seasonality, seasonality_study, simulate_months
+from icp_refinery.learning.seasonality import LEVEL, seasonality
+from icp_refinery.studies.seasonality import seasonality_study, simulate_months
 
 
 def group(counts: list[int] | np.ndarray, value: str = "a", start: str = "2022-01-01") -> pd.DataFrame:

@@ -11,11 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from icp_refinery import segments
-from icp_refinery.leaks import certainty, leak_flags
-from icp_refinery.segments import Condition, assign, expected_value, learn_segments, segment_id
-from icp_refinery.validate import segments_study
-from icp_refinery.worlds import World, captured, world
+from icp_refinery.learning import segments, tree
+from icp_refinery.learning.conditions import RULE_COLUMNS, Condition, assign, holds, segment_id
+from icp_refinery.learning.leaks import certainty, leak_flags
+from icp_refinery.learning.segments import learn_segments
+from icp_refinery.learning.traits import is_numeric
+from icp_refinery.learning.value import expected_value
+from icp_refinery.learning.words import definition, rule_name
+from icp_refinery.studies.segments import segments_study
+from icp_refinery.studies.worlds import World, captured, world
 
 EVERYONE = "seg_" + "4f53cda18c"  # sha256 of "[]"
 
@@ -80,8 +84,8 @@ def test_learned_rules_put_every_account_in_exactly_one_segment(company):
     with pytest.MonkeyPatch.context() as patch:
         # Every split that the tree can make shall be tried, also those without evidence.
         patch.setattr(segments, "LEVEL", 1.0)
-        patch.setattr(segments, "LEAST_T", -np.inf)
-        patch.setattr(segments, "LEAST_GAIN", 0.0)
+        patch.setattr(tree, "LEAST_T", -np.inf)
+        patch.setattr(tree, "LEAST_GAIN", 0.0)
         patch.setattr(segments, "PERMUTATIONS", 19)
         learned = learn_segments(pursuits, traits)
     found = assign(traits, learned.rules)  # raises where an account is in none or in two
@@ -122,12 +126,12 @@ def test_an_operator_treats_missing_values_as_sql_does(operator):
     if kind == "double":
         query = f"select {SQL[operator]} from (select case when isnan(trait) then null else trait end as trait from frame)"
     expected = [row[0] for row in duckdb.execute(query, [value]).fetchall()]
-    assert segments._holds(frame["trait"], operator, value).tolist() == expected
+    assert holds(frame["trait"], operator, value).tolist() == expected
 
 
 def test_rules_that_overlap_or_leave_a_gap_are_refused():
     traits = pd.DataFrame({"industry": ["a", "b", None]}, index=["1", "2", "3"], dtype=object)
-    rules = pd.DataFrame([["s1", 1, "industry", "=", "a"]], columns=segments.RULE_COLUMNS)
+    rules = pd.DataFrame([["s1", 1, "industry", "=", "a"]], columns=RULE_COLUMNS)
     with pytest.raises(ValueError, match="2 accounts"):
         assign(traits, rules)
     everyone = pd.concat([rules, rules.assign(segment_id="s2", operator="is_missing", value=None)])
@@ -316,7 +320,7 @@ def odd_worlds() -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
     n = len(plain.traits)
     alike = plain.traits.copy()
     for name in alike:
-        alike[name] = 1.0 if segments._is_numeric(alike[name]) else "same"
+        alike[name] = 1.0 if is_numeric(alike[name]) else "same"
     many = pd.DataFrame({"code": [f"v{i % 1000}" for i in range(n)]}, plain.traits.index, dtype=object)
     sparse = pd.DataFrame({"rare": ["x" if i % 20 == 0 else None for i in range(n)]}, plain.traits.index, dtype=object)
     return {
@@ -417,12 +421,12 @@ def test_names_are_those_that_a_salesperson_would_use():
         Condition("employee_count", ">=", "200"),
         Condition("employee_count", "<", "1000"),
     ]
-    assert segments._name(rule, short=True) == "Financial services, 200 to 999 employees"
-    assert segments._definition(rule) == (
+    assert rule_name(rule, short=True) == "Financial services, 200 to 999 employees"
+    assert definition(rule) == (
         "industry is Financial services and employee count at least 200 and employee count below 1000 or missing"
     )
     other = [Condition("lead_source", "not_in", '["Event", "Web"]'), Condition("funding_stage", "is_missing", None)]
-    assert segments._name(other, short=True) == "Lead source other than Event or Web, funding stage unknown"
+    assert rule_name(other, short=True) == "Lead source other than Event or Web, funding stage unknown"
 
 
 def test_young_wins_are_developed_by_the_chain_ladder():

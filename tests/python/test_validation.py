@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from icp_refinery import validation
-from icp_refinery.findings import section, share
-from icp_refinery.validate_effects import clusters_section, effects_section
+from icp_refinery.studies import report as validation
+from icp_refinery.studies.effects import clusters_section, effects_section
+from icp_refinery.studies.findings import section, share
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from conftest import SAMPLE, BuildResult, build
-from icp_refinery.clusters import ALL_CUSTOMERS, assign_clusters, value_clusters
+from icp_refinery.learning.clusters import ALL_CUSTOMERS, assign_clusters, value_clusters
 
 pytestmark = pytest.mark.slow
-CLUSTERS = "int_customers learned_value_clusters int_customers__value_clusters"
+CLUSTERS = "int_customers__sampled learned_value_clusters int_customers__value_clusters"
 
 
 def query(database: Path, sql: str) -> pd.DataFrame:
@@ -28,7 +28,7 @@ def placed(database: Path) -> pd.DataFrame:
         database,
         """
         select account_id, value_cluster_number as cluster, value_cluster as cluster_name
-        from intermediate.int_customers__value_clusters order by account_id
+        from applied.int_customers__value_clusters order by account_id
         """,
     )
 

@@ -12,12 +12,12 @@ from typer.testing import CliRunner, Result
 from hubspot_portal import TOKEN, HubSpotPortal, SimulatedClock
 from icp_refinery.cli import app
 from icp_refinery.hubspot import plan
-from icp_refinery.hubspot.apply import Outcome, apply_plan, journal_of, revert
-from icp_refinery.hubspot.client import (
-    Portal,
-)
+from icp_refinery.hubspot.apply import Outcome, apply_plan
+from icp_refinery.hubspot.client import Portal
 from icp_refinery.hubspot.config import Config
-from icp_refinery.hubspot.plan import read_lines, read_plan, write_plan
+from icp_refinery.hubspot.journal import journal_of, read_lines
+from icp_refinery.hubspot.plan import read_plan, write_plan
+from icp_refinery.hubspot.revert import revert
 
 SEGMENTS = {"seg_a": "Energy", "seg_b": "Retail; 200 or more employees"}
 TODAY = date(2026, 11, 22)

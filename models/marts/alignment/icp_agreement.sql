@@ -5,7 +5,7 @@ as_of as (
 ),
 
 cycles as (
-    select * from {{ ref('int_cycles') }}
+    select * from {{ ref('int_cycles__versions') }}
 ),
 
 first_cycle as (

@@ -1,7 +1,7 @@
 with
 
 assumptions as (
-    select * from {{ ref('int_assumptions') }}
+    select * from {{ ref('checked_assumptions') }}
 ),
 
 members as (

@@ -37,17 +37,22 @@ segments as (
 
 pursuits as (
     select *
-    from {{ ref('int_pursuits__by_cycle') }}
+    from {{ ref('int_pursuits__segments') }}
 ),
 
 by_segment as (
-    select * from pursuits
+    select
+        segment_id,
+        is_won,
+        first_order_value,
+        days_to_close,
+        cycle_start,
+        closed_at
+    from pursuits
     union all
     select
-        account_id,
         'all' as segment_id,
         is_won,
-        is_sampled,
         first_order_value,
         days_to_close,
         cycle_start,

@@ -1,11 +1,9 @@
-"""Carrying a plan out, and taking it back. Old values are on disk before HubSpot is asked to change them.
+"""Carrying a plan out. Old values are on disk before HubSpot is asked to change them.
 
 Whatever stops a run, the same command again does the rest: every record is read before it is written, what has its new value
 already is left alone, and so is what somebody else changed meanwhile.
 """
 
-import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -14,25 +12,13 @@ from pathlib import Path
 
 import duckdb
 
-from icp_refinery.hubspot.client import BATCH, HubSpotError, Json, Portal, Unreachable, Unsure
+from icp_refinery.hubspot.client import BATCH, Portal
 from icp_refinery.hubspot.config import Config
-from icp_refinery.hubspot.plan import (
-    BY_KEY,
-    FORMAT,
-    PlanError,
-    Progress,
-    alone,
-    differs,
-    header,
-    own_portal,
-    read_lines,
-    read_plan,
-    schema_steps,
-    segment_names,
-    where_they_are,
-)
+from icp_refinery.hubspot.errors import HubSpotError, Json, PlanError, Unsure
+from icp_refinery.hubspot.journal import Journal, alone, first_line, journal_of, read_lines, utc_now, written_before
+from icp_refinery.hubspot.plan import Progress, header, read_plan, where_they_are
+from icp_refinery.hubspot.schema import ATTEMPTS, differs, prepare_schema
 
-ATTEMPTS = 5
 # More than so many records refused, and more than half of all: it is no matter of single records.
 REFUSED = 100
 
@@ -56,57 +42,6 @@ class Outcome:
         """Keeps a line for a person to read."""
         if len(self.said) < 100:
             self.said.append(f"{record}: {reason}")
-
-
-class Journal:
-    """A file of JSON lines that is on disk before `put` returns; a line that a crash cut off is taken away."""
-
-    def __init__(self, path: Path, first: Json) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        self._file = path.open("ab+")
-        os.chmod(path, 0o600)
-        self._cut_torn_line()
-        if self._file.tell() == 0:
-            self.put(first)
-            # The file's name, too, has to outlive a crash.
-            folder = os.open(path.parent, os.O_RDONLY)
-            os.fsync(folder)
-            os.close(folder)
-
-    def _cut_torn_line(self) -> None:
-        end = self._file.seek(0, os.SEEK_END)
-        whole = end
-        while whole:
-            self._file.seek(whole - 1)
-            if self._file.read(1) == b"\n":
-                break
-            whole -= 1
-        if whole < end:
-            self._file.truncate(whole)
-        self._file.seek(0, os.SEEK_END)
-
-    def put(self, line: Json) -> None:
-        """Writes a line, and waits until it is on disk."""
-        try:
-            self._file.write(json.dumps(line).encode() + b"\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
-        except OSError as problem:
-            raise PlanError(
-                f"The journal {self.path} cannot be written: {problem.strerror}. Without it nothing more is written to HubSpot. "
-                "Run the same command again when it can be: it does the rest."
-            ) from None
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
-
-
-def journal_of(plan: Path, made_at: str) -> Path:
-    """The journal of a plan: the same one however often the plan is carried out."""
-    stamp = "".join(c for c in made_at.partition("+")[0] if c.isalnum())
-    return plan.with_name(f"journal-{stamp}.jsonl")
 
 
 def check_plan(
@@ -188,7 +123,7 @@ def apply_plan(
         if not steps and not summary["changes"]:
             return outcome, journal_path
         before = written_before(journal_path)
-        journal = Journal(journal_path, _first_line(plan["portal_id"], f"plan of {plan['made_at']}"))
+        journal = Journal(journal_path, first_line(plan["portal_id"], f"plan of {plan['made_at']}"))
         try:
             prepare_schema(portal, marts, config, journal, steps)
             changed_on = config.properties["icp_changed_on"]
@@ -221,64 +156,6 @@ def _batches(lines: Iterable[Json]) -> Iterator[list[Json]]:
     remaining = iter(lines)
     while batch := list(islice(remaining, BATCH)):
         yield batch
-
-
-def _first_line(portal_id: int, what: str) -> Json:
-    return {"kind": "journal", "format": FORMAT, "portal_id": portal_id, "what": what, "begun_at": _now()}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def written_before(journal: Path) -> set[str]:
-    """The records that a journal says have the plan's values: a plan writes each of them once."""
-    if not journal.exists():
-        return set()
-    return {record for line in read_lines(journal, "result") for record in line["written"]}
-
-
-def prepare_schema(
-    portal: Portal, marts: duckdb.DuckDBPyConnection, config: Config, journal: Journal, planned: list[Json]
-) -> None:
-    """Creates the group, properties and options that are missing. Raises PlanError where some are that the plan does not name."""
-    names = segment_names(marts)
-    known = {key for step in planned for key in _keys(step)}
-    for _ in range(ATTEMPTS):
-        properties = portal.properties()
-        steps = schema_steps(properties, portal.groups(), config, names)
-        if not steps:
-            return
-        unplanned = sorted({step["name"] for step in steps if not set(_keys(step)) <= known})
-        if unplanned:
-            raise PlanError(
-                f"Since the plan somebody took away in HubSpot, or from it: {', '.join(unplanned)}. Nothing is written. "
-                "Run `icp hubspot diff` again to see what would be created."
-            )
-        try:
-            for step in steps:
-                journal.put({"kind": "schema", "action": step["action"], "name": step["name"], "at": _now()})
-                if step["action"] == "create_group":
-                    portal.create_group(step["name"], step["label"])
-                elif step["action"] == "create_property":
-                    portal.create_property(step["body"])
-                else:
-                    portal.set_options(step["name"], [*_kept_options(properties[step["name"]]), *step["options"]])
-        except Unsure:
-            continue
-    raise Unreachable("HubSpot does not show the properties that were created. Run the same command again later.")
-
-
-def _keys(step: Json) -> list[tuple[str, ...]]:
-    """What a step creates: itself, and each of its options."""
-    options = step.get("options") or step.get("body", {}).get("options") or []
-    itself = [] if step["action"] == "add_options" else [(step["action"], step["name"])]
-    return itself + [("option", step["name"], option["value"]) for option in options]
-
-
-def _kept_options(known: Json) -> list[Json]:
-    keys = ("label", "value", "displayOrder", "hidden", "description")
-    return [{key: option[key] for key in keys if option.get(key) is not None} for option in known.get("options") or []]
 
 
 def write_batch(
@@ -321,11 +198,11 @@ def write_batch(
         told |= reasons.keys()
         if reasons or settled:
             # What a run before this one wrote, and did not live to say, counts as written too: it is not written again.
-            journal.put({"kind": "result", "at": _now(), "written": settled, "kept": reasons, "refused": {}})
+            journal.put({"kind": "result", "at": utc_now(), "written": settled, "kept": reasons, "refused": {}})
         pending = {record: pending[record] for record in todo}
         if not todo:
             return
-        journal.put({"kind": "batch", "at": _now(), "records": todo})
+        journal.put({"kind": "batch", "at": utc_now(), "records": todo})
         sent |= todo.keys()
         try:
             values = {record: {name: new for name, (_, new) in pairs.items()} for record, pairs in todo.items()}
@@ -335,7 +212,7 @@ def write_batch(
                 portal.pause(attempt)
                 continue
             raise
-        journal.put({"kind": "result", "at": _now(), "written": sorted(written), "kept": {}, "refused": refused})
+        journal.put({"kind": "result", "at": utc_now(), "written": sorted(written), "kept": {}, "refused": refused})
         outcome.written += len(written)
         outcome.refused += len(refused)
         for record, reason in refused.items():
@@ -346,81 +223,3 @@ def write_batch(
                 f"Stopped: HubSpot refused {outcome.refused:,} records, and took {outcome.written:,}. The last: {last}"
             )
         return
-
-
-def revert(
-    portal: Portal,
-    config: Config,
-    path: Path,
-    write: bool,
-    progress: Progress = lambda done, total: None,
-) -> tuple[Outcome, Path]:
-    """Puts back the old values of a journal where HubSpot still has what was written; with `write` false only counts.
-
-    What was created (properties, options, the group) stays: others may use it by now.
-    """
-    lines = read_lines(path)
-    first = next(lines, None)
-    if not isinstance(first, dict) or first.get("kind") != "journal" or first.get("format") != FORMAT:
-        raise PlanError(f"{path} is no journal of this version.")
-    portal_id = own_portal(portal, config)
-    if first.get("portal_id") != portal_id:
-        raise PlanError(f"The journal is of portal {first.get('portal_id')}, the token of portal {portal_id}.")
-    properties = portal.properties()
-    outcome = Outcome()
-    back = path.with_name(f"{path.stem}-reverted.jsonl")
-
-    def choose(pairs: Pairs, there: Values) -> tuple[Pairs, list[str]]:
-        todo = {n: p for n, p in pairs.items() if differs(config, n, there.get(n), p[1])}
-        as_left = {n: [there.get(n) or "", p[1]] for n, p in todo.items() if not differs(config, n, there.get(n), p[0])}
-        return as_left, [n for n in todo if n not in as_left]
-
-    batches = sum(1 for _ in read_lines(path, "batch"))
-    with alone(path.parent):
-        journal = Journal(back, _first_line(portal_id, f"revert of {path.name}")) if write else None
-        try:
-            for number, line in enumerate((line for line in lines if line["kind"] == "batch"), start=1):
-                records = {
-                    record: {n: [new, old] for n, (old, new) in pairs.items() if n in properties}
-                    for record, pairs in line["records"].items()
-                }
-                for record, name in set_by_people(portal, records, config):
-                    del records[record][name]
-                    outcome.say(record, f"{name} was set to the same value by somebody else since: kept")
-                if journal:
-                    write_batch(portal, journal, records, choose, outcome, [])
-                else:
-                    _count(portal, records, choose, outcome)
-                progress(number, batches)
-        finally:
-            if journal:
-                journal.close()
-    return outcome, back
-
-
-def set_by_people(portal: Portal, records: dict[str, Pairs], config: Config) -> list[tuple[str, str]]:
-    """The records and properties that a person set last: also where it is what was to be written, it is not ours to take away."""
-    names = sorted({name for pairs in records.values() for name in pairs})
-    if not names or config.human_edits == "overwrite":
-        return []
-    history = portal.read_history(list(records), names)
-    return [
-        (record, name)
-        for record, pairs in records.items()
-        for name, (left, _) in pairs.items()
-        if (last := next(iter(history.get(record, {}).get(name) or []), None))
-        and not str(last.get("sourceType") or "").startswith(BY_KEY)
-        and not differs(config, name, last.get("value"), left)
-    ]
-
-
-def _count(portal: Portal, records: dict[str, Pairs], choose: Choice, outcome: Outcome) -> None:
-    names = sorted({name for pairs in records.values() for name in pairs})
-    there = {c["id"]: c.get("properties") or {} for c in portal.read_companies(list(records), names)}
-    for record, pairs in records.items():
-        todo, kept = choose(pairs, there[record]) if record in there else ({}, ["gone"])
-        outcome.written += bool(todo)
-        outcome.kept += bool(kept) and not todo
-        outcome.already += not todo and not kept
-        if kept:
-            outcome.say(record, f"changed since: {', '.join(kept)}")

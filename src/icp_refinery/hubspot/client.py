@@ -1,11 +1,8 @@
 """HubSpot's API over HTTP: the rate limit, retries, errors in words. The token goes into one header and nowhere else."""
 
-import json
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from email.utils import parsedate_to_datetime
 from ipaddress import ip_address
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -13,19 +10,33 @@ from urllib.parse import urlsplit
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from icp_refinery.hubspot.answers import (
+    as_json,
+    errors_of,
+    ids_of,
+    in_words,
+    names_missing_property,
+    retry_after,
+    scope_of_path,
+    scopes_of,
+    words_of,
+)
+from icp_refinery.hubspot.errors import (
+    DailyQuota,
+    HubSpotError,
+    Json,
+    MissingScope,
+    Refused,
+    Unauthorized,
+    Unreachable,
+    Unsure,
+)
+
 BATCH = 100
 HISTORY_BATCH = 50
 LONGEST_PAUSE = 600.0
 # Too many calls; the record or the portal is locked for a moment. Nothing has been done yet.
 LATER = (423, 429, 477)
-# What a call needs, where HubSpot's answer does not say.
-SCOPES = (
-    ("/crm/properties/", "crm.schemas.companies"),
-    ("/crm/objects/", "crm.objects.companies"),
-    ("/crm/lists/", "crm.lists"),
-)
-
-Json = dict[str, Any]
 
 
 def is_loopback(host: str | None) -> bool:
@@ -34,40 +45,6 @@ def is_loopback(host: str | None) -> bool:
         return host == "localhost" or ip_address(host or "").is_loopback
     except ValueError:
         return False
-
-
-class HubSpotError(Exception):
-    """What HubSpot, or the way to it, did not do."""
-
-
-class Unauthorized(HubSpotError):
-    """The token is wrong, revoked or expired."""
-
-
-class MissingScope(HubSpotError):
-    """The token may not do this."""
-
-
-class DailyQuota(HubSpotError):
-    """The portal has used up its calls of the day."""
-
-
-class Unreachable(HubSpotError):
-    """No usable answer after all attempts; nothing was written by this call."""
-
-
-class Unsure(HubSpotError):
-    """A write that may or may not have happened: the connection broke, or HubSpot failed, after it was sent."""
-
-
-class Refused(HubSpotError):
-    """HubSpot understood and said no (400, 404, 409 and the like)."""
-
-    def __init__(self, message: str, status: int, category: str = "", errors: Sequence[Json] = ()) -> None:
-        super().__init__(message)
-        self.status = status
-        self.category = category
-        self.errors = list(errors)
 
 
 class _Again(Exception):
@@ -246,7 +223,7 @@ class Portal:
         try:
             answer = self.request("POST", "/crm/objects/{version}/companies/batch/update", body)
         except Refused as problem:
-            if problem.status not in (400, 404, 409) or _names_missing_property(problem):
+            if problem.status not in (400, 404, 409) or names_missing_property(problem):
                 raise
             if len(values) == 1:
                 return set(), {next(iter(values)): str(problem)}
@@ -254,8 +231,8 @@ class Portal:
         if answer.get("results") is None:
             raise Unsure("The answer to an update does not say what was written; is it HubSpot's?")
         written = {str(company["id"]) for company in answer["results"]} & values.keys()
-        said = {str(i): _words(e) for e in _errors(answer) for i in _ids(e)}
-        other = "; ".join(_words(e) for e in _errors(answer) if not _ids(e))
+        said = {str(i): words_of(e) for e in errors_of(answer) for i in ids_of(e)}
+        other = "; ".join(words_of(e) for e in errors_of(answer) if not ids_of(e))
         return written, {i: said.get(i) or other or "HubSpot's answer leaves it out" for i in values.keys() - written}
 
     def _update_halves(self, values: dict[str, dict[str, str]]) -> tuple[set[str], dict[str, str]]:
@@ -310,23 +287,23 @@ class Portal:
         where = f"{method} {path}: {response.status_code}"
         # An answer that repeats the token is not taken at its word.
         text = self._redact(response.text)
-        body = _json(text)
+        body = as_json(text)
         if response.is_success and (body is not None or not text):
             return body or {}
         if response.is_success or response.status_code >= 500:
-            said = _said(text, body)
+            said = in_words(text, body)
             if reads:
-                raise _Again(f"{response.status_code} {said}", _retry_after(response))
+                raise _Again(f"{response.status_code} {said}", retry_after(response))
             raise Unsure(f"{where} {said}")
         raise self._error(response, text, body, where, path, reads)
 
     def _error(self, response: httpx.Response, text: str, body: Json | None, where: str, path: str, reads: bool) -> Exception:
-        said = _said(text, body)
+        said = in_words(text, body)
         body = body or {}
         if response.status_code in LATER:
             if body.get("policyName") == "DAILY" or "daily" in str(body.get("message", "")).lower():
                 return DailyQuota(f"The portal has used up its API calls of today: {said} Run the same command again tomorrow.")
-            pause = _retry_after(response)
+            pause = retry_after(response)
             if pause is not None and pause > LONGEST_PAUSE:
                 return Unreachable(f"{where}: HubSpot asks to wait {pause:.0f} seconds. Run the same command again later.")
             return _Again(f"{response.status_code} {said}", pause)
@@ -336,78 +313,9 @@ class Portal:
                 "Make a new service key and set HUBSPOT_TOKEN."
             )
         if response.status_code == 403:
-            scopes = _scopes(body) or _scope_of(path, reads)
+            scopes = scopes_of(body) or scope_of_path(path, reads)
             if scopes:
                 return MissingScope(
                     f"The token lacks the scope {', '.join(scopes)} ({where}). Add it to the service key. HubSpot says: {said}"
                 )
-        return Refused(f"{where} {said}", response.status_code, str(body.get("category", "")), _errors(body))
-
-
-def _json(text: str) -> Json | None:
-    try:
-        body = json.loads(text)
-    except ValueError:
-        return None
-    return body if isinstance(body, dict) else None
-
-
-def _said(text: str, body: Json | None) -> str:
-    if body is None:
-        shown = " ".join(text.split())[:120]
-        return f"(no JSON: {shown!r})" if shown else "(empty)"
-    return _words(body)
-
-
-def _words(error: Json) -> str:
-    """A person's words for an error, in one line, of bounded length."""
-    said = [str(error.get("message") or error.get("category") or "no message")]
-    for detail in [error, *_errors(error)[:3]]:
-        context = detail.get("context")
-        named = [f"{key} {value}" for key, value in context.items() if key != "ids"] if isinstance(context, dict) else []
-        parts = [detail.get("code"), detail.get("message") if detail is not error else None, *named]
-        said.append(" ".join(str(part) for part in parts if part))
-    text = " ".join("; ".join(filter(None, said)).split())
-    return text if len(text) <= 500 else text[:500] + "…"
-
-
-def _errors(body: Json) -> list[Json]:
-    errors = body.get("errors")
-    return [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
-
-
-def _ids(error: Json) -> list[Any]:
-    context = error.get("context")
-    return context.get("ids") or [] if isinstance(context, dict) else []
-
-
-def _names_missing_property(problem: Refused) -> bool:
-    codes = {error.get("code") for error in problem.errors}
-    return "PROPERTY_DOESNT_EXIST" in codes or "PROPERTY_DOESNT_EXIST" in str(problem)
-
-
-def _scopes(body: Json) -> list[str]:
-    found: set[str] = set()
-    for error in _errors(body):
-        context = error.get("context")
-        for key in ("requiredGranularScopes", "requiredScopes", "missingScopes"):
-            if isinstance(context, dict) and isinstance(context.get(key), list):
-                found |= {str(scope) for scope in context[key]}
-    return sorted(found)
-
-
-def _scope_of(path: str, reads: bool) -> list[str]:
-    return [f"{scope}.{'read' if reads else 'write'}" for start, scope in SCOPES if path.startswith(start)]
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds that HubSpot asks to wait, given as a number or as a date; None where it does not say."""
-    value = response.headers.get("Retry-After", "").strip()
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - time.time()
-        except (TypeError, ValueError):
-            return None
-    return None if math.isnan(seconds) else max(seconds, 0.0)
+        return Refused(f"{where} {said}", response.status_code, str(body.get("category", "")), errors_of(body))

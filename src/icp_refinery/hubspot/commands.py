@@ -18,13 +18,16 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from icp_refinery.check import project_directory
+from icp_refinery import nurture as nurturing
 from icp_refinery.hubspot import apply as writing
-from icp_refinery.hubspot import nurture as nurturing
 from icp_refinery.hubspot import plan as planning
-from icp_refinery.hubspot.client import HubSpotError, Json, Portal
+from icp_refinery.hubspot.client import Portal
 from icp_refinery.hubspot.config import TOKEN_VARIABLE, Config, ConfigError, load_config
+from icp_refinery.hubspot.errors import HubSpotError, Json, PlanError
+from icp_refinery.hubspot.journal import alone, read_lines
 from icp_refinery.hubspot.lists import apply_lists, plan_lists
+from icp_refinery.hubspot.revert import revert as take_back
+from icp_refinery.project import project_directory
 
 SHOWN = 20
 
@@ -96,7 +99,7 @@ def revert(
     with saying_what_is_wrong():
         config = settings(config_file)
         with open_portal(config) as portal, progress_bar("batches") as progress:
-            outcome, back = writing.revert(portal, config, journal, write, progress)
+            outcome, back = take_back(portal, config, journal, write, progress)
         show_outcome(outcome, "put back" if write else "to put back", back if write else journal)
         if not write:
             typer.echo(f"Nothing was written. To write: icp hubspot revert {shlex.quote(str(journal))} --apply")
@@ -116,7 +119,7 @@ def lists(
         with open_published() as (marts, _), open_portal(config) as portal:
             found = plan_lists(portal, marts, config, journal)
             if write:
-                with planning.alone(runs()):
+                with alone(runs()):
                     found = apply_lists(portal, found, journal)
         show_lists(found)
         if not write and any(line["action"] in ("create", "update") for line in found):
@@ -171,7 +174,7 @@ def saying_what_is_wrong() -> Iterator[None]:
     """Turns what can go wrong into a sentence and exit code 1."""
     try:
         yield
-    except (HubSpotError, planning.PlanError, ConfigError, OSError, duckdb.Error) as problem:
+    except (HubSpotError, PlanError, ConfigError, OSError, duckdb.Error) as problem:
         typer.secho(clean(str(problem)), err=True, fg="red")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
@@ -202,11 +205,11 @@ def open_published() -> Iterator[tuple[duckdb.DuckDBPyConnection, Json]]:
     """The published marts, read-only, and their manifest: those of now, even if newer ones are published meanwhile."""
     folder = (Path(os.environ.get("ICP_PUBLISHED") or project_directory() / "published") / "current").resolve()
     if not (folder / "manifest.json").exists():
-        raise planning.PlanError(f"There are no published marts in {folder}: run `dbt build` first.")
+        raise PlanError(f"There are no published marts in {folder}: run `dbt build` first.")
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     except ValueError:
-        raise planning.PlanError(f"{folder / 'manifest.json'} is damaged: run `dbt build` again.") from None
+        raise PlanError(f"{folder / 'manifest.json'} is damaged: run `dbt build` again.") from None
     with duckdb.connect(str(folder / "icp.duckdb"), read_only=True) as marts:
         yield marts, manifest
 
@@ -227,7 +230,7 @@ def clean(text: str) -> str:
 def show_plan(path: Path, summary: Json, config: Config) -> None:
     """Prints a plan: what would be created, the first changes, and what is withheld."""
     console = Console()
-    for step in _lines(path, "schema"):
+    for step in read_lines(path, "schema"):
         console.print(Text(clean(f"create {_step(step)}")))
     if summary["changes"]:
         table = Table("company", "HubSpot id", "change", "why", title="Changes", show_lines=True)
@@ -237,7 +240,7 @@ def show_plan(path: Path, summary: Json, config: Config) -> None:
         console.print(table)
         _more(summary["changes"], "changes")
         tier = config.properties["icp_tier"]
-        moves = Counter(tuple(line["set"][tier]) for line in _lines(path, "change") if tier in line["set"])
+        moves = Counter(tuple(line["set"][tier]) for line in read_lines(path, "change") if tier in line["set"])
         for (old, new), count in sorted(moves.items()):
             typer.echo(clean(f"{tier}: {_short(old)} → {_short(new)}: {count:,}"))
     if summary["withheld"]:
@@ -247,7 +250,7 @@ def show_plan(path: Path, summary: Json, config: Config) -> None:
         console.print(withheld)
         _more(summary["withheld"], "withheld")
     if summary["lists"]:
-        show_lists(_lines(path, "list"))
+        show_lists(read_lines(path, "list"))
     typer.echo(
         f"{summary['changes']:,} companies would change, {summary['cleared']:,} of them cleared; "
         f"{summary['withheld']:,} withheld; {summary['schema']:,} to create in HubSpot first. Plan: {path}"
@@ -285,12 +288,8 @@ def _step(step: Json) -> str:
     return f"options of {step['name']}: {', '.join(option['label'] for option in step['options'])}"
 
 
-def _lines(path: Path, kind: str) -> Iterator[Json]:
-    return planning.read_lines(path, kind)
-
-
 def _first(path: Path, kind: str) -> Iterator[Json]:
-    return islice(_lines(path, kind), SHOWN)
+    return islice(read_lines(path, kind), SHOWN)
 
 
 def _short(value: str) -> str:

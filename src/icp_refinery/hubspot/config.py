@@ -14,10 +14,10 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from icp_refinery.hubspot.client import is_loopback
+from icp_refinery.project import TIERS
 
 TOKEN_VARIABLE = "HUBSPOT_TOKEN"
 OWN_PROPERTIES = ("icp_tier", "icp_segment", "icp_fit_score", "icp_reasons", "icp_changed_on")
-TIERS = ("tier_1", "tier_2", "tier_3", "deprioritized")
 PROPERTY_NAME = re.compile(r"[a-z][a-z0-9_]*")
 SECRETS = re.compile(r"token|secret|password|api_?key|service_?key|hapikey|authorization|bearer|credential", re.IGNORECASE)
 # A key of HubSpot's, under whatever name: it would be written to HubSpot, as a label perhaps.

@@ -13,8 +13,9 @@ from urllib.parse import quote
 
 import duckdb
 
-from icp_refinery.hubspot.client import Portal, Refused, Unsure
+from icp_refinery.hubspot.client import Portal
 from icp_refinery.hubspot.config import Config
+from icp_refinery.hubspot.errors import Refused, Unsure
 from icp_refinery.hubspot.filters import Json, Wanted, filter_branch, in_words, meaning, wanted_lists
 from icp_refinery.hubspot.plan import own_portal
 

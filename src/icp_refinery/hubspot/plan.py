@@ -4,58 +4,35 @@ The lines of a plan have a `kind`: first `plan`, then `schema` (groups, properti
 by company, `list`, and at the end `summary`. A file without its summary is not a whole plan.
 """
 
-import fcntl
 import json
 import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from icp_refinery.hubspot.client import BATCH, Json, Portal
+from icp_refinery.hubspot.client import BATCH, Portal
 from icp_refinery.hubspot.config import Config
+from icp_refinery.hubspot.errors import Json, PlanError
+from icp_refinery.hubspot.journal import FORMAT, alone
+from icp_refinery.hubspot.schema import Natives, natives, same, schema_steps, segment_names
 
-FORMAT = 1
 RECORD_ID = re.compile(r"[1-9][0-9]{0,18}")
 LONGEST_TEXT = 65_000
 # Where a value came from, in HubSpot's history: a key or an app wrote it, as this project does. All else counts as a person.
 BY_KEY = ("INTEGRATION", "API", "MERGE")
 
-TYPES = {
-    "icp_tier": (
-        "enumeration",
-        "select",
-        "ICP tier",
-        "How good the customers of its segment are, as learned from orders.",
-    ),
-    "icp_segment": ("enumeration", "select", "ICP segment", "The segment of the ideal customer profile that the company is in."),
-    "icp_fit_score": (
-        "number",
-        "number",
-        "ICP fit score",
-        "0 to 100: how much it is like those that became good customers.",
-    ),
-    "icp_reasons": ("string", "textarea", "ICP reasons", "What moves the fit score most, in words and points."),
-    "icp_changed_on": ("date", "date", "ICP changed on", "The day (UTC) on which one of the ICP properties last changed."),
-}
 VALUES = ("icp_tier", "icp_segment", "icp_fit_score", "icp_reasons")
-TIERS = {"tier_1": "Tier 1", "tier_2": "Tier 2", "tier_3": "Tier 3", "deprioritized": "Deprioritized"}
 WITHHELD = {
     "claimed_by_several_accounts": "several accounts name this record: it is not clear whose values it should have",
     "not_a_record_id": "not a HubSpot record id",
 }
 
 Progress = Callable[[int, int | None], None]
-
-
-class PlanError(Exception):
-    """What stands in the way of a plan, or of carrying it out."""
 
 
 @dataclass
@@ -66,140 +43,6 @@ class Wanted:
     name: str | None
     withheld: str | None
     values: dict[str, str]
-
-
-@dataclass
-class Natives:
-    """HubSpot's own properties that are opted in: the option of each tier, as far as the portal has it."""
-
-    options: dict[str, dict[str, str]]
-    missing: list[str] = field(default_factory=list)
-
-
-def read_lines(path: Path, kind: str = "") -> Iterator[Json]:
-    """The lines of a plan or journal, or those of one kind; a last line that was cut off is left out.
-
-    Raises PlanError at a line that is none, wherever it is.
-    """
-    # It comes first in every line, so that the others need not be parsed.
-    start = f'{{"kind": "{kind}"' if kind else ""
-    try:
-        with path.open(encoding="utf-8") as file:
-            for line in file:
-                if line.endswith("\n") and line.startswith(start):
-                    yield json.loads(line)
-    except ValueError as problem:
-        raise PlanError(f"{path} is damaged: {problem}. Nothing is done with it.") from None
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Only one run at a time in this folder; the lock goes with the process that held it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise PlanError(f"Another run is at work in {folder}: wait for its end.") from None
-        yield
-
-
-def same(name: str, one: str | None, other: str | None) -> bool:
-    """Whether two values are the same to HubSpot: 72 and 72.0 are, null and empty, and texts that differ in blanks."""
-    first, second = " ".join((one or "").split()), " ".join((other or "").split())
-    if first == second:
-        return True
-    if TYPES.get(name, ("",))[0] == "number" and first and second:
-        with suppress(InvalidOperation):
-            return Decimal(first) == Decimal(second)
-    return False
-
-
-def differs(config: Config, name: str, one: str | None, other: str | None) -> bool:
-    """As `same`, for a property by its name in HubSpot."""
-    ours = {there: here for here, there in config.properties.items()}
-    return not same(ours.get(name, name), one, other)
-
-
-def schema_steps(
-    portal_properties: dict[str, Json], groups: Iterable[str], config: Config, segments: dict[str, str]
-) -> list[Json]:
-    """What has to be created before values can be written: a group, properties, options. Nothing is changed or taken away.
-
-    Raises PlanError where a property of that name is of another type, or in another group than ours: others made it.
-    """
-    steps: list[Json] = []
-    if config.group_name not in groups:
-        steps.append({"kind": "schema", "action": "create_group", "name": config.group_name, "label": config.group_label})
-    wanted_options = {"icp_tier": TIERS, "icp_segment": segments}
-    for ours, (kind, field_type, label, description) in TYPES.items():
-        name = config.properties[ours]
-        known = portal_properties.get(name)
-        options = wanted_options.get(ours, {})
-        if known is None:
-            body = {"name": name, "label": label, "description": description, "groupName": config.group_name}
-            body |= {"type": kind, "fieldType": field_type}
-            if ours in wanted_options:
-                body["options"] = _options(options, [])
-            steps.append({"kind": "schema", "action": "create_property", "name": name, "body": body})
-            continue
-        if known.get("type") != kind:
-            raise PlanError(
-                f"The company property {name} is there already, as {known.get('type')} in place of {kind}. "
-                "Give ours another name in activation/hubspot.yml (properties), or archive that one."
-            )
-        if known.get("groupName") != config.group_name:
-            raise PlanError(
-                f"The company property {name} is there already, in the group {known.get('groupName')}: it is not taken for ours. "
-                f"If it is, move it into the group {config.group_name}; else give ours another name in activation/hubspot.yml."
-            )
-        if (known.get("modificationMetadata") or {}).get("readOnlyValue"):
-            raise PlanError(f"The company property {name} is read-only in HubSpot.")
-        missing = {value: text for value, text in options.items() if value not in _values(known)}
-        if missing:
-            options_there = known.get("options") or []
-            added = _options(missing, options_there)
-            steps.append({"kind": "schema", "action": "add_options", "name": name, "options": added})
-    return steps
-
-
-def _values(known: Json) -> set[str]:
-    return {option["value"] for option in known.get("options") or []}
-
-
-def _options(wanted: dict[str, str], there: Sequence[Json]) -> list[Json]:
-    """Options to add; HubSpot wants their labels to differ."""
-    labels = {str(option.get("label", "")).casefold() for option in there}
-    added = []
-    for order, (value, text) in enumerate(wanted.items(), start=len(there)):
-        label = " ".join(text.split()) or value
-        if label.casefold() in labels:
-            label = f"{label} ({value})"
-        labels.add(label.casefold())
-        added.append({"label": label, "value": value, "displayOrder": order, "hidden": False})
-    return added
-
-
-def natives(portal_properties: dict[str, Json], config: Config) -> Natives:
-    """The native properties that are opted in, with the options that this portal has."""
-    found = Natives({})
-    for name, options in config.native.items():
-        known = portal_properties.get(name)
-        if known is None:
-            found.missing.append(f"{name}: this portal has no such property")
-            continue
-        there = _values(known)
-        found.options[name] = {tier: option for tier, option in options.items() if option in there}
-        found.missing += [
-            f"{name}: this portal has no option {option} (for {tier})" for tier, option in options.items() if option not in there
-        ]
-    return found
-
-
-def segment_names(marts: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """The name of each segment that a company may be in."""
-    rows = marts.execute("select segment_id, segment_name from marts.icp_segments order by segment_id").fetchall()
-    return {segment: name or segment for segment, name in rows}
 
 
 def wanted_companies(marts: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[str, Wanted]:

@@ -116,7 +116,7 @@ def persona(marts: Marts, segment_id: str) -> list[tuple[str, list[Row]]]:
 
 def read_totals(marts: Marts) -> Row:
     """Figures of the whole company, and of how many pursuits its figures are learned."""
-    from icp_refinery.backtest import MOST_ACCOUNTS
+    from icp_refinery.learning.backtest import MOST_ACCOUNTS
 
     [totals] = rows(
         marts,
@@ -167,7 +167,7 @@ def read_figures(marts: Marts, manifest: Mapping[str, Any]) -> dict[str, Row]:
 
 def nurture_plans(marts: Marts) -> Markup | str:
     """How to nurture the segments to prioritize, or why that cannot be planned."""
-    from icp_refinery.hubspot import nurture
+    from icp_refinery import nurture
     from icp_refinery.hubspot.config import ConfigError
 
     try:

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from icp_refinery.simulate.accounts import size_factor
-from icp_refinery.simulate.customers import DAY, PRODUCTS, UNIT_PRICE, Columns, add_months
+from icp_refinery.simulate.catalogue import PRODUCTS, UNIT_PRICE
+from icp_refinery.simulate.customers import DAY, Columns, add_months
 from icp_refinery.simulate.files import NO_TIME, RATE, days, keys, moments, money, picks, table, whole
 from icp_refinery.simulate.words import COUNTRIES, FAMILY, GIVEN, INDUSTRIES, TITLES, company_names
 from icp_refinery.simulate.world import (

@@ -3,17 +3,8 @@
 import numpy as np
 
 from icp_refinery.simulate.accounts import size_factor
-from icp_refinery.simulate.customers import (
-    DAY,
-    PLATFORM,
-    PRODUCTS,
-    SEATS,
-    Columns,
-    add_months,
-    customer_lives,
-    draw_terms,
-    take,
-)
+from icp_refinery.simulate.catalogue import PLATFORM, PRODUCTS, SEATS
+from icp_refinery.simulate.customers import DAY, Columns, add_months, customer_lives, draw_terms, take
 from icp_refinery.simulate.files import NO_TIME
 from icp_refinery.simulate.world import RATE_SPREAD, TEAM_RATE, YEARLY_RATE, World, between
 

@@ -1,0 +1,18 @@
+"""Adoption as code: the agreed segments as readable CSV files, and the proof that they partition all accounts."""
+
+from icp_refinery.adopt.adopting import adopt, known_traits
+from icp_refinery.adopt.files import Adopted, AdoptionError, read_adopted, write_adopted
+from icp_refinery.adopt.partition import partition_problem
+from icp_refinery.adopt.problems import adopted_problems, rule_problems
+
+__all__ = [
+    "Adopted",
+    "AdoptionError",
+    "adopt",
+    "adopted_problems",
+    "known_traits",
+    "partition_problem",
+    "read_adopted",
+    "rule_problems",
+    "write_adopted",
+]

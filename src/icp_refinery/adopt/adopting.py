@@ -1,0 +1,90 @@
+"""Writing down what was learned as the next adoption."""
+
+import json
+import math
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from icp_refinery.adopt.files import FILES, Adopted, AdoptionError, Row, read_adopted, write_adopted
+from icp_refinery.adopt.problems import adopted_problems
+from icp_refinery.project import TIERS
+
+
+def adopt(database: Path, folder: Path, sales: str, marketing: str, reason: str, on: date) -> str:
+    """Write what was learned in `database` to the files in `folder`, as the next adoption.
+
+    An override of a tier stays where its segment is in the new definition too. Returns a sentence on what was
+    adopted. Raises AdoptionError where there is nothing to adopt, or where a file that is there is broken.
+    """
+    for what, option, text in (
+        ("who agrees for Sales", "sales", sales),
+        ("who agrees for Marketing", "marketing", marketing),
+        ("why", "reason", reason),
+    ):
+        if not text.strip():
+            raise AdoptionError(f"An adoption says {what}: --{option} is missing.")
+    learned, names, as_of = _learned(database)
+    before = read_adopted(folder)
+    if problems := adopted_problems(before, names):
+        raise AdoptionError(problems[0])
+    number = str(max((int(row["adoption_number"]) for row in before.adoption), default=0) + 1)
+    now = [row for row in before.adopted_segments if row["adoption_number"] == str(int(number) - 1)]
+    overrides = {row["segment_id"]: row for row in now if row["tier_override"]}
+    segments, rules = [], []
+    for row in learned:
+        kept = overrides.get(row["segment_id"], {})
+        segment = {"adoption_number": number} | {name: _field(row.get(name)) for name in FILES["adopted_segments"][1:]}
+        segments.append(segment | {name: kept.get(name, "") for name in ("tier_override", "override_reason")})
+        for condition in json.loads(row["rules"]):
+            rules.append({"adoption_number": number, "segment_id": row["segment_id"]} | _loadable(condition))
+    agreed = dict(zip(FILES["adoption"], [number, str(on), sales, marketing, reason, str(as_of)], strict=True))
+    after = Adopted([*before.adoption, agreed], [*before.adopted_segments, *segments], [*before.adopted_segment_rules, *rules])
+    if problems := adopted_problems(after, names):
+        raise AdoptionError(problems[0])
+    write_adopted(folder, after)
+    words = [f"Adoption {number}: {len(segments)} segments, learned from the data as of {as_of}, in {folder}."]
+    ids = {row["segment_id"] for row in segments}
+    for key, row in overrides.items():
+        what = "stays" if key in ids else "is gone with its segment"
+        words.append(f"The override of {row['segment_name']} ({key}) to {row['tier_override']} {what}.")
+    return "\n".join(words)
+
+
+def known_traits(database: Path) -> dict[str, bool]:
+    """The traits that a built database knows, and whether each is a number."""
+    return _learned(database)[1]
+
+
+def _learned(database: Path) -> tuple[list[dict], dict[str, bool], date]:
+    if not database.exists():
+        raise AdoptionError(f"There is no database {database}: run `dbt build` first.")
+    try:
+        with duckdb.connect(str(database), read_only=True) as connection:
+            found = connection.execute("select * from learned.learned_segments order by tier, segment_id")
+            names = [column[0] for column in found.description]
+            learned = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+            traits = dict(connection.execute("select attribute, is_numeric from intermediate.int_trait_names").fetchall())
+            [(as_of,)] = connection.execute("select as_of from intermediate.int_as_of").fetchall()
+    except duckdb.CatalogException:
+        raise AdoptionError(f"The database {database} holds no learned segments: run `dbt build` first.") from None
+    except duckdb.IOException as problem:
+        raise AdoptionError(f"The database {database} cannot be read: {str(problem).splitlines()[0]}") from None
+    order = {tier: place for place, tier in enumerate(TIERS)}
+    learned.sort(key=lambda row: (order[row["tier"]], -(row["value_per_pursuit"] or 0), row["segment_id"]))
+    return learned, traits, as_of
+
+
+def _field(value: object) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def _loadable(condition: dict[str, str | None]) -> Row:
+    """A condition whose value dbt loads as it is: it takes a field that says null, or nothing, for an empty one."""
+    operator, value = condition["operator"], condition["value"]
+    if operator in ("=", "!=") and str(value).strip().lower() in ("", "null"):
+        operator, value = {"=": "in", "!=": "not_in"}[operator], json.dumps([value])
+    return {"attribute": str(condition["attribute"]), "operator": str(operator), "value": value or ""}

@@ -1,0 +1,109 @@
+"""The files of a run: JSON lines, one run at a time in a folder, and on disk before HubSpot is asked to change anything."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from icp_refinery.hubspot.errors import Json, PlanError
+
+FORMAT = 1
+
+
+def read_lines(path: Path, kind: str = "") -> Iterator[Json]:
+    """The lines of a plan or journal, or those of one kind; a last line that was cut off is left out.
+
+    Raises PlanError at a line that is none, wherever it is.
+    """
+    # It comes first in every line, so that the others need not be parsed.
+    start = f'{{"kind": "{kind}"' if kind else ""
+    try:
+        with path.open(encoding="utf-8") as file:
+            for line in file:
+                if line.endswith("\n") and line.startswith(start):
+                    yield json.loads(line)
+    except ValueError as problem:
+        raise PlanError(f"{path} is damaged: {problem}. Nothing is done with it.") from None
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Only one run at a time in this folder; the lock goes with the process that held it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PlanError(f"Another run is at work in {folder}: wait for its end.") from None
+        yield
+
+
+class Journal:
+    """A file of JSON lines that is on disk before `put` returns; a line that a crash cut off is taken away."""
+
+    def __init__(self, path: Path, first: Json) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._file = path.open("ab+")
+        os.chmod(path, 0o600)
+        self._cut_torn_line()
+        if self._file.tell() == 0:
+            self.put(first)
+            # The file's name, too, has to outlive a crash.
+            folder = os.open(path.parent, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
+
+    def _cut_torn_line(self) -> None:
+        end = self._file.seek(0, os.SEEK_END)
+        whole = end
+        while whole:
+            self._file.seek(whole - 1)
+            if self._file.read(1) == b"\n":
+                break
+            whole -= 1
+        if whole < end:
+            self._file.truncate(whole)
+        self._file.seek(0, os.SEEK_END)
+
+    def put(self, line: Json) -> None:
+        """Writes a line, and waits until it is on disk."""
+        try:
+            self._file.write(json.dumps(line).encode() + b"\n")
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as problem:
+            raise PlanError(
+                f"The journal {self.path} cannot be written: {problem.strerror}. Without it nothing more is written to HubSpot. "
+                "Run the same command again when it can be: it does the rest."
+            ) from None
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+def journal_of(plan: Path, made_at: str) -> Path:
+    """The journal of a plan: the same one however often the plan is carried out."""
+    stamp = "".join(c for c in made_at.partition("+")[0] if c.isalnum())
+    return plan.with_name(f"journal-{stamp}.jsonl")
+
+
+def first_line(portal_id: int, what: str) -> Json:
+    """What a journal begins with."""
+    return {"kind": "journal", "format": FORMAT, "portal_id": portal_id, "what": what, "begun_at": utc_now()}
+
+
+def utc_now() -> str:
+    """The moment, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def written_before(journal: Path) -> set[str]:
+    """The records that a journal says have the plan's values: a plan writes each of them once."""
+    if not journal.exists():
+        return set()
+    return {record for line in read_lines(journal, "result") for record in line["written"]}

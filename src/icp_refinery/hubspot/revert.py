@@ -1,0 +1,89 @@
+"""Taking back what a journal says was written."""
+
+from pathlib import Path
+
+from icp_refinery.hubspot.apply import Choice, Outcome, Pairs, Values, write_batch
+from icp_refinery.hubspot.client import Portal
+from icp_refinery.hubspot.config import Config
+from icp_refinery.hubspot.errors import PlanError
+from icp_refinery.hubspot.journal import FORMAT, Journal, alone, first_line, read_lines
+from icp_refinery.hubspot.plan import BY_KEY, Progress, own_portal
+from icp_refinery.hubspot.schema import differs
+
+
+def revert(
+    portal: Portal,
+    config: Config,
+    path: Path,
+    write: bool,
+    progress: Progress = lambda done, total: None,
+) -> tuple[Outcome, Path]:
+    """Puts back the old values of a journal where HubSpot still has what was written; with `write` false only counts.
+
+    What was created (properties, options, the group) stays: others may use it by now.
+    """
+    lines = read_lines(path)
+    first = next(lines, None)
+    if not isinstance(first, dict) or first.get("kind") != "journal" or first.get("format") != FORMAT:
+        raise PlanError(f"{path} is no journal of this version.")
+    portal_id = own_portal(portal, config)
+    if first.get("portal_id") != portal_id:
+        raise PlanError(f"The journal is of portal {first.get('portal_id')}, the token of portal {portal_id}.")
+    properties = portal.properties()
+    outcome = Outcome()
+    back = path.with_name(f"{path.stem}-reverted.jsonl")
+
+    def choose(pairs: Pairs, there: Values) -> tuple[Pairs, list[str]]:
+        todo = {n: p for n, p in pairs.items() if differs(config, n, there.get(n), p[1])}
+        as_left = {n: [there.get(n) or "", p[1]] for n, p in todo.items() if not differs(config, n, there.get(n), p[0])}
+        return as_left, [n for n in todo if n not in as_left]
+
+    batches = sum(1 for _ in read_lines(path, "batch"))
+    with alone(path.parent):
+        journal = Journal(back, first_line(portal_id, f"revert of {path.name}")) if write else None
+        try:
+            for number, line in enumerate((line for line in lines if line["kind"] == "batch"), start=1):
+                records = {
+                    record: {n: [new, old] for n, (old, new) in pairs.items() if n in properties}
+                    for record, pairs in line["records"].items()
+                }
+                for record, name in set_by_people(portal, records, config):
+                    del records[record][name]
+                    outcome.say(record, f"{name} was set to the same value by somebody else since: kept")
+                if journal:
+                    write_batch(portal, journal, records, choose, outcome, [])
+                else:
+                    _count(portal, records, choose, outcome)
+                progress(number, batches)
+        finally:
+            if journal:
+                journal.close()
+    return outcome, back
+
+
+def set_by_people(portal: Portal, records: dict[str, Pairs], config: Config) -> list[tuple[str, str]]:
+    """The records and properties that a person set last: also where it is what was to be written, it is not ours to take away."""
+    names = sorted({name for pairs in records.values() for name in pairs})
+    if not names or config.human_edits == "overwrite":
+        return []
+    history = portal.read_history(list(records), names)
+    return [
+        (record, name)
+        for record, pairs in records.items()
+        for name, (left, _) in pairs.items()
+        if (last := next(iter(history.get(record, {}).get(name) or []), None))
+        and not str(last.get("sourceType") or "").startswith(BY_KEY)
+        and not differs(config, name, last.get("value"), left)
+    ]
+
+
+def _count(portal: Portal, records: dict[str, Pairs], choose: Choice, outcome: Outcome) -> None:
+    names = sorted({name for pairs in records.values() for name in pairs})
+    there = {c["id"]: c.get("properties") or {} for c in portal.read_companies(list(records), names)}
+    for record, pairs in records.items():
+        todo, kept = choose(pairs, there[record]) if record in there else ({}, ["gone"])
+        outcome.written += bool(todo)
+        outcome.kept += bool(kept) and not todo
+        outcome.already += not todo and not kept
+        if kept:
+            outcome.say(record, f"changed since: {', '.join(kept)}")

@@ -1,0 +1,182 @@
+"""The properties that we write, and their options: what they are, what of them a portal lacks, and creating that."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+
+import duckdb
+
+from icp_refinery.hubspot.client import Portal
+from icp_refinery.hubspot.config import Config
+from icp_refinery.hubspot.errors import Json, PlanError, Unreachable, Unsure
+from icp_refinery.hubspot.journal import Journal, utc_now
+
+ATTEMPTS = 5
+TYPES = {
+    "icp_tier": (
+        "enumeration",
+        "select",
+        "ICP tier",
+        "How good the customers of its segment are, as learned from orders.",
+    ),
+    "icp_segment": ("enumeration", "select", "ICP segment", "The segment of the ideal customer profile that the company is in."),
+    "icp_fit_score": (
+        "number",
+        "number",
+        "ICP fit score",
+        "0 to 100: how much it is like those that became good customers.",
+    ),
+    "icp_reasons": ("string", "textarea", "ICP reasons", "What moves the fit score most, in words and points."),
+    "icp_changed_on": ("date", "date", "ICP changed on", "The day (UTC) on which one of the ICP properties last changed."),
+}
+TIERS = {"tier_1": "Tier 1", "tier_2": "Tier 2", "tier_3": "Tier 3", "deprioritized": "Deprioritized"}
+
+
+@dataclass
+class Natives:
+    """HubSpot's own properties that are opted in: the option of each tier, as far as the portal has it."""
+
+    options: dict[str, dict[str, str]]
+    missing: list[str] = field(default_factory=list)
+
+
+def same(name: str, one: str | None, other: str | None) -> bool:
+    """Whether two values are the same to HubSpot: 72 and 72.0 are, null and empty, and texts that differ in blanks."""
+    first, second = " ".join((one or "").split()), " ".join((other or "").split())
+    if first == second:
+        return True
+    if TYPES.get(name, ("",))[0] == "number" and first and second:
+        with suppress(InvalidOperation):
+            return Decimal(first) == Decimal(second)
+    return False
+
+
+def differs(config: Config, name: str, one: str | None, other: str | None) -> bool:
+    """As `same`, for a property by its name in HubSpot."""
+    ours = {there: here for here, there in config.properties.items()}
+    return not same(ours.get(name, name), one, other)
+
+
+def schema_steps(
+    portal_properties: dict[str, Json], groups: Iterable[str], config: Config, segments: dict[str, str]
+) -> list[Json]:
+    """What has to be created before values can be written: a group, properties, options. Nothing is changed or taken away.
+
+    Raises PlanError where a property of that name is of another type, or in another group than ours: others made it.
+    """
+    steps: list[Json] = []
+    if config.group_name not in groups:
+        steps.append({"kind": "schema", "action": "create_group", "name": config.group_name, "label": config.group_label})
+    wanted_options = {"icp_tier": TIERS, "icp_segment": segments}
+    for ours, (kind, field_type, label, description) in TYPES.items():
+        name = config.properties[ours]
+        known = portal_properties.get(name)
+        options = wanted_options.get(ours, {})
+        if known is None:
+            body = {"name": name, "label": label, "description": description, "groupName": config.group_name}
+            body |= {"type": kind, "fieldType": field_type}
+            if ours in wanted_options:
+                body["options"] = _options(options, [])
+            steps.append({"kind": "schema", "action": "create_property", "name": name, "body": body})
+            continue
+        if known.get("type") != kind:
+            raise PlanError(
+                f"The company property {name} is there already, as {known.get('type')} in place of {kind}. "
+                "Give ours another name in activation/hubspot.yml (properties), or archive that one."
+            )
+        if known.get("groupName") != config.group_name:
+            raise PlanError(
+                f"The company property {name} is there already, in the group {known.get('groupName')}: it is not taken for ours. "
+                f"If it is, move it into the group {config.group_name}; else give ours another name in activation/hubspot.yml."
+            )
+        if (known.get("modificationMetadata") or {}).get("readOnlyValue"):
+            raise PlanError(f"The company property {name} is read-only in HubSpot.")
+        missing = {value: text for value, text in options.items() if value not in _values(known)}
+        if missing:
+            options_there = known.get("options") or []
+            added = _options(missing, options_there)
+            steps.append({"kind": "schema", "action": "add_options", "name": name, "options": added})
+    return steps
+
+
+def _values(known: Json) -> set[str]:
+    return {option["value"] for option in known.get("options") or []}
+
+
+def _options(wanted: dict[str, str], there: Sequence[Json]) -> list[Json]:
+    """Options to add; HubSpot wants their labels to differ."""
+    labels = {str(option.get("label", "")).casefold() for option in there}
+    added = []
+    for order, (value, text) in enumerate(wanted.items(), start=len(there)):
+        label = " ".join(text.split()) or value
+        if label.casefold() in labels:
+            label = f"{label} ({value})"
+        labels.add(label.casefold())
+        added.append({"label": label, "value": value, "displayOrder": order, "hidden": False})
+    return added
+
+
+def natives(portal_properties: dict[str, Json], config: Config) -> Natives:
+    """The native properties that are opted in, with the options that this portal has."""
+    found = Natives({})
+    for name, options in config.native.items():
+        known = portal_properties.get(name)
+        if known is None:
+            found.missing.append(f"{name}: this portal has no such property")
+            continue
+        there = _values(known)
+        found.options[name] = {tier: option for tier, option in options.items() if option in there}
+        found.missing += [
+            f"{name}: this portal has no option {option} (for {tier})" for tier, option in options.items() if option not in there
+        ]
+    return found
+
+
+def segment_names(marts: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """The name of each segment that a company may be in."""
+    rows = marts.execute("select segment_id, segment_name from marts.icp_segments order by segment_id").fetchall()
+    return {segment: name or segment for segment, name in rows}
+
+
+def prepare_schema(
+    portal: Portal, marts: duckdb.DuckDBPyConnection, config: Config, journal: Journal, planned: list[Json]
+) -> None:
+    """Creates the group, properties and options that are missing. Raises PlanError where some are that the plan does not name."""
+    names = segment_names(marts)
+    known = {key for step in planned for key in _keys(step)}
+    for _ in range(ATTEMPTS):
+        properties = portal.properties()
+        steps = schema_steps(properties, portal.groups(), config, names)
+        if not steps:
+            return
+        unplanned = sorted({step["name"] for step in steps if not set(_keys(step)) <= known})
+        if unplanned:
+            raise PlanError(
+                f"Since the plan somebody took away in HubSpot, or from it: {', '.join(unplanned)}. Nothing is written. "
+                "Run `icp hubspot diff` again to see what would be created."
+            )
+        try:
+            for step in steps:
+                journal.put({"kind": "schema", "action": step["action"], "name": step["name"], "at": utc_now()})
+                if step["action"] == "create_group":
+                    portal.create_group(step["name"], step["label"])
+                elif step["action"] == "create_property":
+                    portal.create_property(step["body"])
+                else:
+                    portal.set_options(step["name"], [*_kept_options(properties[step["name"]]), *step["options"]])
+        except Unsure:
+            continue
+    raise Unreachable("HubSpot does not show the properties that were created. Run the same command again later.")
+
+
+def _keys(step: Json) -> list[tuple[str, ...]]:
+    """What a step creates: itself, and each of its options."""
+    options = step.get("options") or step.get("body", {}).get("options") or []
+    itself = [] if step["action"] == "add_options" else [(step["action"], step["name"])]
+    return itself + [("option", step["name"], option["value"]) for option in options]
+
+
+def _kept_options(known: Json) -> list[Json]:
+    keys = ("label", "value", "displayOrder", "hidden", "description")
+    return [{key: option[key] for key in keys if option.get(key) is not None} for option in known.get("options") or []]

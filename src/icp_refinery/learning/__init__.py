@@ -1,0 +1,1 @@
+"""What is learned from pursuits and customers: pure functions from frame to frame."""

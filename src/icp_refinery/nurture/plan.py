@@ -1,0 +1,280 @@
+"""A nurture plan per prioritized segment, from what the marts know; a person turns it into a workflow.
+
+What the data do not say is written as `no evidence`, never filled in.
+"""
+
+from __future__ import annotations
+
+import json
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import yaml
+
+from icp_refinery.hubspot.config import Config, load_config
+from icp_refinery.hubspot.filters import list_name
+from icp_refinery.project import project_directory
+
+NO_EVIDENCE = "no evidence"
+ALPHA, POWER = 0.05, 0.8
+ROLES = 3  # of each kind
+UNITS = {"lead": "contacts", "mql": "contacts", "sql": "contacts", "opportunity": "opportunities"}
+BEHAVIOURS = {"topics": "topic_", "formats": "engagement_"}
+DIMENSIONS = {"topics": "topic", "formats": "engagement_type"}
+Plan = dict[str, Any]
+
+
+def plans(marts: duckdb.DuckDBPyConnection, config: Config | None = None) -> list[Plan]:
+    """A plan for each `tier_1` and `tier_2` segment, best first; empty where nothing is prioritized.
+
+    `marts` has the published marts in the schema `marts`; without `config` the project's activation/hubspot.yml is read, if
+    there is one. Shares and rates lie between 0 and 1, each with its n; durations are days. Raises ConfigError.
+    """
+    path = project_directory() / "activation" / "hubspot.yml"
+    config = config or (load_config(path) if path.exists() else Config())
+    segments = _rows(
+        marts,
+        "select segment_id, segment_name, tier, definition, pursuit_count, lift, lift_low, lift_high from marts.icp_segments"
+        " where tier in ('tier_1', 'tier_2') order by tier, lift desc nulls last, segment_id",
+    )
+    return [_plan(marts, config, segment) for segment in segments]
+
+
+def _plan(marts: duckdb.DuckDBPyConnection, config: Config, segment: Plan) -> Plan:
+    segment_id, words = segment["segment_id"], segment["tier"].replace("_", " ")
+    settings = config.nurture
+    funnel = _rows(
+        marts,
+        "select * from marts.icp_funnel where segment_id = ? order by stage_number",
+        segment_id,
+    )
+    goal = _goal(config, funnel)
+    rules = _rows(marts, "select attribute, operator, value from marts.icp_segment_rules where segment_id = ?", segment_id)
+    look_alike = list_name(config, f"like {words}", segment["segment_name"], segment_id)
+    return {
+        "segment": {
+            "id": segment_id,
+            "name": segment["segment_name"],
+            "tier": segment["tier"],
+            "rule": segment["definition"],
+            "value_per_pursuit_against_all": _interval(segment, "lift"),
+            "pursuits": segment["pursuit_count"],
+        },
+        "owner": settings.owners.get(segment_id, settings.owner),
+        "goal": goal,
+        "entry": {
+            "list": list_name(config, words, segment["segment_name"], segment_id),
+            "before_the_next_run": look_alike if config.lists.look_alikes else None,
+        },
+        "exit": _exits(goal, funnel),
+        "audience": _audience(marts, segment_id),
+        **{what: _content(marts, what, segment_id, rules, settings.topics) for what in BEHAVIOURS},
+        "timing": {"stages": [_stage(row) for row in funnel if row["stage"] != "won"], "season": _season(marts, segment_id)},
+        "holdout": _holdout(config, goal),
+    }
+
+
+def _goal(config: Config, funnel: list[Plan]) -> Plan:
+    """The stage to reach, from the stage before it, and how many reach it today."""
+    stages = [row["stage"] for row in funnel]
+    settings = config.nurture
+    days = settings.goal_within_days
+    goal: Plan = {
+        "stage": settings.goal_stage,
+        "within_days": days,
+        "from_stage": None,
+        "rate_today": NO_EVIDENCE,
+        "waiting_now": None,
+    }
+    if settings.goal_stage not in stages[1:]:
+        return goal
+    row = funnel[stages.index(settings.goal_stage) - 1]
+    goal |= {"from_stage": row["stage"], "unit": UNITS[row["stage"]], "waiting_now": row["entered_count"] - row["reached_count"]}
+    if row["stage"] == "opportunity":
+        goal["waiting_now"] = row["open_count"]
+    if row[f"matured_{days}_days_count"]:
+        goal["rate_today"] = _interval(row, f"conversion_{days}_days", "_rate") | {"n": row[f"matured_{days}_days_count"]}
+    return goal
+
+
+def _exits(goal: Plan, funnel: list[Plan]) -> list[str]:
+    exits = [
+        f"the {goal['stage']} stage is reached",
+        "the company becomes a customer" + ", or an opportunity is opened" * (goal["stage"] in ("mql", "sql")),
+        "the company leaves the entry list: its segment or tier changed",
+        "the contact unsubscribes, or Sales asks for it",
+    ]
+    slow = next((row["p75_days_to_next"] for row in funnel if row["stage"] == goal["from_stage"]), None)
+    if slow is not None:
+        exits.append(f"{ceil(slow)} days without the goal: three of four that reach it have done so by then")
+    return exits
+
+
+def _audience(marts: duckdb.DuckDBPyConnection, segment_id: str) -> Plan:
+    """The roles of known contacts: first those that are more frequent here than elsewhere, beyond chance."""
+    roles: Plan = {}
+    for kind in ("function", "seniority"):
+        rows = _profile(marts, segment_id, "people", kind)
+        roles[kind] = [_frequency(row, "role") for row in rows[:ROLES]] or NO_EVIDENCE
+    return roles
+
+
+def _content(marts: duckdb.DuckDBPyConnection, what: str, segment_id: str, rules: list[Plan], most: int) -> Plan:
+    """What changes outcomes, of all accounts or of those with a trait of the segment's rule; then what is merely usual here."""
+    prefix = BEHAVIOURS[what]
+    effects = _rows(
+        marts,
+        "select outcome, attribute, value, verdict, accounts, lift, lift_low, lift_high from marts.icp_attribute_effects"
+        " where verdict in ('raises', 'lowers') and (attribute like ? or attribute like ?) and not is_leak"
+        " order by verdict desc, q_value, outcome, attribute, value",
+        f"{prefix}%",
+        f"% & {prefix}%",
+    )
+    moves: list[Plan] = []
+    for effect in effects:
+        scope = _scope(effect, prefix, rules)
+        if scope:
+            behaviour, value, where = scope
+            found = {"what": behaviour, "times": value, "verdict": f"{effect['verdict']} {effect['outcome']}", "of": where}
+            moves.append(found | {"lift": _interval(effect, "lift"), "n": effect["accounts"]})
+    usual = _profile(marts, segment_id, "engagement", DIMENSIONS[what])
+    return {
+        "moves": moves[:most] or NO_EVIDENCE,
+        "usual_here": [_frequency(row, "what") for row in usual[:most]] or NO_EVIDENCE,
+    }
+
+
+def _scope(effect: Plan, prefix: str, rules: list[Plan]) -> tuple[str, str, str] | None:
+    """Behaviour, its value, and whose effect it is; None where the effect is that of accounts outside the segment."""
+    attributes, values = effect["attribute"].split(" & "), str(effect["value"]).split(" & ")
+    if len(attributes) == 1:
+        return attributes[0].removeprefix(prefix), str(effect["value"]), "all accounts"
+    if len(attributes) != 2 or len(values) != 2:
+        return None
+    pairs = list(zip(attributes, values, strict=True))
+    behaviours = [pair for pair in pairs if pair[0].startswith(prefix)]
+    traits = [pair for pair in pairs if not pair[0].startswith(prefix)]
+    if len(behaviours) == 1 and len(traits) == 1 and any(_asks_for(rule, *traits[0]) for rule in rules):
+        return behaviours[0][0].removeprefix(prefix), behaviours[0][1], f"{traits[0][0]} {traits[0][1]}"
+    return None
+
+
+def _asks_for(rule: Plan, attribute: str, value: str) -> bool:
+    if rule["attribute"] != attribute or rule["operator"] not in ("=", "in"):
+        return False
+    return value in (json.loads(rule["value"]) if rule["operator"] == "in" else [rule["value"]])
+
+
+def _profile(marts: duckdb.DuckDBPyConnection, segment_id: str, aspect: str, dimension: str) -> list[Plan]:
+    return _rows(
+        marts,
+        "select value, share, overall_share, accounts, share_low > overall_share as is_typical from marts.icp_segment_profiles"
+        " where segment_id = ? and aspect = ? and dimension = ? and accounts_with > 0"
+        " order by is_typical desc, share desc, value",
+        segment_id,
+        aspect,
+        dimension,
+    )
+
+
+def _frequency(row: Plan, name: str) -> Plan:
+    return {
+        name: row["value"],
+        "share": round(row["share"], 3),
+        "share_of_all": round(row["overall_share"], 3),
+        "more_than_elsewhere": bool(row["is_typical"]),
+        "n": row["accounts"],
+    }
+
+
+def _stage(row: Plan) -> Plan:
+    return {
+        "stage": row["stage"],
+        "median_days_to_next": row["median_days_to_next"] if row["reached_count"] else NO_EVIDENCE,
+        "three_of_four_within_days": row["p75_days_to_next"] if row["reached_count"] else NO_EVIDENCE,
+        "n": row["reached_count"],
+    }
+
+
+def _season(marts: duckdb.DuckDBPyConnection, segment_id: str) -> Plan | str:
+    rows = _rows(
+        marts,
+        "select reason, calendar_month from marts.icp_seasonality"
+        " where dimension = 'segment' and value = ? and verdict = 'seasonal' and is_season order by calendar_month",
+        segment_id,
+    )
+    return {"months": [row["calendar_month"] for row in rows], "reason": rows[0]["reason"]} if rows else NO_EVIDENCE
+
+
+def _holdout(config: Config, goal: Plan) -> Plan:
+    """How many must take part for the smallest effect to be seen: two proportions, two-sided."""
+    settings = config.nurture
+    plan: Plan = {
+        "share": settings.holdout_share,
+        "how": "at random, by company: colleagues stay together; those left out get what they get today",
+        "smallest_effect": settings.smallest_effect,
+        "needed": None,
+    }
+    if goal["rate_today"] == NO_EVIDENCE:
+        return plan | {"why": "nobody knows how many reach the goal today"}
+    rate = goal["rate_today"]["value"]
+    needed = participants_needed(rate, settings.smallest_effect, settings.holdout_share)
+    if needed is None:
+        return plan | {"why": f"a rate of {rate:.1%} cannot grow by {settings.smallest_effect:.0%}"}
+    raised = rate * (1 + settings.smallest_effect)
+    return plan | {
+        "needed": needed,
+        "unit": goal["unit"],
+        "is_enough_now": needed <= goal["waiting_now"],
+        "why": f"to see {rate:.1%} become {raised:.1%} with a chance of {POWER:.0%}, at {ALPHA:.0%}",
+    }
+
+
+def participants_needed(rate: float, relative_effect: float, holdout_share: float) -> int | None:
+    """Participants, those left out included, with which a relative rise of `rate` is found with 80 % power at 5 % (two-sided).
+
+    None where the raised rate would not be below 1, or there is nothing to raise. Normal approximation, pooled variance under the
+    null hypothesis, unequal groups (Fleiss, Levin and Paik, Statistical Methods for Rates and Proportions, chapter 4).
+    """
+    from statsmodels.stats.proportion import samplesize_proportions_2indep_onetail
+
+    raised = rate * (1 + relative_effect)
+    if not 0 < rate < raised < 1:
+        return None
+    ratio = holdout_share / (1 - holdout_share)
+    treated = samplesize_proportions_2indep_onetail(raised - rate, rate, POWER, ratio=ratio, alpha=ALPHA, alternative="two-sided")
+    return ceil(treated) + ceil(treated * ratio)
+
+
+def _interval(row: Plan, name: str, suffix: str = "") -> Plan | str:
+    value = row[f"{name}{suffix}"]
+    if value is None:
+        return NO_EVIDENCE
+    return {"value": round(value, 3), "low": round(row[f"{name}_low"], 3), "high": round(row[f"{name}_high"], 3)}
+
+
+def _rows(marts: duckdb.DuckDBPyConnection, query: str, *values: object) -> list[Plan]:
+    cursor = marts.execute(query, list(values))
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+# ---------------------------------------------------------------------------------------------- writing them
+
+
+def write(found: list[Plan], folder: Path) -> list[Path]:
+    """One YAML file per plan, `<segment_id>.yml`, in `folder`; returns their paths. Other files there are left."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for plan in found:
+        path = folder / f"{plan['segment']['id']}.yml"
+        path.write_text(as_yaml(plan), encoding="utf-8")
+        paths.append(path)
+    return paths
+
+
+def as_yaml(plan: Plan) -> str:
+    """A plan as YAML, in the order in which it is read."""
+    return yaml.safe_dump(plan, sort_keys=False, allow_unicode=True, width=120)

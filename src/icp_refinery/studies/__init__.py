@@ -1,0 +1,1 @@
+"""Whether what is learned is true: simulated worlds whose truth is known."""

@@ -1,0 +1,89 @@
+"""Data flows one way: input, intermediate, learned, applied, marts, published. Orders and MRR wait for nothing learned."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from conftest import ROOT, build, copy_project, frame, once, run_dbt
+
+LAYERS = ["seeds", "staging", "input", "intermediate", "learned", "applied", "quality", "marts", "published"]
+# What is bought, renewed and paid, without its segment.
+ORDER_CORE = ["int_orders__priced", "int_order_lines", "int_contracts", "int_accounts__monthly_activity", "int_customers"]
+
+
+def layer(node: dict) -> str:
+    """Where a seed or a model stands: by its folder; two Python models that nothing is learned by stand on their own."""
+    alone = {"expectation_results": "quality", "published_marts": "published"}
+    folder = Path(node["original_file_path"]).parts[:2]
+    if node["name"] in alone:
+        return alone[node["name"]]
+    return {"seeds": "seeds", "python_models": "learned"}.get(folder[0], folder[1])
+
+
+@pytest.fixture(scope="session")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
+    """The seeds and models of the project by id, as `dbt parse` has them."""
+
+    def parse(folder: Path) -> dict[str, dict]:
+        code, printed = run_dbt(["parse", "--target-path", str(folder)], ROOT, {}, folder / "output")
+        assert code == 0, printed
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        return {key: node for key, node in manifest["nodes"].items() if node["resource_type"] in ("model", "seed")}
+
+    return once(tmp_path_factory, "manifest", parse)
+
+
+def above(nodes: dict[str, dict], name: str) -> set[str]:
+    """The ids of all that a model is made from."""
+    found, waiting = set(), [key for key, node in nodes.items() if node["name"] == name]
+    while waiting:
+        new = set(nodes[waiting.pop()]["depends_on"].get("nodes", [])) - found
+        found |= new
+        waiting += new
+    return found
+
+
+def test_no_layer_is_entered_twice(nodes: dict[str, dict]) -> None:
+    backward = [
+        f"{layer(nodes[parent])} {nodes[parent]['name']} -> {layer(node)} {node['name']}"
+        for node in nodes.values()
+        for parent in node["depends_on"].get("nodes", [])
+        if LAYERS.index(layer(nodes[parent])) > LAYERS.index(layer(node))
+    ]
+    assert backward == []
+
+
+@pytest.mark.parametrize("name", ORDER_CORE)
+def test_orders_and_mrr_wait_for_nothing_that_is_learned(nodes: dict[str, dict], name: str) -> None:
+    parents = above(nodes, name)
+    assert parents
+    assert [key for key in parents if nodes[key].get("language") == "python"] == []
+
+
+@pytest.mark.slow
+def test_a_broken_adopted_rule_leaves_orders_contracts_and_mrr_right(tmp_path: Path) -> None:
+    adopted = {
+        "adopted/adoption.csv": "1,2024-02-01,Ana,Ben,first,2024-01-31",
+        "adopted/adopted_segments.csv": "1,s1,Small,small,tier_1,,,1,1,1,1,1,1,1",
+        "adopted/adopted_segment_rules.csv": "1,s1,industry,resembles,x",
+    }
+    rows = {path: (ROOT / "seeds" / path).read_text().splitlines()[0] + f"\n{row}\n" for path, row in adopted.items()}
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "accounts.csv").write_text("account_id,industry\nA1,x\nA2,y\n")
+    (files / "orders.csv").write_text(
+        "order_id,account_id,order_status,closed_at,amount,term_months\n1,A1,closed_won,2024-01-05,1200,12\n"
+    )
+    names = [*ORDER_CORE, "int_accounts__segments"]
+    select = " ".join(f"+{name}" for name in names)
+    project = copy_project(tmp_path / "project", rows)
+    result = build(tmp_path / "build", files, project=project, select=select, unit_tests=False, check=False)
+    assert result.returncode == 1
+    assert "resembles" in result.stdout
+    [order] = frame(result.database, "intermediate.int_orders__priced").to_dict("records")
+    assert order["monthly_recurring_revenue"] == 100
+    assert len(frame(result.database, "intermediate.int_customers")) == 1
+    assert len(frame(result.database, "(select 1 from duckdb_tables() where table_name like 'int_accounts__segments%')")) == 0
