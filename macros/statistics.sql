@@ -19,3 +19,9 @@
         ) / ({{ n }} + {{ z * z }}), 0), 1)
     end
 {%- endmacro %}
+
+
+{#- What at least this many accounts have in common is also listed where nobody has it. -#}
+{% macro least_support() -%}
+    30
+{%- endmacro %}

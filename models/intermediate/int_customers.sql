@@ -16,8 +16,8 @@ contracts as (
     select * from {{ ref('int_contracts') }}
 ),
 
-activity as (
-    select * from {{ ref('int_accounts__monthly_activity') }}
+recurring as (
+    select * from {{ ref('int_customers__mrr') }}
 ),
 
 products as (
@@ -59,21 +59,6 @@ product_mix as (
     from lines
     left join products on lines.product_id = products.product_id
     group by lines.account_id
-),
-
-recurring as (
-    select
-        account_id,
-        cohort_month,
-        max_by(mrr, month) as current_mrr,
-        max(mrr) as peak_mrr,
-        max_by(is_active, month) as is_active,
-        count(*) filter (where movement = 'expansion') as expansion_count,
-        count(*) filter (where movement = 'contraction') as contraction_count,
-        count(*) filter (where movement = 'churn') as churn_count,
-        count(*) filter (where movement = 'reactivation') as reactivation_count
-    from activity
-    group by account_id, cohort_month
 ),
 
 -- A contract came up for renewal when it was renewed, or when its end and the grace have passed.

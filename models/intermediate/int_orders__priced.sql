@@ -12,8 +12,8 @@ contracts as (
     select * from {{ ref('int_contracts') }}
 ),
 
-products as (
-    select * from {{ ref('int_products') }}
+bundles as (
+    select * from {{ ref('int_orders__bundles') }}
 ),
 
 amounts as (
@@ -26,28 +26,6 @@ amounts as (
             when count(*) filter (where amount > 0 and cost is null) = 0 then sum(amount) - coalesce(sum(cost), 0)
         end as margin_amount
     from lines
-    group by order_id
-),
-
-products_of_orders as (
-    select
-        lines.order_id,
-        products.product_name,
-        max(case when products.product_type = 'add_on' then 1 else 0 end) as add_ons,
-        max(case when products.product_type = 'service' then 1 else 0 end) as services
-    from lines
-    inner join products on lines.product_id = products.product_id
-    group by lines.order_id, products.product_name
-),
-
-bundles as (
-    select
-        order_id,
-        {{ joined_text('product_name') }} as product_bundle,
-        count(*) as product_count,
-        max(add_ons) as add_ons,
-        max(services) as services
-    from products_of_orders
     group by order_id
 ),
 
@@ -95,8 +73,8 @@ joined as (
         coalesce(orders.term_months, {{ contract_months('contract_spans.starts_on', 'contract_spans.ends_on') }}) as final_term_months,
         bundles.product_bundle,
         coalesce(bundles.product_count, 0) as product_count,
-        coalesce(bundles.add_ons, 0) = 1 as has_add_on,
-        coalesce(bundles.services, 0) = 1 as has_service,
+        coalesce(bundles.has_add_on, false) as has_add_on,
+        coalesce(bundles.has_service, false) as has_service,
         amounts.line_count,
         amounts.net_amount,
         amounts.total_contract_value,

@@ -140,7 +140,8 @@ def _write_marts(connection: duckdb.DuckDBPyConnection, marts: Iterable[str], fo
 
 def _tables(cursor: duckdb.DuckDBPyConnection) -> dict[str, str | None]:
     """The comment on each mart."""
-    return dict(cursor.execute(f"select table_name, comment from duckdb_tables() where {OF_MARTS}").fetchall())
+    found = [f"select {kind}_name, comment from duckdb_{kind}s() where {OF_MARTS}" for kind in ("table", "view")]
+    return dict(cursor.execute(" union all ".join(found)).fetchall())
 
 
 def _columns(cursor: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[str, str, str | None]]]:

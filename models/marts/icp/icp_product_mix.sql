@@ -77,7 +77,7 @@ listed as (
         0 as net_amount
     from bought
     cross join sizes
-    where bought.buyer_count >= 30
+    where bought.buyer_count >= {{ least_support() }}
 ),
 
 mix as (

@@ -80,7 +80,7 @@ compared as (
             known.segment_id = held.segment_id
             and overall.dimension = held.dimension
             and overall.value = held.value
-    where held.segment_id is not null or overall.accounts_with >= 30
+    where held.segment_id is not null or overall.accounts_with >= {{ least_support() }}
 )
 
 select

@@ -8,25 +8,13 @@ activity as (
     select * from {{ ref('int_accounts__monthly_activity') }}
 ),
 
-cohorts as (
-    select
-        account_id,
-        min(month) as cohort_month
-    from activity
-    where is_active
-    group by account_id
-),
-
 starting as (
     select
-        cohorts.account_id,
-        cohorts.cohort_month,
-        activity.mrr as starting_mrr
-    from cohorts
-    inner join activity
-        on
-            cohorts.account_id = activity.account_id
-            and cohorts.cohort_month = activity.month
+        account_id,
+        cohort_month,
+        mrr as starting_mrr
+    from activity
+    where month = cohort_month
 ),
 
 -- Each customer counts in its segment, and in the whole.
@@ -39,7 +27,7 @@ scopes as (
     select
         account_id,
         'all' as segment_id
-    from cohorts
+    from starting
 ),
 
 -- What a customer adds to its cohort from this month on: all of it, and what of it is capped at its own start.
