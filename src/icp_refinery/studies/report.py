@@ -27,8 +27,8 @@ BELOW = "<!-- From here on written by `make validate`. -->\n"
 
 def write_report(file: Path = REPORT, sections: list[Callable[[], str]] | None = None) -> None:
     """
-    Run the studies, one after the other, and write their sections to `file`, below what people wrote there. Says on stderr which one
-    is running.
+    Run the studies, one after the other, and write their sections to `file`, below what people wrote there. Says on stderr
+    which one is running.
     """
     kept = file.read_text(encoding="utf-8").partition(BELOW)[0] if file.exists() else ""
     parts = [kept + BELOW]
