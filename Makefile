@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help build test validate lint format bench example demo-hubspot docs lock clean
+.PHONY: help build test test-fast mutations validate lint format bench example demo-hubspot docs lock clean
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,18 +22,24 @@ build: $(READY)  ## Build the demo company and say what was made
 test: $(READY)  ## Run everything that must hold
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
+test-fast: $(READY)  ## Run what builds no whole company
+	$(BIN)/python -m pytest --numprocesses 2 -m "not slow"
+
+mutations: $(READY)  ## Break the project in the ways of tests/mutations.yml and see its tests fail
+	$(BIN)/python tests/support/mutations.py
+
 validate: $(READY)  ## Run every study at full size and write docs/validation.md
 	$(BIN)/python -m icp_refinery.studies.report
 
 lint: $(READY)  ## Check the format of SQL and Python
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/sqlfluff lint --processes 2 models tests/singular
+	ICP_DATABASE=:memory: $(BIN)/sqlfluff lint --processes 2 models tests/singular
 
 format: $(READY)  ## Put SQL and Python into the format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/sqlfluff fix models tests/singular
+	ICP_DATABASE=:memory: $(BIN)/sqlfluff fix models tests/singular
 
 bench: $(READY)  ## Measure time and memory at 1 and 10 million order lines, beside a floor
 	$(BIN)/python -m benchmarks.run

@@ -62,17 +62,3 @@ exchange_rates:
     {%- endfor -%}
     {{ return(columns) }}
 {% endmacro %}
-
-
-{% macro contract_column_names(entity) %}
-    {{ return(contract_columns(entity) | map(attribute='name') | join(', ')) }}
-{% endmacro %}
-
-
-{#- The warehouse's type for a type of the contract. -#}
-{% macro contract_sql_type(type) %}
-    {{ return({
-        'date': 'date', 'timestamp': 'timestamp', 'amount': 'decimal(18, 4)', 'number': 'decimal(18, 4)', 'rate': 'decimal(18, 10)',
-        'integer': 'bigint', 'boolean': 'boolean',
-    }.get(type, 'varchar')) }}
-{% endmacro %}

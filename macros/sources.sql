@@ -1,56 +1,38 @@
+{#- The connectors: each is a folder of models, stg_<connector>__<entity>, under models/staging. -#}
+{% macro known_connectors() %}
+    {{ return(['sample', 'files']) }}
+{% endmacro %}
+
+
 {#-
-    Where an entity comes from. `source_of` answers, for one connector, the relation to read and the columns that it has
-    ({name: warehouse type}), or none where the connector has no such entity.
+    Makes the sources of the `files` connector once per run: for each entity of the contract a view `raw_files.<entity>` of its file, with the
+    contract's columns as they stand there, and `beyond_header`, which is null but for a line that cannot be split into the header's fields.
+    What the file lacks is null, and an entity without a file has no rows. A view reads nothing: the file is streamed where it is used.
 -#}
-{% macro source_of(connector, entity) %}
-    {%- if connector == 'sample' -%}
-        {%- set relation = ref(entity) -%}
-        {%- if not execute -%} {{ return(none) }} {%- endif -%}
-        {{ return({'relation': relation | string, 'file': relation | string, 'columns': columns_of('select * from ' ~ relation)}) }}
-    {%- elif connector == 'files' and execute -%}
-        {{ return(source_file(entity)) }}
-    {%- endif -%}
-    {{ return(none) }}
-{% endmacro %}
-
-
-{#- The sources of an entity, over all connectors that are switched on. -#}
-{% macro sources_of(entity) %}
-    {%- set sources = [] -%}
-    {%- for connector in var('connectors') -%}
-        {%- set source = source_of(connector, entity) -%}
-        {%- if source is not none -%} {%- do sources.append(source) -%} {%- endif -%}
-    {%- endfor -%}
-    {{ return(sources) }}
-{% endmacro %}
-
-
-{% macro columns_of(query) %}
-    {%- set columns = {} -%}
-    {%- for row in run_query('describe ' ~ query).rows -%}
-        {%- do columns.update({row[0]: row[1]}) -%}
-    {%- endfor -%}
-    {{ return(columns) }}
-{% endmacro %}
-
-
-{#- What each connector found: one item for every column that the contract knows or the source has. -#}
-{% macro source_columns() %}
-    {%- set items = [] -%}
-    {%- for connector in var('connectors') -%}
-        {%- for entity in contract() -%}
-            {%- set source = source_of(connector, entity) or {'columns': {}, 'file': none} -%}
-            {%- set known = contract_columns(entity) | map(attribute='name') | list -%}
-            {%- for column in known -%}
-                {%- set use = 'used' if column in source.columns else 'missing' -%}
-                {%- do items.append({'connector': connector, 'entity': entity, 'file': source.file, 'column': column, 'use': use}) -%}
-            {%- endfor -%}
-            {%- for column in source.columns if column not in known -%}
-                {%- do items.append({'connector': connector, 'entity': entity, 'file': source.file, 'column': column, 'use': 'ignored'}) -%}
-            {%- endfor -%}
+{% macro open_sources() %}
+    {%- if not execute or flags.WHICH not in ['build', 'run', 'test'] -%} {{ return('') }} {%- endif -%}
+    {%- do check_sources() -%}
+    create schema if not exists raw_files;
+    create or replace table raw_files.source_columns (
+        connector varchar, entity varchar, source_file varchar, column_name varchar, column_use varchar
+    );
+    {%- for entity in contract() if 'files' in var('connectors') -%}
+        {%- set names = contract_columns(entity) | map(attribute='name') | list -%}
+        {%- set source = source_file(entity) or {'columns': [], 'file': none} -%}
+    create or replace view raw_files.{{ entity }} as
+    select
+        {%- for name in names %}
+        {% if name not in source.columns %}cast(null as varchar){% elif source.header %}nullif({{ name }}, ''){% else %}{{ name }}{% endif %} as {{ name }},
+        {%- endfor %}
+        {{ source.beyond_header or 'cast(null as varchar)' }} as beyond_header
+    {{ 'from ' ~ source.relation if source.relation else 'where false' }};
+        {%- for name in names + (source.columns | reject('in', names) | list) %}
+    insert into raw_files.source_columns values (
+        'files', '{{ entity }}', {{ text_literal(source.file) }}, {{ text_literal(name) }},
+        '{{ 'missing' if name not in source.columns else 'used' if name in names else 'ignored' }}'
+    );
         {%- endfor -%}
     {%- endfor -%}
-    {{ return(items) }}
 {% endmacro %}
 
 
@@ -80,29 +62,27 @@
 
 
 {#-
-    One entity in the folder of the `files` connector. A CSV is read as text, record by record, and nothing about it is guessed: a bad
+    One entity in the folder of the `files` connector, or none. A CSV is read as text, record by record, and nothing about it is guessed: a bad
     value or a line with too many or too few fields costs its row, not the file. To tell those lines, one column more than the header has
     is read, and a field that is not there (null) is told from an empty one.
 -#}
 {% macro source_file(entity) %}
     {%- set paths = source_paths(entity) -%}
-    {%- if paths | length == 0 -%} {{ return(none) }} {%- endif -%}
+    {%- if not paths -%} {{ return(none) }} {%- endif -%}
     {%- set path = paths[0] -%}
     {%- if path.endswith('.parquet') -%}
         {%- set relation = 'read_parquet(' ~ path_literal(path) ~ ')' -%}
-        {{ return({'relation': relation, 'file': path, 'columns': columns_of('select * from ' ~ relation)}) }}
+        {%- set columns = run_query('describe select * from ' ~ relation).columns[0].values() -%}
+        {{ return({'relation': relation, 'file': path, 'columns': columns}) }}
     {%- endif -%}
     {%- set header = csv_header(path) -%}
-    {%- set columns = {} -%}
-    {%- for name in header -%} {%- do columns.update({name: 'VARCHAR'}) -%} {%- endfor -%}
+    {%- set last = '"' ~ header[-1] | replace('"', '""') ~ '"' -%}
     {{ return({
         'relation': csv_relation(path, header + ['beyond_header']),
         'file': path,
-        'columns': columns,
+        'columns': header,
         'header': header,
-        'malformed': '"' ~ header[-1] | replace('"', '""') ~ '" is null or beyond_header is not null',
-        'rejects': csv_relation(path, header + ['beyond_header'],
-            ", store_rejects = true, rejects_table = 'malformed_" ~ entity ~ "', rejects_scan = 'malformed_scan_" ~ entity ~ "'")
+        'beyond_header': "case when " ~ last ~ " is null or beyond_header is not null then coalesce(beyond_header, '') end"
     }) }}
 {% endmacro %}
 
@@ -115,6 +95,45 @@
         ~ " comment = '', nullstr = '\x01', null_padding = true, strict_mode = false, parallel = false, ignore_errors = true,"
         ~ ' max_line_size = 16000000, columns = {' ~ types | join(', ') ~ '}' ~ options ~ ')'
     ) }}
+{% endmacro %}
+
+
+{#-
+    Reads each CSV once, in just the columns that the contract knows, for its malformed lines: those with too many or too few fields, as JSON,
+    and those that are not UTF-8, which the reader drops and keeps in a table of its own, with their number.
+-#}
+{% macro read_malformed_lines() %}
+    create or replace temporary table malformed_lines (entity varchar, line_number bigint, line_text varchar);
+    {%- for entity in contract() if execute and 'files' in var('connectors') -%}
+        {%- set source = source_file(entity) -%}
+        {%- if source is not none and source.header -%}
+            {%- set names = contract_columns(entity) | map(attribute='name') | list -%}
+            {%- set rejects = ", store_rejects = true, rejects_table = 'malformed_" ~ entity ~ "', rejects_scan = 'malformed_scan_" ~ entity ~ "'" %}
+    drop table if exists malformed_{{ entity }};
+    drop table if exists malformed_scan_{{ entity }};
+    insert into malformed_lines
+    select
+        '{{ entity }}',
+        null,
+        replace({{ raw_text('lines') }}, ',"beyond_header":""', '')
+    from (
+        select
+            {%- for name in names %}
+            {{ "nullif(" ~ name ~ ", '')" if name in source.columns else 'cast(null as varchar)' }} as {{ name }},
+            {%- endfor %}
+            {{ source.beyond_header }} as beyond_header
+        from {{ csv_relation(source.file, source.header + ['beyond_header'], rejects) }}
+    ) as lines
+    where beyond_header is not null;
+    insert into malformed_lines
+    select
+        '{{ entity }}',
+        line,
+        max(csv_line)
+    from malformed_{{ entity }}
+    group by line;
+        {%- endif -%}
+    {%- endfor -%}
 {% endmacro %}
 
 

@@ -6,7 +6,7 @@
         {{ return('') }}
     {%- endfor -%}
     {%- set built = results | map(attribute='node.name') | list -%}
-    {%- if 'fct_customers' not in built or 'fct_orders' not in built -%} {{ return('') }} {%- endif -%}
+    {%- if 'fct_customers' not in built or 'fct_orders' not in built or 'input_rejects' not in built -%} {{ return('') }} {%- endif -%}
     {%- set marts = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | selectattr('schema', 'equalto', 'marts') | map(attribute='name') | sort -%}
     {%- set query -%}
         select

@@ -1,1 +1,10 @@
-{{ accepted_rows('account_attributes') }}
+select
+    -- ids
+    account_id,
+    -- text
+    attribute,
+    value,
+    -- times
+    known_from
+from {{ ref('input_account_attributes__checked') }}
+where reject_rule is null

@@ -1,1 +1,8 @@
-{{ accepted_rows('account_external_ids') }}
+select
+    -- ids
+    account_id,
+    external_id,
+    -- text
+    system
+from {{ ref('input_account_external_ids__checked') }}
+where reject_rule is null

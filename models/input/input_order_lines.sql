@@ -1,5 +1,17 @@
 select
-    {{ contract_column_names('order_lines') | replace(', ', ',\n    ') }}
+    -- ids
+    order_line_id,
+    order_id,
+    product_id,
+    -- text
+    line_type,
+    -- numbers
+    quantity,
+    amount,
+    cost,
+    -- times
+    starts_on,
+    ends_on
 from {{ ref('input_order_lines__checked') }}
 where
     reject_rule is null

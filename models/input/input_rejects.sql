@@ -21,23 +21,21 @@ rejected as (
     from {{ ref('input_malformed_lines') }}
 ),
 
+accepted_lines_of_rejected_orders as (
+    select distinct lines.order_line_id
+    from {{ ref('input_order_lines__checked') }} as lines
+    anti join {{ ref('input_orders') }} as accepted on lines.order_id = accepted.order_id
+    where lines.reject_rule is null
+),
+
 lines_of_rejected_orders as (
-    select
+    select distinct
         'order_lines' as entity,
         lines.order_line_id as row_id,
         'order_rejected' as rule,
         {{ raw_text('lines.raw') }} as raw_row
-    from (
-        select distinct
-            lines.order_line_id,
-            read_again.raw
-        from {{ ref('input_order_lines__checked') }} as lines
-        anti join {{ ref('input_orders') }} as accepted on lines.order_id = accepted.order_id
-        inner join ({{ raw_rows('order_lines') }}) as read_again on lines.order_line_id = cast(read_again.raw.order_line_id as varchar)
-        where
-            lines.reject_rule is null
-            and not read_again.is_malformed
-    ) as lines
+    from {{ ref('input_order_lines__read') }} as lines
+    semi join accepted_lines_of_rejected_orders as rejected on lines.order_line_id = rejected.order_line_id
 )
 
 select * from rejected

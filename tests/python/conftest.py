@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import importlib.util
 import json
 import os
@@ -10,9 +11,10 @@ import pickle
 import re
 import shutil
 import subprocess
-import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,12 +26,16 @@ from filelock import FileLock
 from hubspot_desk import Desk, row
 from hubspot_portal import HubSpotPortal
 from icp_refinery.hubspot.apply import Outcome
-from warm_dbt import run_dbt
+from warm_dbt import run_dbt, start_dbt
+
+# Two workers share two cores.
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "seeds" / "sample"
 # What takes long: learning from past quarters, and Great Expectations.
 LENGTHY = ["learned_backtest+", "learned_score_calibration+", "expectation_results+"]
+PARSED = ROOT / "target" / "tests"
 PARTS = ("dbt_project.yml", "profiles.yml", "models", "python_models", "macros", "seeds", "tests")
 
 
@@ -47,55 +53,84 @@ Build = Callable[..., BuildResult]
 Made = TypeVar("Made")
 
 
-def build(
+def start_build(
     folder: Path,
     files_dir: Path | None = None,
     vars: dict[str, Any] | None = None,
     select: str | None = None,
     exclude: str | None = None,
     unit_tests: bool = True,
+    data_tests: bool = True,
     backtests: bool = False,
     threads: int | None = None,
     command: str = "build",
     project: Path = ROOT,
     env: dict[str, str] | None = None,
     database: Path | None = None,
-    check: bool = True,
-) -> BuildResult:
-    """Run `dbt <command>` with all that it writes inside `folder`.
+) -> BaseProcess:
+    """Start `dbt <command>` with all that it writes inside `folder`; it prints to the file `output` there.
 
     With `files_dir` the `files` connector reads that folder, else the demo company is built. `vars` are added
     to dbt's variables, `env` to its environment. `unit_tests=False` leaves dbt's unit tests out, which a
-    second build of the same models does not need; `backtests=True` learns from past quarters and
-    runs the expectations too, which takes as long as all other models.
-    Raises AssertionError, with what failed, where dbt fails and `check` is true.
+    second build of the same models does not need, `data_tests=False` the tests of its rows; `backtests=True` learns from
+    past quarters and runs the expectations too, which takes as long as all other models.
+
+    dbt is called in `folder`, where every place has a name that is always the same: what one build has parsed serves all that
+    have the same variables.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    database = database or folder / "icp.duckdb"
     variables = dict(vars or {})
     if files_dir is not None:
-        variables = {"connectors": ["files"], "files_dir": str(files_dir)} | variables
-    arguments = [str(Path(sys.executable).parent / "dbt"), "--no-use-colors", command]
+        _link(folder / "files", files_dir)
+        variables = {"connectors": ["files"], "files_dir": "files"} | variables
+    if database is not None:
+        _link(folder / "icp.duckdb", database)
+    arguments = ["--no-use-colors", command, "--project-dir", str(project), "--profiles-dir", str(project)]
     arguments += ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
     arguments += ["--vars", json.dumps(variables)] if variables else []
     arguments += ["--select", *select.split()] if select else []
     left_out = [*(exclude or "").split(), *([] if unit_tests else ["resource_type:unit_test"])]
-    left_out += [] if backtests or select else LENGTHY
+    left_out += [*([] if data_tests else ["resource_type:test"]), *([] if backtests or select or command == "parse" else LENGTHY)]
     arguments += ["--exclude", *left_out] if left_out else []
     arguments += ["--threads", str(threads)] if threads else []
-    places = {"ICP_DATABASE": str(database), "ICP_PUBLISHED": str(folder / "published")}
-    finished = subprocess.run(
-        arguments,
-        cwd=project,
-        env=os.environ | places | (env or {}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
+    parsed = _parsed(vars, files_dir)
+    if parsed.exists() and not (folder / "target").exists():
+        (folder / "target").mkdir()
+        shutil.copy(parsed, folder / "target" / "partial_parse.msgpack")
+    places = {"ICP_DATABASE": "icp.duckdb", "ICP_PUBLISHED": "published"}
+    return start_dbt(arguments, folder, places | (env or {}), folder / "output")
+
+
+def build(
+    folder: Path, files_dir: Path | None = None, vars: dict[str, Any] | None = None, check: bool = True, **options: Any
+) -> BuildResult:
+    """Run dbt as `start_build` starts it. Raises AssertionError, with what failed, where dbt fails and `check` is true."""
+    process = start_build(folder, files_dir, vars, **options)
+    process.join()
+    result = BuildResult(
+        options.get("database") or folder / "icp.duckdb", process.exitcode, (folder / "output").read_text(), folder
     )
+    own = folder / "target" / "partial_parse.msgpack"
+    if options.get("project", ROOT) == ROOT and own.exists():
+        parsed = _parsed(vars, files_dir)
+        parsed.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(own, parsed.with_suffix(f".{os.getpid()}")).replace(parsed)
     if check:
-        assert finished.returncode == 0, what_failed(finished.stdout)
-    return BuildResult(database, finished.returncode, finished.stdout, folder)
+        assert result.returncode == 0, what_failed(result.stdout)
+    return result
+
+
+def _parsed(vars: dict[str, Any] | None, files_dir: Path | None) -> Path:
+    """Where what dbt has parsed is kept, by variables. dbt itself brings it up to date with the project's files."""
+    key = json.dumps([vars or {}, files_dir is not None], sort_keys=True)
+    return PARSED / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.msgpack"
+
+
+def _link(link: Path, target: Path) -> None:
+    """A symbolic link, unless the place is the target itself."""
+    if link != target:
+        link.unlink(missing_ok=True)
+        link.symlink_to(target.resolve())
 
 
 def what_failed(stdout: str) -> str:
@@ -127,6 +162,23 @@ def copy_project(folder: Path, seeds: dict[str, str] | None = None) -> Path:
     return folder
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs dbt as slow, and order the files so that two workers seldom wait for one another.
+
+    One worker begins with a file that builds the demo company, the other with what builds others; what is fast comes last.
+    """
+    whole = {"demo", "one_order", "renamed_demo", "adventureworks", "bad_rows", "parquet_rows", "build_input"}
+    needs: dict[Path, set[str]] = defaultdict(set)
+    for item in items:
+        given = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        used = whole & {*item.fixturenames, *(value for value in given if isinstance(value, str))}
+        if used:
+            item.add_marker("slow")
+        needs[item.path] |= used | {mark.name for mark in item.iter_markers("slow")}
+    first = next((path for path, used in needs.items() if "demo" in used), None)
+    items.sort(key=lambda item: (item.path != first, "slow" not in needs[item.path], "demo" in needs[item.path]))
+
+
 def load(path: Path) -> Any:
     """Import a Python file that is on no path, such as a script under `examples/`."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -149,8 +201,20 @@ def once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Pa
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
-    """The demo company, built by the `sample` connector with every test."""
-    return once(tmp_path_factory, "demo", lambda folder: build(folder, backtests=True))
+    """The demo company, built by the `sample` connector with every test, in a clone of the project in a path with spaces."""
+
+    def make(folder: Path) -> BuildResult:
+        clone = folder / "a clone (of mine)"
+        listed = subprocess.run(
+            ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+        )
+        for name in filter(None, listed.stdout.split("\0")):
+            if (ROOT / name).exists():
+                (clone / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, clone / name)
+        return build(folder, project=clone, backtests=True)
+
+    return once(tmp_path_factory, "demo", make)
 
 
 @pytest.fixture(scope="session")
@@ -190,7 +254,7 @@ def renamed_demo(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
             writer = csv.DictWriter(out, rows[0].keys(), lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
-    return build(tmp_path_factory.mktemp("renamed_demo"), folder, unit_tests=False)
+    return build(tmp_path_factory.mktemp("renamed_demo"), folder, unit_tests=False, data_tests=False)
 
 
 @pytest.fixture(scope="session")
@@ -218,8 +282,14 @@ def adventureworks(adventureworks_files: Path, tmp_path_factory: pytest.TempPath
 def input_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project with nothing after the input layer, which dbt parses in a moment."""
     project = copy_project(tmp_path_factory.mktemp("input_layer") / "project")
-    later = [path for path in (project / "models").iterdir() if path.name != "input"]
-    for path in [*later, project / "tests", project / "python_models", project / "seeds" / "sample"]:
+    later = [path for path in (project / "models").iterdir() if not path.name.startswith(("input", "staging"))]
+    for path in [
+        *later,
+        project / "models" / "staging" / "sample",
+        project / "tests",
+        project / "python_models",
+        project / "seeds" / "sample",
+    ]:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     return project
 

@@ -254,7 +254,9 @@ def changed_company(folder: Path) -> Path:
 
 @pytest.mark.slow
 def test_the_adopted_definition_partitions_changed_data(demo: BuildResult, adopted_project: Path, tmp_path: Path) -> None:
-    result = build(tmp_path / "build", changed_company(tmp_path / "files"), project=adopted_project, unit_tests=False)
+    result = build(
+        tmp_path / "build", changed_company(tmp_path / "files"), project=adopted_project, unit_tests=False, data_tests=False
+    )
     before = frame(demo.database, "marts.icp_segment_rules").sort_values(["segment_id", "condition_number"])
     after = frame(result.database, "marts.icp_segment_rules").sort_values(["segment_id", "condition_number"])
     assert after.to_dict("records") == before.to_dict("records")
@@ -319,7 +321,7 @@ def test_a_broken_definition_stops_the_build_with_the_sentence(demo: BuildResult
 
 @pytest.mark.slow
 def test_a_figure_of_an_adopted_segment_is_that_of_todays_data(adopted_project: Path, tmp_path: Path) -> None:
-    result = build(tmp_path / "build", project=adopted_project, unit_tests=False)
+    result = build(tmp_path / "build", project=adopted_project, unit_tests=False, data_tests=False)
     segments = frame(result.database, "marts.icp_segments").set_index("segment_id")
     pursuits = frame(result.database, "intermediate.int_pursuits").set_index("account_id")
     own = frame(result.database, "marts.dim_accounts").set_index("account_id")["segment_id"]

@@ -262,7 +262,7 @@ def by_margin(adventureworks: BuildResult) -> Query:
 def by_revenue(tmp_path_factory: pytest.TempPathFactory) -> Query:
     folder = tmp_path_factory.mktemp("adventureworks_without_cost")
     load(EXAMPLE / "prepare.py").prepare(folder / "files", with_cost=False)
-    return learned(build(folder / "build", folder / "files", unit_tests=False))
+    return learned(build(folder / "build", folder / "files", unit_tests=False, data_tests=False))
 
 
 def learned(result: BuildResult) -> Query:

@@ -32,6 +32,16 @@ def test_links_lead_somewhere(document: Path) -> None:
         assert not anchor or anchor in anchors(linked), target
 
 
+def test_the_architecture_names_files_and_models_that_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    paths = re.findall(r"`((?:macros|models|python_models|src)/[\w/.<>]+)`", text)
+    models = re.findall(r"`((?:stg|input|int|learned|fct|dim|icp|published)_\w+)`", text)
+    assert len(paths) > 15
+    assert [path for path in paths if not (ROOT / path.replace("<entity>", "orders")).exists()] == []
+    known = {path.stem for folder in ("models", "python_models") for path in (ROOT / folder).rglob("*.*")}
+    assert [model for model in models if model not in known] == []
+
+
 def test_every_decision_is_listed_once() -> None:
     text = (ROOT / "DECISIONS.md").read_text()
     listed = re.findall(r"^- \[D(\d+)\]\(#d\1\) (.+)$", text, re.MULTILINE)

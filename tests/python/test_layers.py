@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, build, copy_project, frame, once, run_dbt
+from conftest import ROOT, build, copy_project, frame, once
 
 LAYERS = ["seeds", "staging", "input", "intermediate", "learned", "applied", "quality", "marts", "published"]
 # What is bought, renewed and paid, without its segment.
@@ -28,9 +28,8 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
     """The seeds and models of the project by id, as `dbt parse` has them."""
 
     def parse(folder: Path) -> dict[str, dict]:
-        code, printed = run_dbt(["parse", "--target-path", str(folder)], ROOT, {}, folder / "output")
-        assert code == 0, printed
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        build(folder, command="parse")
+        manifest = json.loads((folder / "target" / "manifest.json").read_text(encoding="utf-8"))
         return {key: node for key, node in manifest["nodes"].items() if node["resource_type"] in ("model", "seed")}
 
     return once(tmp_path_factory, "manifest", parse)

@@ -19,6 +19,13 @@ from worlds import write_worlds
 
 pytestmark = pytest.mark.slow
 MARTS = tuple(FIXED_COLUMNS)
+# What is built: the marts that are compared, or all, with the tests of their rows.
+MONEY = {
+    "select": " ".join(f"+{table}" for table in [*MARTS, "input_rejects", "quality_rejects"]),
+    "unit_tests": False,
+    "data_tests": False,
+}
+ALL = {"unit_tests": False}
 Frames = dict[str, pd.DataFrame]
 
 
@@ -104,7 +111,7 @@ EARLIER = date(2024, 6, 30)
 @pytest.fixture(scope="module")
 def earlier(tmp_path_factory: pytest.TempPathFactory) -> tuple[BuildResult, Frames]:
     """The demo company's files as they were at the end of an earlier day."""
-    result = build(tmp_path_factory.mktemp("earlier"), SAMPLE, vars={"as_of": EARLIER.isoformat()}, unit_tests=False)
+    result = build(tmp_path_factory.mktemp("earlier"), SAMPLE, vars={"as_of": EARLIER.isoformat()}, **MONEY)
     return result, expectation(SAMPLE, excluded_accounts(), as_of=EARLIER)
 
 
@@ -148,7 +155,7 @@ def build_world(folder: Path, excluded: Iterable[str], files: Path, options: dic
     csv.writer(listed).writerows([("account_id", "reason"), *((name, "test") for name in sorted(excluded))])
     project = copy_project(folder / "project", {"reference/excluded_accounts.csv": listed.getvalue()})
     variables = {name: str(value) if isinstance(value, date) else value for name, value in options.items()}
-    return build(folder / "build", files, vars=variables, unit_tests=False, project=project)
+    return build(folder / "build", files, vars=variables, project=project, **(ALL if options == {} else MONEY))
 
 
 @pytest.fixture(scope="module", params=[*WORLDS, DEALS_ONLY], ids="seed {}".format)

@@ -77,7 +77,7 @@ def parquet_rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[BuildResult,
     for entity, query in PARQUET.items():
         duckdb.sql(f"copy ({query}) to '{folder / entity}.parquet' (format parquet)")
     counts = {entity: duckdb.sql(f"select count(*) from '{folder / entity}.parquet'").fetchall()[0][0] for entity in PARQUET}
-    result = build(tmp_path_factory.mktemp("parquet_build"), folder, unit_tests=False, check=False)
+    result = build(tmp_path_factory.mktemp("parquet_build"), folder, unit_tests=False, data_tests=False, check=False)
     return result, counts
 
 

@@ -18,6 +18,8 @@ import vl_convert
 
 from conftest import BuildResult
 from icp_refinery.report import charts
+from icp_refinery.report.charts.proof import SCORERS
+from icp_refinery.report.charts.value import EFFECTS_SHOWN
 
 HOSTILE = "<script>alert(1)</script>';--\"\\ 株式会社 " + "x" * 200
 Figures = dict[str, charts.Figure]
@@ -47,7 +49,7 @@ def query(demo: BuildResult, sql: str) -> pd.DataFrame:
 
 
 def made_of(marts: duckdb.DuckDBPyConnection, *ids: str) -> Figures:
-    return {id: getattr(charts, id)(marts, "USD", "30 Jun 2025") for id in ids}
+    return {make.__name__: make(marts, "USD", "30 Jun 2025") for make in charts.FIGURES if make.__name__ in ids}
 
 
 def drawn(figure: charts.Figure) -> pd.DataFrame:
@@ -94,7 +96,7 @@ def test_lifts_scores_and_effects_are_those_of_the_marts(demo: BuildResult, figu
     effects = drawn(figures["effects"]).dropna(subset="series")
     mart = query(demo, "select * from marts.icp_attribute_effects where verdict <> 'no_evidence'")
     assert {"raises", "lowers"} >= set(effects["series"])
-    assert len(effects) == mart.groupby("outcome").size().clip(upper=charts.EFFECTS_SHOWN).sum()
+    assert len(effects) == mart.groupby("outcome").size().clip(upper=EFFECTS_SHOWN).sum()
     lift_of = {round(lift, 4): low for lift, low in zip(mart["lift"], mart["lift_low"], strict=True)}
     same(effects["low"], [lift_of[round(lift, 4)] for lift in effects["value"]])
     tried = query(demo, "select count(*) as n from marts.icp_attribute_effects")["n"][0]
@@ -194,7 +196,7 @@ def test_agreement_backtest_and_verdicts_are_those_of_the_marts(demo: BuildResul
 
     curve = drawn(figures["backtest"])
     mart = query(demo, "select * from marts.icp_backtest where cutoff = 'all' and measure = 'value_captured'")
-    names = {label: name for name, (label, *_) in charts.SCORERS.items()}
+    names = {label: name for name, (label, *_) in SCORERS.items()}
     value = mart.set_index(["scorer", "share"])["value"]
     curve = curve[curve["share"] > 0]
     same(curve["value"], [value[names[row.scorer], row.share] for row in curve.itertuples()])
@@ -293,6 +295,6 @@ def test_a_large_company_does_not_make_a_large_report(altered: duckdb.DuckDBPyCo
 
 
 def test_altair_is_not_loaded_with_the_command_line() -> None:
-    code = "import sys, icp_refinery.cli, icp_refinery.report.charts; sys.exit('altair' in sys.modules)"
+    code = "import sys, icp_refinery.cli, icp_refinery.report; sys.exit('altair' in sys.modules)"
     source = Path(charts.__file__).parents[2]
     assert subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(source)}, check=False).returncode == 0

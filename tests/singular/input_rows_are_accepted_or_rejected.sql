@@ -1,11 +1,11 @@
--- For each entity: rows read, in all their columns, = rows accepted + rows rejected. A record that is not UTF-8 is rejected without being read as a row.
+-- For each entity: rows read, in all their columns, = rows accepted + rows rejected. A malformed line is rejected without being read as a row.
 with
 
 {% for entity in contract() -%}
 {{ entity }} as (
     select
         '{{ entity }}' as entity,
-        (select count(to_json(raw)) from ({{ raw_rows(entity) }}) as raw_rows) as rows_read,
+        (select count(to_json(raw)) from {{ ref('input_' ~ entity ~ '__read') }}) as rows_read,
         (select count(*) from {{ ref('input_' ~ entity) }}) as rows_accepted,
         (
             select count(*)
@@ -16,7 +16,7 @@ with
             select count(*)
             from {{ ref('input_malformed_lines') }}
             where entity = '{{ entity }}'
-        ) as rows_not_readable
+        ) as lines_not_readable
 ),
 {% endfor %}
 
@@ -29,4 +29,4 @@ entities as (
 
 select *
 from entities
-where rows_read + rows_not_readable <> rows_accepted + rows_rejected
+where rows_read + lines_not_readable <> rows_accepted + rows_rejected

@@ -11,7 +11,7 @@ checked as (
             rows_read.row_rule,
             case when accounts.account_id is null then 'unknown_account' end
         ) as reject_rule
-    from ({{ read_entity('account_external_ids') }}) as rows_read
+    from ({{ check_rows('account_external_ids') }}) as rows_read
     left join accounts on rows_read.account_id = accounts.account_id
 )
 

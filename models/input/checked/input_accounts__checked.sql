@@ -4,7 +4,7 @@ checked as (
     select
         *,
         row_rule as reject_rule
-    from ({{ read_entity('accounts', key='account_id') }})
+    from ({{ check_rows('accounts', key='account_id') }})
 )
 
 {{ checked_rows('accounts', id='account_id') }}

@@ -24,7 +24,7 @@ checked as (
                 when (select count(*) from campaigns) > 0 and campaigns.campaign_id is null then 'unknown_campaign'
             end
         ) as reject_rule
-    from ({{ read_entity('campaign_members') }}) as rows_read
+    from ({{ check_rows('campaign_members') }}) as rows_read
     left join accounts on rows_read.account_id = accounts.account_id
     left join contacts on rows_read.contact_id = contacts.contact_id
     left join campaigns on rows_read.campaign_id = campaigns.campaign_id

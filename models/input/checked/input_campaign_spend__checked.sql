@@ -5,7 +5,11 @@ campaigns as (
 ),
 
 currencies as (
-    select * from {{ ref('input_currencies') }}
+    select
+        currency_code,
+        min(valid_from) as first_valid_from
+    from {{ ref('input_exchange_rates') }}
+    group by currency_code
 ),
 
 checked as (
@@ -21,7 +25,7 @@ checked as (
                     then 'unknown_currency'
             end
         ) as reject_rule
-    from ({{ read_entity('campaign_spend') }}) as rows_read
+    from ({{ check_rows('campaign_spend') }}) as rows_read
     left join campaigns on rows_read.campaign_id = campaigns.campaign_id
     left join currencies on rows_read.currency_code = currencies.currency_code
 )

@@ -19,7 +19,7 @@ checked as (
                     then 'unknown_contact'
             end
         ) as reject_rule
-    from ({{ read_entity('engagements', key='engagement_id') }}) as rows_read
+    from ({{ check_rows('engagements', key='engagement_id') }}) as rows_read
     left join accounts on rows_read.account_id = accounts.account_id
     left join contacts on rows_read.contact_id = contacts.contact_id
 )

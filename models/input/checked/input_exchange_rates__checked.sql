@@ -1,7 +1,7 @@
 with
 
 rates as (
-    select * from ({{ read_entity('exchange_rates') }})
+    select * from ({{ check_rows('exchange_rates') }})
 ),
 
 conflicts as (

@@ -9,7 +9,11 @@ orders_read as (
 ),
 
 currencies as (
-    select * from {{ ref('input_currencies') }}
+    select
+        currency_code,
+        min(valid_from) as first_valid_from
+    from {{ ref('input_exchange_rates') }}
+    group by currency_code
 ),
 
 checked as (
@@ -35,7 +39,7 @@ checked as (
                     then 'unknown_currency'
             end
         ) as reject_rule
-    from ({{ read_entity('opportunities', key='opportunity_id') }}) as rows_read
+    from ({{ check_rows('opportunities', key='opportunity_id') }}) as rows_read
     left join accounts on rows_read.account_id = accounts.account_id
     left join currencies on rows_read.currency_code = currencies.currency_code
 )

@@ -11,7 +11,7 @@ checked as (
             rows_read.row_rule,
             case when opportunities.opportunity_id is null then 'unknown_opportunity' end
         ) as reject_rule
-    from ({{ read_entity('opportunity_stages') }}) as rows_read
+    from ({{ check_rows('opportunity_stages') }}) as rows_read
     left join opportunities on rows_read.opportunity_id = opportunities.opportunity_id
 )
 

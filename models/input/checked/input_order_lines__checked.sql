@@ -5,7 +5,7 @@ orders as (
         order_id,
         max(coalesce(starts_on, cast(closed_at as date))) as starts_on,
         max(ends_on) as ends_on
-    from ({{ read_entity('orders', key='order_id') }})
+    from {{ ref('input_orders__read') }}
     group by order_id
 ),
 
@@ -25,7 +25,7 @@ checked as (
                     then 'ends_before_start'
             end
         ) as reject_rule
-    from ({{ read_entity('order_lines', key='order_line_id') }}) as rows_read
+    from ({{ check_rows('order_lines', key='order_line_id') }}) as rows_read
     left join orders on rows_read.order_id = orders.order_id
 )
 

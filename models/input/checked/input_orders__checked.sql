@@ -5,7 +5,11 @@ accounts as (
 ),
 
 currencies as (
-    select * from {{ ref('input_currencies') }}
+    select
+        currency_code,
+        min(valid_from) as first_valid_from
+    from {{ ref('input_exchange_rates') }}
+    group by currency_code
 ),
 
 orders_with_rejected_lines as (
@@ -14,16 +18,20 @@ orders_with_rejected_lines as (
     where reject_rule <> 'exact_duplicate'
     union
     -- A line that could not be read as a row still names its order.
+    select {{ json_text('line_text', 'order_id') }} as order_id
+    from {{ ref('input_malformed_lines') }}
+    where entity = 'order_lines' and json_valid(line_text)
+    union
     select unnest(string_split(line_text, ',')) as order_id
     from {{ ref('input_malformed_lines') }}
-    where entity = 'order_lines'
+    where entity = 'order_lines' and not json_valid(line_text)
 ),
 
 rows_read as (
     select
         *,
         coalesce(starts_on, cast(closed_at as date)) as first_day
-    from ({{ read_entity('orders', key='order_id') }})
+    from ({{ check_rows('orders', key='order_id') }})
 ),
 
 checked as (

@@ -4,7 +4,7 @@ checked as (
     select
         *,
         row_rule as reject_rule
-    from ({{ read_entity('products', key='product_id') }})
+    from ({{ check_rows('products', key='product_id') }})
 )
 
 {{ checked_rows('products', id='product_id') }}

@@ -12,7 +12,7 @@ import duckdb
 import jinja2
 from markupsafe import Markup
 
-from icp_refinery.report import contents, tables, words
+from icp_refinery.report import facts, labels, words
 
 FOLDER = Path(__file__).parent
 
@@ -26,12 +26,11 @@ def render(marts: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any]) -> str
     """
     script, style = read("page.js"), read("page.css")
     vega = vega_bundle()
-    facts = contents.read(marts, manifest)
     return (
         environment()
         .get_template("page.html")
         .render(
-            **facts,
+            **facts.read(marts, manifest),
             policy=policy([vega, script], [style]),
             vega=Markup(vega),
             script=Markup(script),
@@ -81,9 +80,9 @@ def environment() -> jinja2.Environment:
     )
     made.filters |= words.KINDS | {"embedded_json": embedded_json, "plain": words.plain, "sentence": words.sentence}
     made.globals |= {
-        "TIERS": words.TIERS,
+        "TIERS": labels.TIERS,
         "TEXTS": words.TEXTS,
-        "DISAGREEMENTS": tables.DISAGREEMENTS,
+        "DISAGREEMENTS": labels.DISAGREEMENTS,
         "is_missing": words.is_missing,
         "many": words.many,
         "write": write,

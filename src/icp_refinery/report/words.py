@@ -5,14 +5,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-TIERS = {
-    "tier_1": ("Tier 1", "▲▲", "clearly worth more than the average"),
-    "tier_2": ("Tier 2", "▲", "worth more than the average"),
-    "tier_3": ("Tier 3", "○", "no evidence of a difference"),
-    "deprioritized": ("Deprioritized", "▼", "worth less than the average"),
-    "unassigned": ("Unassigned", "–", "without an account"),
-    "all": ("All", "", "all tiers together"),
-}
+from icp_refinery.report.labels import TIERS
+
 NONE = "–"
 
 

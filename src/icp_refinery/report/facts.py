@@ -5,23 +5,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from icp_refinery.report.comparison import comparison
-from icp_refinery.report.tables import BY_TIER, POLICIES, Marts, Row, figure_table, rows, tables
-from icp_refinery.report.words import TIERS, day
+from icp_refinery.report.labels import DIMENSIONS, POLICIES, TIERS
+from icp_refinery.report.tables import figure_table, tables
+from icp_refinery.report.tables.comparison import comparison
+from icp_refinery.report.tables.model import BY_TIER, Marts, Row, rows
+from icp_refinery.report.words import day
 
 PERSONA_LINES = 3
-DIMENSIONS = {
-    "function": "Function",
-    "seniority": "Seniority",
-    "topic": "Topics",
-    "engagement_type": "Engages by",
-    "lead_source": "Lead source",
-    "campaign_channel": "Campaigns",
-    "term": "Term",
-    "ever_bought": "Ever bought",
-    "first_year_expansion_orders": "Expands in the first year",
-    "renewals": "Renewed a contract",
-}
 
 
 def read(marts: Marts, manifest: Mapping[str, Any]) -> Row:

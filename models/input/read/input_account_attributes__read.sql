@@ -1,0 +1,11 @@
+select
+    -- ids
+    {{ read_id('account_id') }} as account_id,
+    -- text
+    {{ read_text('attribute') }} as attribute,
+    {{ read_text('value') }} as value,
+    -- times
+    {{ read_timestamp('known_from') }} as known_from,
+    -- the row as it was read
+    struct_pack(*columns(*)) as raw
+from ({{ staged('account_attributes') }})

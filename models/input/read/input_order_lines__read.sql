@@ -1,0 +1,17 @@
+select
+    -- ids
+    {{ read_id('order_line_id') }} as order_line_id,
+    {{ read_id('order_id') }} as order_id,
+    {{ read_id('product_id') }} as product_id,
+    -- text
+    {{ read_choice('order_lines', 'line_type') }} as line_type,
+    -- numbers
+    {{ read_number('quantity') }} as quantity,
+    {{ read_number('amount') }} as amount,
+    {{ read_number('cost') }} as cost,
+    -- times
+    {{ read_date('starts_on') }} as starts_on,
+    {{ read_date('ends_on') }} as ends_on,
+    -- the row as it was read
+    struct_pack(*columns(*)) as raw
+from ({{ staged('order_lines') }})

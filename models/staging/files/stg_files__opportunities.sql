@@ -1,0 +1,15 @@
+select
+    opportunity_id,
+    account_id,
+    opportunity_name,
+    opportunity_type,
+    stage,
+    is_closed,
+    is_won,
+    amount,
+    currency_code,
+    lead_source,
+    created_at,
+    closed_at
+from {{ source('files', 'opportunities') }}
+where beyond_header is null

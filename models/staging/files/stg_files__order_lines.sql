@@ -1,0 +1,12 @@
+select
+    order_line_id,
+    order_id,
+    product_id,
+    quantity,
+    amount,
+    cost,
+    line_type,
+    starts_on,
+    ends_on
+from {{ source('files', 'order_lines') }}
+where beyond_header is null

@@ -1,0 +1,6 @@
+select
+    account_id,
+    attribute,
+    value,
+    known_from
+from {{ ref('account_attributes') }}

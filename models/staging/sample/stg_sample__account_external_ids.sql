@@ -1,0 +1,5 @@
+select
+    account_id,
+    system,
+    external_id
+from {{ ref('account_external_ids') }}

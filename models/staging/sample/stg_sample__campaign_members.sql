@@ -1,0 +1,7 @@
+select
+    campaign_id,
+    account_id,
+    contact_id,
+    added_at,
+    responded
+from {{ ref('campaign_members') }}

@@ -1,0 +1,33 @@
+"""The report's figures: each reads the published marts and gives a Vega-Lite chart, its table, and what to know about both."""
+
+from collections.abc import Callable
+
+from icp_refinery.report.charts import changes, customers, proof, seasons, segments, spend, teams, value
+from icp_refinery.report.charts.builder import Figure
+from icp_refinery.report.tables.model import Marts
+
+FIGURES: tuple[Callable[[Marts, str, str], Figure], ...] = (
+    segments.segment_lifts,
+    value.effects,
+    value.scorecard,
+    value.score_calibration,
+    customers.cohort_retention,
+    customers.cohort_retention_net_revenue,
+    customers.cohort_retention_gross_revenue,
+    customers.mrr_movements,
+    customers.clusters,
+    teams.funnel,
+    teams.alignment,
+    teams.agreement,
+    spend.spend,
+    spend.spend_saving,
+    seasons.seasonality,
+    proof.backtest,
+    changes.cycle_review,
+    changes.emerging,
+)
+
+
+def figures(marts: Marts, currency: str, as_of: str) -> dict[str, Figure]:
+    """Every figure by its id, in reading order. `marts` has the schema `marts`; `currency` and `as_of` are the manifest's."""
+    return {figure.id: figure for figure in (make(marts, currency, as_of) for make in FIGURES)}

@@ -1,0 +1,88 @@
+"""The report's tables: which rows of which mart, and how each column is called and written."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from icp_refinery.report.labels import DISAGREEMENTS, MEASURES, PAIRS, POLICIES, SCORERS
+from icp_refinery.report.tables import changes, customers, proof, quality, seasons, segments, spend, teams, value
+from icp_refinery.report.tables.model import LISTED_ROWS, Column, Marts, Row, Table, cut, rows
+
+ROOMS = (spend, segments, value, customers, teams, seasons, proof, changes, quality)
+IN_WORDS = {"disagreements": ("reason", DISAGREEMENTS), "agreement": ("pair", PAIRS), "what-if": ("what_if", POLICIES)}
+
+
+def tables(marts: Marts, currency: str, names: Mapping[str, str]) -> dict[str, Table]:
+    """Every table by id; `names` are the segments' by id."""
+    made = {}
+    for id, (caption, query, columns) in (table for room in ROOMS for table in room.TABLES.items()):
+        found = rows(marts, query)
+        written = [
+            Column(column.key, column.label.format(currency), column.kind)
+            for column in columns
+            if column.key not in {"note", *SCORERS} or any(row[column.key] is not None for row in found)
+        ]
+        shown = [in_words(id, row, names) for row in found[:LISTED_ROWS]]
+        made[id] = Table(id, caption, written, shown, sampling(marts, id, len(shown), len(found)))
+    return made
+
+
+def in_words(id: str, row: Row, names: Mapping[str, str]) -> Row:
+    """A row with its segment's name, and what its code says."""
+    if id == "challenger":
+        return {key: value for key, value in row.items() if key not in {"segment_id", "tier"}}
+    said = {"segment_name": names.get(row["segment_id"], str(row["segment_id"]).capitalize())} if "segment_id" in row else {}
+    if id == "headline":
+        said["said"] = MEASURES[row["measure"], row["share"]]
+    if id in IN_WORDS:
+        code, sentences = IN_WORDS[id]
+        said["said"] = sentences[row[code]]
+    return row | said
+
+
+def sampling(marts: Marts, id: str, shown: int, found: int) -> str:
+    """What a table leaves out."""
+    if id == "disagreements":
+        [of] = rows(marts, "select count(*) as n from marts.icp_disagreements")
+        return cut(shown, of["n"], "accounts, by what is at stake")
+    if id == "effects":
+        [of] = rows(
+            marts,
+            "select count(*) as n, count(*) filter (where verdict <> 'no_evidence') as found from marts.icp_attribute_effects",
+        )
+        if not of["n"]:
+            return "No trait has enough accounts to be tried."
+        return f"{shown:,} of {of['found']:,} with a verdict, of {of['n']:,} combinations tried; the others show no evidence."
+    return cut(shown, found, "rows")
+
+
+def figure_table(figure: Any) -> Table:
+    """What a chart shows (`charts.Figure`), as a table: columns by what they hold and are called."""
+    found = figure.table.astype(object).where(figure.table.notna(), None).to_dict("records")
+    names = list(figure.table.columns)
+    shown_with = {f"{name}{end}" for name in names for end in ("_low", "_high")} | {
+        "segment_id" for name in names if name == "segment_name"
+    }
+    columns = [
+        Column(name, name.replace("_", " ").capitalize(), kind_of(name, found)) for name in names if name not in shown_with
+    ]
+    shown = found[:LISTED_ROWS]
+    return Table(f"of-{figure.id}", figure.title, columns, shown, cut(len(shown), len(found), "rows"))
+
+
+def kind_of(name: str, found: list[Row]) -> str:
+    """How a column is written, from its name, as the marts are named, and its values."""
+    value = next((row[name] for row in found if row[name] is not None), None)
+    if name in {"tier", "calendar_month"}:
+        return name
+    if isinstance(value, bool):
+        return "yes"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, date):
+        return "month" if name.endswith("month") else "day"
+    if name.endswith(("rate", "share", "rate_low", "rate_high", "share_low", "share_high", "retention")):
+        return "share"
+    if name.endswith(("count", "customers", "pursuits", "orders", "months")):
+        return "count"
+    return "count" if isinstance(value, int) else "number"

@@ -1,0 +1,67 @@
+"""What a table is, how its rows are read, and the columns that many share."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from icp_refinery.project import TIERS
+from icp_refinery.report.words import TEXTS
+
+Row = dict[str, Any]
+Marts = duckdb.DuckDBPyConnection
+
+LISTED_ACCOUNTS = 200
+LISTED_EFFECTS = 60
+LISTED_PRODUCTS = 20
+LISTED_ROWS = 300
+
+# A tier's place in an order by tier: the best first, what has no tier last.
+BY_TIER = f"coalesce(list_position({list(TIERS)}, tier), {len(TIERS) + 1}), tier"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: the mart's name, the heading, and how it is written (`words.KINDS`)."""
+
+    key: str
+    label: str
+    kind: str = "text"
+
+    @property
+    def is_text(self) -> bool:
+        return self.kind in TEXTS
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows with `segment_id` or `tier` follow the page's filter. A row's `<column>_low` and `<column>_high` are its interval."""
+
+    id: str
+    caption: str
+    columns: list[Column]
+    rows: list[Row]
+    note: str = ""
+
+
+SEGMENT = Column("segment_name", "Segment", "name")
+TIER = Column("tier", "Tier", "tier")
+WIN_RATE = [
+    Column("pursuit_count", "Pursuits (n)", "count"),
+    Column("won_pursuit_count", "Won", "count"),
+    Column("win_rate", "Win rate", "share"),
+]
+LIFT = Column("lift", "Lift", "number")
+# Caption, query, columns; `{}` in a heading is the reporting currency.
+Definition = tuple[str, str, list[Column]]
+
+
+def rows(marts: Marts, query: str, *parameters: Any) -> list[Row]:
+    """The rows of a query, by column."""
+    cursor = marts.execute(query, list(parameters))
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def cut(shown: int, of: int, what: str) -> str:
+    return f"The first {shown:,} of {of:,} {what}." if shown < of else ""
