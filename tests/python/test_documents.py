@@ -56,3 +56,9 @@ def test_the_readme_lists_every_setting() -> None:
         re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text().split("## Settings")[1].split("\n## ")[0], re.MULTILINE)
     )
     assert listed == set(settings.get("icp_refinery", settings))
+
+
+def test_the_validation_page_lists_every_situation() -> None:
+    table = (ROOT / "docs" / "validation.md").read_text().split("## Situations")[1].split("\n## ")[0]
+    listed = re.findall(r"^\| `(\w+)`", table, re.MULTILINE)
+    assert sorted(listed) == sorted(path.name for path in (ROOT / "tests" / "fixtures").iterdir() if path.is_dir())
