@@ -4,11 +4,6 @@ as_of as (
     select * from {{ ref('int_as_of') }}
 ),
 
-resolved as (
-    select * from {{ ref('int_accounts__resolved') }}
-    where not is_excluded
-),
-
 orders as (
     select * from {{ ref('int_orders__priced') }}
 ),
@@ -41,7 +36,7 @@ lead_sources as (
         contacts.contact_id as record_id
     from {{ ref('input_contacts') }} as contacts
     cross join as_of
-    inner join resolved on contacts.account_id = resolved.account_id
+    inner join {{ ref('int_accounts__in_scope') }} as resolved on contacts.account_id = resolved.account_id
     where
         contacts.lead_source is not null
         and coalesce(contacts.created_at < as_of.ends_at, true)
@@ -66,20 +61,6 @@ first_lead_sources as (
             order by created_at asc nulls last, preference asc, record_id asc
         ) as source_number
     from lead_sources
-),
-
-campaign_channels as (
-    select
-        resolved.resolved_account_id as account_id,
-        campaigns.channel
-    from {{ ref('input_campaign_members') }} as members
-    cross join as_of
-    left join {{ ref('input_contacts') }} as contacts on members.contact_id = contacts.contact_id
-    inner join resolved on coalesce(members.account_id, contacts.account_id) = resolved.account_id
-    inner join {{ ref('input_campaigns') }} as campaigns on members.campaign_id = campaigns.campaign_id
-    where
-        members.added_at < as_of.ends_at
-        and campaigns.channel is not null
 ),
 
 terms as (
@@ -144,7 +125,8 @@ held as (
         'source' as aspect,
         'campaign_channel' as dimension,
         channel as value
-    from campaign_channels
+    from {{ ref('int_campaign_members') }}
+    where channel is not null
     union all
     select
         account_id,

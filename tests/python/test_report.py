@@ -198,7 +198,7 @@ TABLES = {
     "scorecard": ("marts.icp_scorecard", ["points", "account_count", "pursuit_count", "won_pursuit_count", "win_rate"]),
     "funnel": (
         "marts.icp_funnel",
-        ["entered_count", "reached_count", "conversion_90_days_rate", "win_rate", "average_deal_size"],
+        ["entered_count", "reached_count", "conversion_90_days_rate", "pipeline_win_rate", "average_deal_size"],
     ),
     "clusters": ("marts.icp_value_clusters", ["customer_count", "net_amount_share", "renewal_rate", "current_mrr"]),
     "effects": ("(from marts.icp_attribute_effects where verdict <> 'no_evidence')", ["accounts", "rate", "lift", "q_value"]),

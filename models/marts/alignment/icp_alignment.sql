@@ -158,7 +158,7 @@ joined as (
         coalesce(entry_counts.sql_count, 0) as sql_count,
         coalesce(entry_counts.opportunity_count, 0) as opportunity_count,
         coalesce(entry_counts.win_count, 0) as win_count,
-        coalesce(entry_counts.won_value, 0) as won_value,
+        entry_counts.won_value,
         coalesce(spend.spend, 0) as spend,
         coalesce(qualified_counts.matured_sql_count, 0) as matured_sql_count,
         coalesce(qualified_counts.won_sql_count, 0) as won_sql_count
@@ -205,11 +205,13 @@ select
     cast({{ name }}_total as integer) as {{ name }}_total,
     {{ name }}_count / nullif(cast({{ name }}_total as double), 0) as {{ name }}_share,
     {% endfor -%}
-    {% for name in ['won_value', 'spend'] -%}
-    cast({{ name }} as decimal(18, 4)) as {{ name }},
-    cast({{ name }}_total as decimal(18, 4)) as {{ name }}_total,
-    cast({{ name }} as double) / nullif(cast({{ name }}_total as double), 0) as {{ name }}_share,
-    {% endfor -%}
+    -- Won without any amount is unknown, not 0.
+    cast(case when win_count = 0 then 0 else won_value end as decimal(18, 4)) as won_value,
+    cast(case when win_total = 0 then 0 else won_value_total end as decimal(18, 4)) as won_value_total,
+    cast(case when win_count = 0 then 0 else won_value end as double) / nullif(cast(won_value_total as double), 0) as won_value_share,
+    cast(spend as decimal(18, 4)) as spend,
+    cast(spend_total as decimal(18, 4)) as spend_total,
+    cast(spend as double) / nullif(cast(spend_total as double), 0) as spend_share,
     cast(matured_sql_count as integer) as matured_sql_count,
     cast(won_sql_count as integer) as won_sql_count,
     won_sql_count / nullif(cast(matured_sql_count as double), 0) as qualification_accuracy,

@@ -1,9 +1,5 @@
 with
 
-as_of as (
-    select * from {{ ref('int_as_of') }}
-),
-
 cycles as (
     select * from {{ ref('int_cycles__versions') }}
 ),
@@ -29,22 +25,6 @@ spend as (
         on
             spend.account_id = segments.account_id
             and cycles.icp_version = segments.icp_version
-),
-
-memberships as (
-    select
-        members.campaign_id,
-        coalesce(campaigns.channel, 'unknown') as channel,
-        resolved.resolved_account_id as account_id,
-        min(members.added_at) as added_at
-    from {{ ref('input_campaign_members') }} as members
-    cross join as_of
-    left join {{ ref('input_campaigns') }} as campaigns on members.campaign_id = campaigns.campaign_id
-    left join {{ ref('input_contacts') }} as contacts on members.contact_id = contacts.contact_id
-    inner join {{ ref('int_accounts__resolved') }} as resolved
-        on coalesce(members.account_id, contacts.account_id) = resolved.account_id
-    where members.added_at < as_of.ends_at
-    group by members.campaign_id, coalesce(campaigns.channel, 'unknown'), resolved.resolved_account_id
 ),
 
 -- A win follows from what led to its opportunity.
@@ -74,16 +54,16 @@ touched as (
     select
         results.stage,
         results.record_id,
-        memberships.channel,
+        coalesce(members.channel, 'unknown') as channel,
         row_number() over (
             partition by results.stage, results.record_id
-            order by memberships.added_at desc, memberships.campaign_id asc
+            order by members.first_added_at desc, members.campaign_id asc
         ) as recency
     from results
-    inner join memberships
+    inner join {{ ref('int_campaign_members') }} as members
         on
-            results.account_id = memberships.account_id
-            and results.opened_at >= memberships.added_at
+            results.account_id = members.account_id
+            and results.opened_at >= members.first_added_at
 ),
 
 figures as (

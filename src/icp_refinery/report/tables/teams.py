@@ -19,7 +19,7 @@ TABLES: dict[str, Definition] = {
             Column("matured_90_days_count", "90 days old (n)", "count"),
             Column("conversion_90_days_rate", "Converted in 90 days", "share"),
             Column("closed_count", "Closed (n)", "count"),
-            Column("win_rate", "Win rate", "share"),
+            Column("pipeline_win_rate", "Pipeline win rate", "share"),
             Column("deal_size_count", "Deals (n)", "count"),
             Column("average_deal_size", "Deal size ({})", "money"),
             Column("mrr_count", "With MRR (n)", "count"),
