@@ -24,6 +24,9 @@
     {%- if var('publish_untested') is not boolean -%}
         {%- do stop("The variable publish_untested is true or false, not " ~ var('publish_untested') ~ ".") -%}
     {%- endif -%}
+    {%- if var('missing_values') is string or var('missing_values') is not iterable or var('missing_values') | reject('string') | list -%}
+        {%- do stop("The variable missing_values is a list of texts, not " ~ var('missing_values') ~ ".") -%}
+    {%- endif -%}
     {%- set as_of = var('as_of') -%}
     {%- if as_of is not none and not modules.re.match('^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$', as_of | string) -%}
         {%- do stop("The variable as_of is a day as YYYY-MM-DD, not " ~ as_of ~ ".") -%}

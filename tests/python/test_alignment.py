@@ -206,8 +206,10 @@ def adopted(demo: BuildResult, tmp_path_factory: pytest.TempPathFactory) -> Buil
             row |= {"tier_override": OVERRIDDEN[row["adoption_number"]], "override_reason": "Another reason"}
     write_adopted(seeds, files)
     database = Path(shutil.copy(demo.database, folder / "icp.duckdb"))
-    select = """path:seeds/adopted rule_problems int_icp_versions int_icp_versions__segments int_segment_conditions
-        int_accounts__segments_by_version int_cycles__versions int_cycles__prospects icp_alignment icp_agreement icp_spend"""
+    select = """path:seeds/adopted rule_problems checked_adoptions int_icp_versions int_icp_versions__segments
+        int_segment_conditions int_accounts__segments_by_version int_cycles__versions int_cycles__prospects
+        int_cycles__accounts_by_tier int_stage_entries__by_cycle int_accounts__campaign_spend_by_cycle icp_alignment
+        icp_agreement icp_spend"""
     return build(folder / "build", project=project, database=database, select=select, unit_tests=False)
 
 

@@ -20,7 +20,10 @@ accounts as (
 ),
 
 orders as (
-    select * from {{ ref('fct_orders') }}
+    select
+        *,
+        order_type <> 'credit' as is_purchase
+    from {{ ref('fct_orders') }}
 ),
 
 -- What an adopted segment was chosen on does not test it: these pursuits were closed later.
@@ -48,6 +51,11 @@ observed_values as (
     group by segment_id
 ),
 
+measure as (
+    select max(value_basis) as value_basis
+    from {{ ref('int_pursuits') }}
+),
+
 account_counts as (
     select
         segment_id,
@@ -72,14 +80,16 @@ opportunity_counts as (
 order_figures as (
     select
         segment_id,
-        count(*) as order_count,
+        count(*) filter (where is_purchase) as order_count,
         sum(net_amount) as net_amount,
         sum(margin_amount) as margin_amount,
         count(margin_amount) as order_with_margin_count,
-        cast(sum(annual_contract_value) as double) / nullif(count(annual_contract_value), 0) as average_annual_contract_value,
-        cast(sum(total_contract_value) as double) / nullif(count(total_contract_value), 0) as average_total_contract_value,
-        count(*) filter (where is_multi_year) / cast(count(*) as double) as multi_year_share,
-        count(*) filter (where has_add_on) / cast(count(*) as double) as add_on_share
+        cast(sum(annual_contract_value) filter (where is_purchase) as double)
+        / nullif(count(annual_contract_value) filter (where is_purchase), 0) as average_annual_contract_value,
+        cast(sum(total_contract_value) filter (where is_purchase) as double)
+        / nullif(count(total_contract_value) filter (where is_purchase), 0) as average_total_contract_value,
+        count(*) filter (where is_purchase and is_multi_year) / nullif(cast(count(*) filter (where is_purchase) as double), 0) as multi_year_share,
+        count(*) filter (where is_purchase and has_add_on) / nullif(cast(count(*) filter (where is_purchase) as double), 0) as add_on_share
     from orders
     group by segment_id
 ),
@@ -107,6 +117,7 @@ select
     segments.measured_tier,
     segments.override_reason,
     segments.evidence,
+    coalesce(measure.value_basis, 'net_amount') as value_basis,
     segments.is_tier_overridden,
     segments.adoption_number,
     cast(coalesce(account_counts.account_count, 0) as integer) as account_count,
@@ -143,6 +154,7 @@ select
     retention.gross_revenue_retention,
     retention.net_revenue_retention
 from segments
+cross join measure
 left join new_pursuit_counts on segments.segment_id = new_pursuit_counts.segment_id
 left join observed_values on segments.segment_id = observed_values.segment_id
 left join account_counts on segments.segment_id = account_counts.segment_id
