@@ -9,10 +9,9 @@
     {%- if var('reporting_cycle') not in cycles -%}
         {%- do stop("The variable reporting_cycle is one of " ~ cycles | join(', ') ~ ", not " ~ var('reporting_cycle') ~ ".") -%}
     {%- endif -%}
-    {%- set grace = var('renewal_grace_days') -%}
-    {%- if grace is not integer or grace < 0 -%}
-        {%- do stop("The variable renewal_grace_days is a whole number of days, 0 or more, not " ~ grace ~ ".") -%}
-    {%- endif -%}
+    {%- for name in ['renewal_grace_days', 'renewal_overlap_days'] if var(name) is boolean or var(name) is not integer or var(name) < 0 -%}
+        {%- do stop("The variable " ~ name ~ " is a whole number of days, 0 or more, not " ~ var(name) ~ ".") -%}
+    {%- endfor -%}
     {%- set currency = var('reporting_currency') | string -%}
     {%- if not modules.re.match('^[A-Z]{3}$', currency) -%}
         {%- do stop("The variable reporting_currency is a currency code of three capital letters, not " ~ currency ~ ".") -%}

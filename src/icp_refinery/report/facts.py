@@ -232,7 +232,8 @@ def unknown_of_traits(marts: Marts) -> list[str]:
     [tried] = rows(
         marts,
         """
-        select count(*) as n, count(*) filter (where verdict = 'no_evidence') as without, count(*) filter (where is_leak) as leaks
+        select count(*) as n, count(*) filter (where verdict = 'no_evidence') as without,
+            count(*) filter (where verdict = 'leak_suspected') as leaks
         from marts.icp_attribute_effects
         """,
     )

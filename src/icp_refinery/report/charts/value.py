@@ -23,7 +23,7 @@ def effects(marts: Marts, currency: str, as_of: str) -> Figure:
             outcome, attribute, value, verdict, accounts, successes, rate, baseline_rate, lift, lift_low, lift_high,
             q_value, consistency, count(*) over (partition by outcome) as holding
         from marts.icp_attribute_effects
-        where verdict <> 'no_evidence'
+        where verdict in ('raises', 'lowers')
         qualify row_number() over (
             partition by outcome order by q_value nulls last, abs(lift - 1) desc nulls last, attribute, value
         ) <= {EFFECTS_SHOWN}
@@ -33,7 +33,7 @@ def effects(marts: Marts, currency: str, as_of: str) -> Figure:
     tried = frame(
         marts,
         """
-        select outcome, count(*) as tried, count(*) filter (where verdict <> 'no_evidence') as holding
+        select outcome, count(*) as tried, count(*) filter (where verdict in ('raises', 'lowers')) as holding
         from marts.icp_attribute_effects group by outcome
         """,
     ).set_index("outcome")

@@ -48,7 +48,8 @@ def sampling(marts: Marts, id: str, shown: int, found: int) -> str:
     if id == "effects":
         [of] = rows(
             marts,
-            "select count(*) as n, count(*) filter (where verdict <> 'no_evidence') as found from marts.icp_attribute_effects",
+            "select count(*) as n, count(*) filter (where verdict in ('raises', 'lowers')) as found"
+            " from marts.icp_attribute_effects",
         )
         if not of["n"]:
             return "No trait has enough accounts to be tried."

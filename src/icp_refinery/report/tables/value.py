@@ -7,7 +7,7 @@ TABLES: dict[str, Definition] = {
         "Traits with a verdict",
         f"""
         select * from (
-            select * from marts.icp_attribute_effects where verdict <> 'no_evidence'
+            select * from marts.icp_attribute_effects where verdict in ('raises', 'lowers')
             order by q_value, outcome, attribute, value
             limit {LISTED_EFFECTS}
         ) as effects
