@@ -288,7 +288,7 @@ def input_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
         project / "models" / "staging" / "sample",
         project / "tests",
         project / "python_models",
-        project / "seeds" / "sample",
+        project / "seeds",
     ]:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     return project
