@@ -1,18 +1,7 @@
-{%- set features = [
-    'net_amount', 'margin_amount', 'is_live', 'renewal_rate', 'months_since_order', 'mrr_growth', 'expansion_count', 'repeat_orders'
-] -%}
 with
 
+-- A figure of contracts is missing where there never was one, and the other way round.
 customers as (
-    select * from {{ ref('int_customers') }}
-),
-
-centres as (
-    select * from {{ ref('learned_value_clusters') }}
-),
-
--- The figures that the clusters were learned from; a figure of contracts is missing where there never was one, and the other way round.
-figures as (
     select
         account_id,
         cast(net_amount as double) as net_amount,
@@ -25,75 +14,57 @@ figures as (
         end as mrr_growth,
         case when peak_mrr > 0 then expansion_count end as expansion_count,
         expansion_order_count as repeat_orders
+    from {{ ref('int_customers') }}
+),
+
+-- A row for each customer, cluster and figure that the clusters were learned from.
+figures as (
+    select
+        customers.account_id,
+        centres.*,
+        case centres.feature
+            when 'net_amount' then customers.net_amount
+            when 'margin_amount' then customers.margin_amount
+            when 'is_live' then customers.is_live
+            when 'renewal_rate' then customers.renewal_rate
+            when 'months_since_order' then customers.months_since_order
+            when 'mrr_growth' then customers.mrr_growth
+            when 'expansion_count' then customers.expansion_count
+            when 'repeat_orders' then customers.repeat_orders
+        end as figure
     from customers
+    cross join {{ ref('learned_value_clusters') }} as centres
 ),
 
--- One row: how each figure is scaled.
-scales as (
+transformed_figures as (
     select
-        {% for feature in features -%}
-        max(case when feature = '{{ feature }}' then transform end) as {{ feature }}_transform,
-        max(case when feature = '{{ feature }}' then unit end) as {{ feature }}_unit,
-        max(case when feature = '{{ feature }}' then middle end) as {{ feature }}_middle,
-        max(case when feature = '{{ feature }}' then spread end) as {{ feature }}_spread,
-        {% endfor -%}
-        max(cluster) as cluster_count
-    from centres
-),
-
--- A figure that the clusters were not learned from has no centre.
-clusters as (
-    select
-        {% for feature in features -%}
-        max(case when feature = '{{ feature }}' then centre end) as {{ feature }},
-        {% endfor -%}
-        cluster,
-        cluster_name
-    from centres
-    group by cluster, cluster_name
+        *,
+        case transform when 'log' then sign(figure) * ln(1 + abs(figure) / unit) else figure end as transformed
+    from figures
 ),
 
 -- A missing figure is taken for a middling one. (It is asked for first: least and greatest skip what is missing.)
-scaled as (
+scaled_figures as (
     select
-        {% for feature in features -%}
-        case
-            when figures.{{ feature }} is null then 0
-            else least(3, greatest(-3, (
-                case scales.{{ feature }}_transform
-                    when 'log' then sign(figures.{{ feature }}) * ln(1 + abs(figures.{{ feature }}) / scales.{{ feature }}_unit)
-                    else figures.{{ feature }}
-                end
-                - scales.{{ feature }}_middle
-            ) / scales.{{ feature }}_spread))
-        end as {{ feature }},
-        {% endfor -%}
-        figures.account_id
-    from figures
-    cross join scales
+        *,
+        case when transformed is null then 0 else least(3, greatest(-3, (transformed - middle) / spread)) end as scaled
+    from transformed_figures
 ),
 
--- Rounded, so that what is equally near ties.
+-- Sums of decimals, so that what is equally near ties.
 distances as (
-    select
-        scaled.account_id,
-        clusters.cluster,
-        clusters.cluster_name,
-        round(
-            0
-            {% for feature in features -%}
-            + coalesce(power(scaled.{{ feature }} - clusters.{{ feature }}, 2), 0)
-            {% endfor -%}, 9
-        ) as distance
-    from scaled
-    cross join clusters
-),
-
-ranked as (
     select
         account_id,
         cluster,
         cluster_name,
+        sum(cast(coalesce(power(scaled - centre, 2), 0) as decimal(18, 9))) as distance
+    from scaled_figures
+    group by account_id, cluster, cluster_name
+),
+
+ranked_clusters as (
+    select
+        *,
         row_number() over (partition by account_id order by distance, cluster) as nearness
     from distances
 )
@@ -102,5 +73,5 @@ select
     account_id,
     cluster_name as value_cluster,
     cast(cluster as integer) as value_cluster_number
-from ranked
+from ranked_clusters
 where nearness = 1

@@ -39,27 +39,13 @@ months as (
     group by campaign_id, spend_month, cycle_start
 ),
 
-members as (
-    select distinct
-        members.campaign_id,
-        accounts.resolved_account_id as account_id
-    from {{ ref('input_campaign_members') }} as members
-    cross join as_of
-    left join {{ ref('input_contacts') }} as contacts on members.contact_id = contacts.contact_id
-    inner join {{ ref('int_accounts__resolved') }} as accounts
-        on coalesce(members.account_id, contacts.account_id) = accounts.account_id
-    where
-        members.added_at < as_of.ends_at
-        and not accounts.is_excluded
-),
-
 numbered as (
     select
         campaign_id,
         account_id,
         row_number() over (partition by campaign_id order by account_id) as member_number,
         count(*) over (partition by campaign_id) as member_count
-    from members
+    from {{ ref('int_campaign_members') }}
 ),
 
 -- Whole numbers: cents, and the ten-thousandths that are left of the last one.

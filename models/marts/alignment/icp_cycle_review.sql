@@ -4,7 +4,7 @@ cycles as (
     select * from {{ ref('int_cycles') }}
 ),
 
-last_finished as (
+last_finished_cycle as (
     select
         max(cycle_start) as cycle_start,
         {{ add_months('max(cycle_end)', -12) }} as a_year_before
@@ -16,10 +16,11 @@ last_finished as (
 reference as (
     select
         case when versions.adoption_number is null then 'before the last year' else 'at adoption' end as reference,
-        case when versions.adoption_number is null then last_finished.a_year_before else versions.learned_as_of end as reference_end,
-        last_finished.a_year_before
+        case when versions.adoption_number is null then last_finished_cycle.a_year_before else versions.learned_as_of end as reference_end,
+        last_finished_cycle.a_year_before,
+        last_finished_cycle.cycle_start as last_finished_cycle_start
     from {{ ref('int_icp_versions') }} as versions
-    cross join last_finished
+    cross join last_finished_cycle
     where versions.is_in_force
 ),
 
@@ -36,126 +37,85 @@ segments as (
 ),
 
 pursuits as (
-    select *
-    from {{ ref('int_pursuits__segments') }}
+    select * from {{ ref('int_pursuits__segments') }}
 ),
 
-by_segment as (
+-- Each pursuit counts in its cycle and, if it is old enough, in the reference, which has no cycle.
+period_pursuits as (
     select
         segment_id,
         is_won,
         first_order_value,
         days_to_close,
-        cycle_start,
-        closed_at
+        cycle_start
     from pursuits
     union all
     select
-        'all' as segment_id,
-        is_won,
-        first_order_value,
-        days_to_close,
-        cycle_start,
-        closed_at
+        pursuits.segment_id,
+        pursuits.is_won,
+        pursuits.first_order_value,
+        pursuits.days_to_close,
+        cast(null as date) as cycle_start
     from pursuits
+    cross join reference
+    where pursuits.closed_at < {{ add_days('reference.reference_end', 1) }}
 ),
 
-{% set figures %}
+period_figures as (
+    select
+        coalesce(segment_id, 'all') as segment_id,
+        cycle_start,
         count(*) as pursuit_count,
+        {{ if_deals_are_lost('count(*)') }} as judged_count,
         count(*) filter (where is_won) as won_pursuit_count,
         count(first_order_value) as first_order_count,
-        avg(cast(first_order_value as double)) as average_first_order_value,
+        cast(sum(first_order_value) as double) / nullif(count(first_order_value), 0) as average_first_order_value,
         count(days_to_close) as won_with_dates_count,
         median(days_to_close) as median_days_to_close
-{% endset -%}
-
-by_cycle as (
-    select
-        segment_id,
-        cycle_start,
-        {{ figures }}
-    from by_segment
-    group by segment_id, cycle_start
+    from period_pursuits
+    group by grouping sets ((segment_id, cycle_start), (cycle_start))
 ),
 
 in_reference as (
-    select
-        by_segment.segment_id,
-        {{ figures }}
-    from by_segment
-    cross join reference
-    where by_segment.closed_at < {{ add_days('reference.reference_end', 1) }}
-    group by by_segment.segment_id
+    select * from period_figures
+    where cycle_start is null
 ),
 
--- What was learned today would change this from now on.
-ranks as (
-    select
-        account_id,
-        segment_id,
-        is_in_force,
-        icp_version,
-        case tier when 'tier_1' then 1 when 'tier_2' then 2 when 'tier_3' then 3 else 4 end as rank
-    from {{ ref('int_accounts__segments_by_version') }}
-),
-
-challenged as (
-    select
-        in_force.segment_id,
-        count(*) filter (where challenger.rank < in_force.rank) as raised_account_count,
-        count(*) filter (where challenger.rank > in_force.rank) as lowered_account_count
-    from ranks as in_force
-    inner join ranks as challenger
-        on
-            in_force.account_id = challenger.account_id
-            and in_force.is_in_force
-            and challenger.icp_version = 'learned'
-            and not challenger.is_in_force
-    group by in_force.segment_id
-),
-
-challenged_and_all as (
-    select * from challenged
-    union all
-    select
-        'all' as segment_id,
-        sum(raised_account_count) as raised_account_count,
-        sum(lowered_account_count) as lowered_account_count
-    from challenged
-),
-
-joined as (
+cycle_figures as (
     select
         cycles.cycle_start,
         cycles.cycle_end,
         cycles.is_finished,
         segments.segment_id,
         segments.tier,
-        coalesce(by_cycle.pursuit_count, 0) as pursuit_count,
-        coalesce(by_cycle.won_pursuit_count, 0) as won_pursuit_count,
-        coalesce(by_cycle.first_order_count, 0) as first_order_count,
-        by_cycle.average_first_order_value,
-        coalesce(by_cycle.won_with_dates_count, 0) as won_with_dates_count,
-        by_cycle.median_days_to_close
+        coalesce(figures.pursuit_count, 0) as pursuit_count,
+        figures.judged_count,
+        coalesce(figures.won_pursuit_count, 0) as won_pursuit_count,
+        coalesce(figures.first_order_count, 0) as first_order_count,
+        figures.average_first_order_value,
+        coalesce(figures.won_with_dates_count, 0) as won_with_dates_count,
+        figures.median_days_to_close
     from cycles
     cross join segments
-    left join by_cycle
+    left join period_figures as figures
         on
-            cycles.cycle_start = by_cycle.cycle_start
-            and segments.segment_id = by_cycle.segment_id
+            cycles.cycle_start = figures.cycle_start
+            and segments.segment_id = figures.segment_id
 ),
 
 compared as (
     select
         *,
         max(case when segment_id = 'all' then pursuit_count end) over (partition by cycle_start) as pursuit_total,
-        lag(pursuit_count) over (partition by segment_id order by cycle_start) as previous_pursuit_count,
-        lag(won_pursuit_count) over (partition by segment_id order by cycle_start) as previous_won_pursuit_count,
-        lag(first_order_count) over (partition by segment_id order by cycle_start) as previous_first_order_count,
-        lag(average_first_order_value) over (partition by segment_id order by cycle_start) as previous_average_first_order_value,
-        lag(won_with_dates_count) over (partition by segment_id order by cycle_start) as previous_won_with_dates_count,
-        lag(median_days_to_close) over (partition by segment_id order by cycle_start) as previous_median_days_to_close
-    from joined
+        lag(pursuit_count) over earlier as previous_pursuit_count,
+        lag(judged_count) over earlier as previous_judged_count,
+        lag(won_pursuit_count) over earlier as previous_won_pursuit_count,
+        lag(first_order_count) over earlier as previous_first_order_count,
+        lag(average_first_order_value) over earlier as previous_average_first_order_value,
+        lag(won_with_dates_count) over earlier as previous_won_with_dates_count,
+        lag(median_days_to_close) over earlier as previous_median_days_to_close
+    from cycle_figures
+    window earlier as (partition by segment_id order by cycle_start)
 )
 
 select
@@ -179,42 +139,55 @@ select
     cast(compared.pursuit_count as integer) as pursuit_count,
     cast(compared.pursuit_total as integer) as pursuit_total,
     compared.pursuit_count / nullif(cast(compared.pursuit_total as double), 0) as pursuit_share,
-    {% for prefix, relation in [('', 'compared'), ('previous_', 'compared'), ('reference_', 'in_reference')] -%}
-    {%- set column = relation ~ '.' ~ ('previous_' if prefix == 'previous_' else '') -%}
-    {%- if prefix %}
-    cast(coalesce({{ column }}pursuit_count, 0) as integer) as {{ prefix }}pursuit_count,
-    {%- endif %}
-    cast(coalesce({{ column }}won_pursuit_count, 0) as integer) as {{ prefix }}won_pursuit_count,
-    {{ column }}won_pursuit_count / nullif(cast({{ column }}pursuit_count as double), 0) as {{ prefix }}win_rate,
-    {{ wilson_low(column ~ 'won_pursuit_count', column ~ 'pursuit_count') }} as {{ prefix }}win_rate_low,
-    {{ wilson_high(column ~ 'won_pursuit_count', column ~ 'pursuit_count') }} as {{ prefix }}win_rate_high,
-    cast(coalesce({{ column }}first_order_count, 0) as integer) as {{ prefix }}first_order_count,
-    {{ column }}average_first_order_value as {{ prefix }}average_first_order_value,
-    cast(coalesce({{ column }}won_with_dates_count, 0) as integer) as {{ prefix }}won_with_dates_count,
-    cast({{ column }}median_days_to_close as double) as {{ prefix }}median_days_to_close,
-    {% endfor -%}
+    cast(coalesce(compared.won_pursuit_count, 0) as integer) as won_pursuit_count,
+    compared.won_pursuit_count / cast(compared.judged_count as double) as win_rate,
+    {{ wilson_low('compared.won_pursuit_count', 'compared.judged_count') }} as win_rate_low,
+    {{ wilson_high('compared.won_pursuit_count', 'compared.judged_count') }} as win_rate_high,
+    cast(coalesce(compared.first_order_count, 0) as integer) as first_order_count,
+    compared.average_first_order_value as average_first_order_value,
+    cast(coalesce(compared.won_with_dates_count, 0) as integer) as won_with_dates_count,
+    cast(compared.median_days_to_close as double) as median_days_to_close,
+    cast(coalesce(compared.previous_pursuit_count, 0) as integer) as previous_pursuit_count,
+    cast(coalesce(compared.previous_won_pursuit_count, 0) as integer) as previous_won_pursuit_count,
+    compared.previous_won_pursuit_count / cast(compared.previous_judged_count as double) as previous_win_rate,
+    {{ wilson_low('compared.previous_won_pursuit_count', 'compared.previous_judged_count') }} as previous_win_rate_low,
+    {{ wilson_high('compared.previous_won_pursuit_count', 'compared.previous_judged_count') }} as previous_win_rate_high,
+    cast(coalesce(compared.previous_first_order_count, 0) as integer) as previous_first_order_count,
+    compared.previous_average_first_order_value as previous_average_first_order_value,
+    cast(coalesce(compared.previous_won_with_dates_count, 0) as integer) as previous_won_with_dates_count,
+    cast(compared.previous_median_days_to_close as double) as previous_median_days_to_close,
+    cast(coalesce(in_reference.pursuit_count, 0) as integer) as reference_pursuit_count,
+    cast(coalesce(in_reference.won_pursuit_count, 0) as integer) as reference_won_pursuit_count,
+    in_reference.won_pursuit_count / cast(in_reference.judged_count as double) as reference_win_rate,
+    {{ wilson_low('in_reference.won_pursuit_count', 'in_reference.judged_count') }} as reference_win_rate_low,
+    {{ wilson_high('in_reference.won_pursuit_count', 'in_reference.judged_count') }} as reference_win_rate_high,
+    cast(coalesce(in_reference.first_order_count, 0) as integer) as reference_first_order_count,
+    in_reference.average_first_order_value as reference_average_first_order_value,
+    cast(coalesce(in_reference.won_with_dates_count, 0) as integer) as reference_won_with_dates_count,
+    cast(in_reference.median_days_to_close as double) as reference_median_days_to_close,
     cast(judged.window_pursuits as integer) as window_pursuit_count,
     cast(judged.window_wins as integer) as window_won_pursuit_count,
-    judged.window_wins / nullif(cast(judged.window_pursuits as double), 0) as window_win_rate,
-    {{ wilson_low('judged.window_wins', 'judged.window_pursuits') }} as window_win_rate_low,
-    {{ wilson_high('judged.window_wins', 'judged.window_pursuits') }} as window_win_rate_high,
+    {{ if_deals_are_lost("judged.window_wins / nullif(cast(judged.window_pursuits as double), 0)") }} as window_win_rate,
+    {{ if_deals_are_lost(wilson_low('judged.window_wins', 'judged.window_pursuits')) }} as window_win_rate_low,
+    {{ if_deals_are_lost(wilson_high('judged.window_wins', 'judged.window_pursuits')) }} as window_win_rate_high,
     cast(judged.early_lift as double) as window_early_lift,
     cast(judged.z as double) as z,
     cast(judged.p_value as double) as p_value,
     cast(judged.psi as double) as psi,
     cast(judged.psi_pursuits as integer) as psi_pursuit_count,
     cast(judged.psi_p_value as double) as psi_p_value,
-    case when compared.cycle_start = last_finished.cycle_start then cast(challenged.raised_account_count as integer) end
-        as challenger_raised_account_count,
-    case when compared.cycle_start = last_finished.cycle_start then cast(challenged.lowered_account_count as integer) end
-        as challenger_lowered_account_count,
+    cast(challenged.raised_account_count as integer) as challenger_raised_account_count,
+    cast(challenged.lowered_account_count as integer) as challenger_lowered_account_count,
     cast(judged.window_start as date) as window_start,
     reference.reference_end
 from compared
 cross join reference
-cross join last_finished
 left join in_reference on compared.segment_id = in_reference.segment_id
-left join challenged_and_all as challenged on compared.segment_id = challenged.segment_id
+-- What was learned today would change this from now on.
+left join {{ ref('int_segments__challenged') }} as challenged
+    on
+        compared.segment_id = challenged.segment_id
+        and compared.cycle_start = reference.last_finished_cycle_start
 left join {{ ref('learned_cycle_review') }} as judged
     on
         compared.cycle_start = cast(judged.cycle_start as date)

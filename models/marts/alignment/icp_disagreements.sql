@@ -17,15 +17,10 @@ segments as (
 
 targeted as (
     select
-        resolved.resolved_account_id as account_id,
-        max(members.added_at) as last_targeted_at
-    from {{ ref('input_campaign_members') }} as members
-    cross join as_of
-    left join {{ ref('input_contacts') }} as contacts on members.contact_id = contacts.contact_id
-    inner join {{ ref('int_accounts__resolved') }} as resolved
-        on coalesce(members.account_id, contacts.account_id) = resolved.account_id
-    where members.added_at < as_of.ends_at
-    group by resolved.resolved_account_id
+        account_id,
+        max(last_added_at) as last_targeted_at
+    from {{ ref('int_campaign_members') }}
+    group by account_id
 ),
 
 recent_spend as (

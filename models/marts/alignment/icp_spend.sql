@@ -1,50 +1,15 @@
 with
 
-as_of as (
-    select * from {{ ref('int_as_of') }}
-),
-
 cycles as (
     select * from {{ ref('int_cycles__versions') }}
 ),
 
-segments as (
-    select * from {{ ref('int_accounts__segments_by_version') }}
-),
-
 entries as (
-    select * from {{ ref('int_stage_entries') }}
+    select * from {{ ref('int_stage_entries__by_cycle') }}
 ),
 
 spend as (
-    select
-        spend.cycle_start,
-        coalesce(segments.tier, 'unassigned') as tier,
-        coalesce(spend.channel, 'unknown') as channel,
-        spend.account_id,
-        spend.amount
-    from {{ ref('int_accounts__campaign_spend') }} as spend
-    inner join cycles on spend.cycle_start = cycles.cycle_start
-    left join segments
-        on
-            spend.account_id = segments.account_id
-            and cycles.icp_version = segments.icp_version
-),
-
-memberships as (
-    select
-        members.campaign_id,
-        coalesce(campaigns.channel, 'unknown') as channel,
-        resolved.resolved_account_id as account_id,
-        min(members.added_at) as added_at
-    from {{ ref('input_campaign_members') }} as members
-    cross join as_of
-    left join {{ ref('input_campaigns') }} as campaigns on members.campaign_id = campaigns.campaign_id
-    left join {{ ref('input_contacts') }} as contacts on members.contact_id = contacts.contact_id
-    inner join {{ ref('int_accounts__resolved') }} as resolved
-        on coalesce(members.account_id, contacts.account_id) = resolved.account_id
-    where members.added_at < as_of.ends_at
-    group by members.campaign_id, coalesce(campaigns.channel, 'unknown'), resolved.resolved_account_id
+    select * from {{ ref('int_accounts__campaign_spend_by_cycle') }}
 ),
 
 -- A win follows from what led to its opportunity.
@@ -53,15 +18,10 @@ results as (
         entries.stage,
         entries.record_id,
         entries.account_id,
-        coalesce(segments.tier, 'unassigned') as tier,
-        cycles.cycle_start,
+        entries.tier,
+        entries.cycle_start,
         coalesce(opportunities.entered_at, entries.entered_at) as opened_at
     from entries
-    inner join cycles on {{ cycle_of('entries.entered_at') }} = cycles.cycle_start
-    left join segments
-        on
-            entries.account_id = segments.account_id
-            and cycles.icp_version = segments.icp_version
     left join entries as opportunities
         on
             entries.record_id = opportunities.record_id
@@ -74,16 +34,16 @@ touched as (
     select
         results.stage,
         results.record_id,
-        memberships.channel,
+        coalesce(members.channel, 'unknown') as channel,
         row_number() over (
             partition by results.stage, results.record_id
-            order by memberships.added_at desc, memberships.campaign_id asc
+            order by members.first_added_at desc, members.campaign_id asc
         ) as recency
     from results
-    inner join memberships
+    inner join {{ ref('int_campaign_members') }} as members
         on
-            results.account_id = memberships.account_id
-            and results.opened_at >= memberships.added_at
+            results.account_id = members.account_id
+            and results.opened_at >= members.first_added_at
 ),
 
 figures as (
