@@ -144,7 +144,7 @@ def learn_segments(
     notes.append(("cross-fit", f"{np.mean(own == crossed):.0%} of pursuits keep their segment without their fold"))
     figures = segment_figures(leaves, looked_at, shrinkage, crossed, robust, value, won, cells)
     if p > LEVEL:
-        # All effects may still be none, so every interval has room for that: an order of accounts, and no claim.
+        # All effects may still be none, so every interval has room for that: a ranking of accounts, and not a claim.
         figures = figures._replace(low=np.minimum(figures.low, 1.0), high=np.maximum(figures.high, 1.0))
     return _tables(tree, leaves, coded, own, figures, frame, value, p, notes)
 
