@@ -97,12 +97,15 @@
 {%- endmacro %}
 
 
-{#- Whether the source has a value for a column that cannot be read. A placeholder for a missing product type is no value. -#}
+{#-
+    Whether the source has a value for a column that cannot be read: a case, since `and` would look into every row. A placeholder for a missing
+    product type is not a value.
+-#}
 {% macro is_unreadable(column, entity) -%}
     {%- if column.type in ['id', 'text', 'label', 'currency'] -%}
     false
     {%- else -%}
-    ({{ column.name }} is null and {{ (read_label if entity == 'products' else read_text)('raw.' ~ column.name) }} is not null)
+    case when {{ column.name }} is null then {{ (read_label if entity == 'products' else read_text)('raw.' ~ column.name) }} is not null else false end
     {%- endif -%}
 {%- endmacro %}
 
