@@ -8,15 +8,25 @@
 
 
 {#-
-    The rows of an entity with `row_rule`: the first rule that a row breaks by itself (see input_rejects), or null. `key` is the column
-    that identifies a row; without one, a row is identified by all that it holds. The relation is read twice rather than kept: a large one
-    is then streamed and never held.
+    The rows of an entity with `row_fault`, what a row breaks by itself (see input_rejects), or null. `key` is the column that identifies a row;
+    without one, a row is identified by all that it holds. The relation is read twice rather than kept: a large one is then streamed and
+    never held.
 -#}
 {% macro check_rows(entity, key=none) %}
     {%- set rows_read = ref('input_' ~ entity ~ '__read') -%}
+    {%- set id = key or (contract_columns(entity) | first).name -%}
     select
         *,
-        coalesce(duplicate_rule, {{ contract_rule(entity) }}) as row_rule
+        case
+            when duplicate_rule = 'exact_duplicate' then {{ fault('exact_duplicate', id) }}
+            when duplicate_rule = 'conflicting_duplicate' then {{ fault('conflicting_duplicate', id) }}
+            {%- for column in contract_columns(entity) if column.required %}
+            when {{ column.name }} is null and not {{ is_unreadable(column, entity) }} then {{ fault('missing_value', column.name) }}
+            {%- endfor %}
+            {%- for column in contract_columns(entity) if not column.droppable and breaks(column) %}
+            when {{ breaks(column, entity) }} then {{ fault_of(column) }}
+            {%- endfor %}
+        end as row_fault
     from (
         {%- if key %}
         select
@@ -54,43 +64,84 @@
 {% endmacro %}
 
 
-{#- The first rule of its column's type that a row breaks, or null. -#}
-{% macro contract_rule(entity) %}
-    {%- set columns = contract_columns(entity) %}
-        case
-            {% for column in columns if column.required -%}
-            when {{ column.name }} is null and not {{ is_given(column.name) }} then 'missing_value'
-            {% endfor -%}
-            {% for column in columns if not column['values'] -%}
-            when {{ column.name }} is null and {{ is_given(column.name) }} then 'unreadable_value'
-            {% endfor -%}
-            {% for column in columns if column['values'] -%}
-            when {{ column.name }} is null and {{ is_given(column.name) }} then 'not_allowed_value'
-            {% endfor -%}
-            {% for column in columns if column.type == 'amount' -%}
-            {#- Sums keep four decimals in 18 digits: a trillion is more than can be added up. -#}
-            when abs({{ column.name }}) >= 1000000000000 then 'not_allowed_value'
-            {% endfor -%}
-            {% for column in columns if column.type in ['date', 'timestamp'] -%}
-            when {{ column.name }} < date '1900-01-01' or {{ column.name }} >= date '2100-01-01' then 'implausible_date'
-            {% endfor -%}
-        end
-{% endmacro %}
-
-
-{#- Whether the source has a value for a column, readable or not. -#}
-{% macro is_given(column) -%}
-    {{ read_text('raw.' ~ column) }} is not null
+{#- A broken rule, with the column and the value that broke it. -#}
+{% macro fault(rule, column, value=none) -%}
+    struct_pack(rule := '{{ rule }}', column_name := '{{ column }}', column_value := cast({{ value or 'raw.' ~ column }} as varchar))
 {%- endmacro %}
 
 
-{#- The last line of a checked entity: its columns, the rule that rejects the row, and the raw row where one does. -#}
-{% macro checked_rows(entity, id) %}
+{#- When a value breaks the rule of its type: a condition, or nothing for types that take any value. -#}
+{% macro breaks(column, entity=none) %}
+    {%- if column.type in ['id', 'text', 'label', 'currency'] -%}
+        {{ return('') }}
+    {%- elif column.type == 'amount' -%}
+        {{ return('(' ~ is_unreadable(column, entity) ~ ' or abs(' ~ column.name ~ ') >= 1000000000000)') }}
+    {%- elif column.type in ['date', 'timestamp'] -%}
+        {{ return('(' ~ is_unreadable(column, entity) ~ ' or ' ~ is_implausible(column.name) ~ ')') }}
+    {%- endif -%}
+    {{ return(is_unreadable(column, entity)) }}
+{% endmacro %}
+
+
+{#- Which rule that is. Sums keep four decimals in 18 digits: a trillion is more than can be added up. -#}
+{% macro fault_of(column) -%}
+    {%- set unreadable = 'not_allowed_value' if column.type == 'choice' else 'unreadable_value' -%}
+    {%- if column.type in ['date', 'timestamp', 'amount'] -%}
+    case
+        when {{ column.name }} is null then {{ fault(unreadable, column.name) }}
+        else {{ fault('not_allowed_value' if column.type == 'amount' else 'implausible_date', column.name) }}
+    end
+    {%- else -%}
+    {{ fault(unreadable, column.name) }}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#- Whether the source has a value for a column that cannot be read. A placeholder for a missing product type is no value. -#}
+{% macro is_unreadable(column, entity) -%}
+    {%- if column.type in ['id', 'text', 'label', 'currency'] -%}
+    false
+    {%- else -%}
+    ({{ column.name }} is null and {{ (read_label if entity == 'products' else read_text)('raw.' ~ column.name) }} is not null)
+    {%- endif -%}
+{%- endmacro %}
+
+
+{% macro is_implausible(time) -%}
+    {{ time }} < date '1900-01-01' or {{ time }} >= date '2100-01-01'
+{%- endmacro %}
+
+
+{#-
+    The last line of a checked entity: its columns, what rejects the row (rule, column, value, and the row as it was read), and the values that
+    were dropped from it. `also` is a column of the entity's own.
+-#}
+{% macro checked_rows(entity, id, also=none) %}
+{%- set droppable = contract_columns(entity) | selectattr('droppable') | list -%}
 select
-    {{ contract_columns(entity) | map(attribute='name') | join(',\n    ') }},
-    reject_rule,
+    {%- for column in contract_columns(entity) %}
+    {%- if column.droppable and column.type in ['date', 'timestamp', 'amount'] %}
+    case when not ({{ breaks(column, entity) }}) then {{ column.name }} end as {{ column.name }},
+    {%- else %}
+    {{ column.name }},
+    {%- endif %}
+    {%- endfor %}
+    {{ also ~ ',' if also }}
+    reject_fault.rule as reject_rule,
+    reject_fault.column_name as reject_column,
+    reject_fault.column_value as reject_value,
+    {%- if droppable %}
+    case
+        when {% for column in droppable %}{{ breaks(column, entity) }}{{ ' or ' if not loop.last }}{% endfor %}
+            then [
+                {%- for column in droppable %}
+                case when {{ breaks(column, entity) }} then {{ fault_of(column) }} end{{ ',' if not loop.last }}
+                {%- endfor %}
+            ]
+    end as dropped_values,
+    {%- endif %}
     {{ id }} as row_id,
-    case when reject_rule is not null then {{ raw_text('raw') }} end as raw_row
+    case when reject_fault is not null then {{ raw_text('raw') }} end as raw_row
 from checked
 {% endmacro %}
 
@@ -99,3 +150,26 @@ from checked
 {% macro raw_text(raw) -%}
     cast(to_json({{ raw }}) as varchar)
 {%- endmacro %}
+
+
+{#- Stops the build where no row of an entity that all else rests on was accepted: one sentence with the rules. -#}
+{% macro stop_where_all_are_rejected(entity) %}
+    {%- set query -%}
+        select
+            coalesce(reject_rule, '') as rule,
+            count(*) as row_count,
+            max(reject_column) as reject_column,
+            max(reject_value) as reject_value
+        from {{ ref('input_' ~ entity ~ '__checked') }}
+        group by all
+        order by row_count desc, rule
+    {%- endset -%}
+    {%- set rules = run_query(query).rows if execute and not var('check_only', false) else [] -%}
+    {%- if rules and not rules | selectattr(0, 'equalto', '') | list -%}
+        {%- set reasons = [] -%}
+        {%- for rule, row_count, column, value in rules -%}
+            {%- do reasons.append(row_count ~ ' ' ~ rule ~ ' (' ~ column ~ (' `' ~ value ~ '`' if value else '') ~ ')') -%}
+        {%- endfor -%}
+        {%- do stop('Every row of ' ~ entity ~ ' was rejected, so nothing can be built: ' ~ reasons | join(', ') ~ '.') -%}
+    {%- endif -%}
+{% endmacro %}

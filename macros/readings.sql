@@ -1,6 +1,6 @@
 {#-
-    How a value is read, by the contract's type of its column. Each works on whatever type the source has: numbers, times and booleans are cast,
-    all else is read as text. Null is a value that is missing or cannot be read.
+    How a value is read, by the contract's type of its column. Each works on whatever type the source has: numbers and times are cast, all else
+    is read as text. Null is a value that is missing or cannot be read.
 -#}
 {% macro read_id(column) -%}
     nullif(cast({{ column }} as varchar), '')
@@ -12,30 +12,50 @@
 {%- endmacro %}
 
 
+{#- Text in which a placeholder such as `n/a` (the variable `missing_values`) is a missing value. -#}
+{% macro read_label(column) -%}
+    case when lower(replace(cast({{ column }} as varchar), ' ', '')) not in ({{ missing_values() }}) then {{ read_text(column) }} end
+{%- endmacro %}
+
+
+{% macro missing_values() -%}
+    {%- for value in var('missing_values') -%} {{ text_literal(value | lower | replace(' ', '')) }}, {% endfor -%} ''
+{%- endmacro %}
+
+
 {% macro read_currency(column) -%}
     upper({{ read_text(column) }})
 {%- endmacro %}
 
 
-{#- One of the values that the contract allows, in lower case. -#}
-{% macro read_choice(entity, column) -%}
-    case
-        when lower({{ read_text(column) }}) in ('{{ contract()[entity][column] | reject('equalto', '!') | join("', '") }}')
-            then lower({{ read_text(column) }})
+{#- One of the values that the contract allows, whatever its case; `ignoring` are characters that do not count. -#}
+{% macro read_choice(entity, column, ignoring='') -%}
+    {%- set text = read_text(column) -%}
+    case lower({{ text if not ignoring else "translate(" ~ text ~ ", '" ~ ignoring ~ "', '')" }})
+        {%- for value in contract_values(entity, column) %}
+        {%- set spelling = modules.re.sub('[' ~ ignoring ~ ']', '', value) if ignoring else value %}
+        when '{{ spelling }}' then '{{ value }}'
+        {%- endfor %}
     end
 {%- endmacro %}
 
 
 {% macro read_boolean(column) -%}
-    try_cast({{ read_text(column) }} as boolean)
+    case
+        when lower({{ read_text(column) }}) in ('true', 't', 'yes', 'y', '1') then true
+        when lower({{ read_text(column) }}) in ('false', 'f', 'no', 'n', '0') then false
+    end
 {%- endmacro %}
 
 
-{#- Casts of text know digit separators (1_000) that the contract does not. -#}
+{#- A comma is read where it can only separate thousands. A cast of text knows digit separators (1_000) that the contract does not. -#}
 {% macro read_number(column, type='decimal(18, 4)') -%}
+    {%- set text = read_text(column) -%}
     case
         when {{ is_stored_as(column, ['%INT%', 'FLOAT', 'DOUBLE', 'DECIMAL%']) }} then try_cast({{ column }} as {{ type }})
-        else try_cast(replace({{ read_text(column) }}, '_', '?') as {{ type }})
+        when not contains({{ text }}, ',') then try_cast(replace({{ text }}, '_', '?') as {{ type }})
+        when regexp_full_match({{ text }}, '[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+([.][0-9]*)?')
+            then try_cast(replace({{ text }}, ',', '') as {{ type }})
     end
 {%- endmacro %}
 
@@ -48,12 +68,27 @@
 {%- endmacro %}
 
 
-{#- An offset in the text counts; without one, the time is UTC. Casts of text know words for times (`epoch`) that the contract does not. -#}
+{#-
+    ISO 8601, extended or basic, in UTC where there is no offset. A cast of text knows more (`epoch`, 2024/3/1) and ignores what follows a time, so
+    the form is looked at first.
+-#}
 {% macro read_timestamp(column) -%}
+    {%- set text = 'upper(' ~ read_text(column) ~ ')' -%}
+    {%- set offset = '( ?(Z|[+-][0-9]{2}(:?[0-9]{2})?))?' -%}
     case
         when {{ is_stored_as(column, ['TIMESTAMP%', 'DATE']) }} then try_cast({{ column }} as timestamp)
-        when {{ read_text(column) }} >= '0' and {{ read_text(column) }} < ':'
-            then cast(try_cast({{ read_text(column) }} as timestamptz) as timestamp)
+        when regexp_full_match({{ text }}, '[0-9]{4,5}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?{{ offset }})?')
+            then cast(try_cast(replace(regexp_replace({{ text }}, ' ([Z+-])', '\1'), ',', '.') as timestamptz) as timestamp)
+        when regexp_full_match({{ text }}, '[0-9]{8}(T[0-9]{4}([0-9]{2}([.,][0-9]+)?)?{{ offset }})?')
+            then cast(try_cast(
+                regexp_replace(
+                    regexp_replace(
+                        regexp_replace(replace(replace({{ text }}, ' ', ''), ',', '.'), '^(....)(..)(..)', '\1-\2-\3'),
+                        'T([0-9]{2})([0-9]{2})', 'T\1:\2'
+                    ),
+                    '(T..:..)([0-9]{2})', '\1:\2'
+                ) as timestamptz
+            ) as timestamp)
     end
 {%- endmacro %}
 

@@ -9,10 +9,9 @@
     {%- if var('reporting_cycle') not in cycles -%}
         {%- do stop("The variable reporting_cycle is one of " ~ cycles | join(', ') ~ ", not " ~ var('reporting_cycle') ~ ".") -%}
     {%- endif -%}
-    {%- set grace = var('renewal_grace_days') -%}
-    {%- if grace is not integer or grace < 0 -%}
-        {%- do stop("The variable renewal_grace_days is a whole number of days, 0 or more, not " ~ grace ~ ".") -%}
-    {%- endif -%}
+    {%- for name in ['renewal_grace_days', 'renewal_overlap_days'] if var(name) is boolean or var(name) is not integer or var(name) < 0 -%}
+        {%- do stop("The variable " ~ name ~ " is a whole number of days, 0 or more, not " ~ var(name) ~ ".") -%}
+    {%- endfor -%}
     {%- set currency = var('reporting_currency') | string -%}
     {%- if not modules.re.match('^[A-Z]{3}$', currency) -%}
         {%- do stop("The variable reporting_currency is a currency code of three capital letters, not " ~ currency ~ ".") -%}
@@ -24,6 +23,9 @@
     {%- for name in ['publish_untested', 'publish_over'] if var(name) is not boolean -%}
         {%- do stop("The variable " ~ name ~ " is true or false, not " ~ var(name) ~ ".") -%}
     {%- endfor -%}
+    {%- if var('missing_values') is string or var('missing_values') is not iterable or var('missing_values') | reject('string') | list -%}
+        {%- do stop("The variable missing_values is a list of texts, not " ~ var('missing_values') ~ ".") -%}
+    {%- endif -%}
     {%- set as_of = var('as_of') -%}
     {%- if as_of is not none and not modules.re.match('^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$', as_of | string) -%}
         {%- do stop("The variable as_of is a day as YYYY-MM-DD, not " ~ as_of ~ ".") -%}

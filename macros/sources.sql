@@ -11,28 +11,40 @@
 -#}
 {% macro open_sources() %}
     {%- if not execute or flags.WHICH not in ['build', 'run', 'test'] -%} {{ return('') }} {%- endif -%}
-    {%- do check_sources() -%}
+    {%- set files = check_sources() %}
     create schema if not exists raw_files;
     create or replace table raw_files.source_columns (
         connector varchar, entity varchar, source_file varchar, column_name varchar, column_use varchar
     );
     {%- for entity in contract() if 'files' in var('connectors') -%}
-        {%- set names = contract_columns(entity) | map(attribute='name') | list -%}
-        {%- set source = source_file(entity) or {'columns': [], 'file': none} -%}
+        {%- set source = files[entity] or {'columns': {}, 'ignored': [], 'file': none} -%}
+        {%- set uses = [] %}
     create or replace view raw_files.{{ entity }} as
     select
-        {%- for name in names %}
-        {% if name not in source.columns %}cast(null as varchar){% elif source.header %}nullif({{ name }}, ''){% else %}{{ name }}{% endif %} as {{ name }},
-        {%- endfor %}
+        {{ source_values(entity, source) }},
         {{ source.beyond_header or 'cast(null as varchar)' }} as beyond_header
     {{ 'from ' ~ source.relation if source.relation else 'where false' }};
-        {%- for name in names + (source.columns | reject('in', names) | list) %}
-    insert into raw_files.source_columns values (
-        'files', '{{ entity }}', {{ text_literal(source.file) }}, {{ text_literal(name) }},
-        '{{ 'missing' if name not in source.columns else 'used' if name in names else 'ignored' }}'
-    );
+        {%- for column in contract_columns(entity) -%}
+            {%- do uses.append((column.name, 'used' if column.name in source.columns else 'missing')) -%}
         {%- endfor -%}
+        {%- for name in source.ignored -%} {%- do uses.append((name, 'ignored')) -%} {%- endfor %}
+    insert into raw_files.source_columns values
+        {%- for name, use in uses %}
+        ('files', '{{ entity }}', {{ text_literal(source.file) }}, {{ text_literal(name) }}, '{{ use }}'){{ ',' if not loop.last }}
+        {%- endfor %};
     {%- endfor -%}
+{% endmacro %}
+
+
+{#- The contract's columns as they stand in a file. An empty field of a CSV is no value. -#}
+{% macro source_values(entity, source) %}
+    {%- set values = [] -%}
+    {%- for column in contract_columns(entity) -%}
+        {%- set name = source.columns.get(column.name) -%}
+        {%- set value = 'cast(null as varchar)' if not name else "nullif(" ~ name ~ ", '')" if source.header else name -%}
+        {%- do values.append(value ~ ' as ' ~ column.name) -%}
+    {%- endfor -%}
+    {{ return(values | join(',\n        ')) }}
 {% endmacro %}
 
 
@@ -44,127 +56,148 @@
 
 
 {#- A path as a literal, for functions that would take it for a pattern. -#}
-{% macro path_literal(path) %}
+{% macro path_literal(path, pattern='') %}
     {%- set escaped = path | string | replace('[', '\x01') | replace('*', '[*]') | replace('?', '[?]') | replace('\x01', '[[]') -%}
-    {{ return(text_literal(escaped)) }}
+    {{ return(text_literal(escaped ~ pattern)) }}
 {% endmacro %}
 
 
-{#- The files of the `files` connector that hold an entity: paths, as the warehouse lists them. -#}
-{% macro source_paths(entity) %}
-    {%- set paths = [] -%}
-    {%- for form in ['csv', 'parquet'] -%}
-        {%- set file = path_literal(var('files_dir') ~ '/' ~ entity ~ '.' ~ form) -%}
-        {%- do paths.extend(run_query('select file from glob(' ~ file ~ ')').columns[0].values()) -%}
+{#- The name of a file or column as the contract writes it: case, surrounding blanks, and blank or `-` for `_` do not count. -#}
+{% macro contract_name(name) %}
+    {{ return(name | trim | lower | replace(' ', '_') | replace('-', '_')) }}
+{% endmacro %}
+
+
+{#- The files in the folder of the `files` connector: entity -> paths, and the names of the others. -#}
+{% macro files_found() %}
+    {%- set found = {'entities': {}, 'others': []} -%}
+    {%- for path in run_query('select file from glob(' ~ path_literal(var('files_dir'), '/*') ~ ') order by file').columns[0].values() -%}
+        {%- set name = modules.re.split('[/\\\\]', path)[-1] -%}
+        {%- set stem, _, form = name.rpartition('.') -%}
+        {%- if form | lower in ['csv', 'parquet'] and contract_name(stem) in contract() -%}
+            {%- do found.entities.setdefault(contract_name(stem), []).append(path) -%}
+        {%- else -%}
+            {%- do found.others.append(name) -%}
+        {%- endif -%}
     {%- endfor -%}
-    {{ return(paths) }}
+    {{ return(found) }}
 {% endmacro %}
 
 
 {#-
-    One entity in the folder of the `files` connector, or none. A CSV is read as text, record by record, and nothing about it is guessed: a bad
-    value or a line with too many or too few fields costs its row, not the file. To tell those lines, one column more than the header has
-    is read, and a field that is not there (null) is told from an empty one.
+    How a file is read: {relation, columns: contract's name -> name in the relation, ignored: names}. A CSV is read as text, record by record,
+    and nothing about it is guessed: a bad value or a line with too many or too few fields costs its row, not the file. To tell those lines, one
+    column more than the header has is read, and a field that is not there (null) is told from an empty one. A folder's name is never data.
 -#}
-{% macro source_file(entity) %}
-    {%- set paths = source_paths(entity) -%}
-    {%- if not paths -%} {{ return(none) }} {%- endif -%}
-    {%- set path = paths[0] -%}
-    {%- if path.endswith('.parquet') -%}
-        {%- set relation = 'read_parquet(' ~ path_literal(path) ~ ')' -%}
-        {%- set columns = run_query('describe select * from ' ~ relation).columns[0].values() -%}
-        {{ return({'relation': relation, 'file': path, 'columns': columns}) }}
+{% macro source_file(entity, path) %}
+    {%- set source = {'file': path, 'columns': {}, 'ignored': [], 'twice': []} -%}
+    {%- set known = contract_columns(entity) | map(attribute='name') | list -%}
+    {%- if path.lower().endswith('.parquet') -%}
+        {%- do source.update(relation='read_parquet(' ~ path_literal(path) ~ ', hive_partitioning = false)') -%}
+        {%- set names = run_query('describe select * from ' ~ source.relation).columns[0].values() -%}
+    {%- else -%}
+        {%- do source.update(csv_header(path)) -%}
+        {%- set names = source.names -%}
     {%- endif -%}
-    {%- set header = csv_header(path) -%}
-    {%- set last = '"' ~ header[-1] | replace('"', '""') ~ '"' -%}
+    {%- for name in names -%}
+        {%- if contract_name(name) not in known -%}
+            {%- do source.ignored.append(name) -%}
+        {%- elif contract_name(name) in source.columns -%}
+            {%- do source.twice.append(contract_name(name)) -%}
+        {%- else -%}
+            {%- set place = 'field_' ~ loop.index if source.header else '"' ~ name | replace('"', '""') ~ '"' -%}
+            {%- do source.columns.update({contract_name(name): place}) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(source) }}
+{% endmacro %}
+
+
+{#- What the first record of a CSV says: its names, the delimiter (`;`, tab or `|` where it has that and no comma), and how to read the file. -#}
+{% macro csv_header(path) %}
+    {%- set first_line = run_query('select * from ' ~ csv_relation(path, 1, '\x1f', "'' ", header=false) ~ ' limit 1').rows -%}
+    {%- set line = (first_line[0][0] or '') if first_line else '' -%}
+    {%- set delimiter = ([',', ';', '\t', '|'] | select('in', line) | list + [','])[0] -%}
+    {%- set names = [] -%}
+    {%- for record in run_query('select * from ' ~ csv_relation(path, line.count(delimiter) + 1, delimiter, header=false) ~ ' limit 1').rows -%}
+        {%- for name in record.values() if name is not none -%}
+            {%- do names.append(name | trim or 'column_' ~ loop.index) -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- set beyond = 'field_' ~ (names | length + 1) -%}
     {{ return({
-        'relation': csv_relation(path, header + ['beyond_header']),
-        'file': path,
-        'columns': header,
-        'header': header,
-        'beyond_header': "case when " ~ last ~ " is null or beyond_header is not null then coalesce(beyond_header, '') end"
+        'names': names,
+        'header': true,
+        'delimiter': delimiter,
+        'relation': csv_relation(path, names | length + 1, delimiter),
+        'beyond_header': 'case when field_' ~ names | length ~ ' is null or ' ~ beyond ~ ' is not null then coalesce(' ~ beyond ~ ", '') end"
     }) }}
 {% endmacro %}
 
 
-{% macro csv_relation(path, columns, options='', header=true) %}
+{#- A CSV of so many fields, as text. -#}
+{% macro csv_relation(path, fields, delimiter, quote="'\"'", options='', header=true) %}
     {%- set types = [] -%}
-    {%- for name in columns -%} {%- do types.append(text_literal(name) ~ ": 'VARCHAR'") -%} {%- endfor -%}
+    {%- for number in range(1, fields + 1) -%} {%- do types.append("field_" ~ number ~ ": 'VARCHAR'") -%} {%- endfor -%}
     {{ return(
-        'read_csv(' ~ path_literal(path) ~ ", auto_detect = false, header = " ~ header ~ ", delim = ',', quote = '\"', escape = '\"',"
-        ~ " comment = '', nullstr = '\x01', null_padding = true, strict_mode = false, parallel = false, ignore_errors = true,"
-        ~ ' max_line_size = 16000000, columns = {' ~ types | join(', ') ~ '}' ~ options ~ ')'
+        'read_csv(' ~ path_literal(path) ~ ', auto_detect = false, header = ' ~ header ~ ', delim = ' ~ text_literal(delimiter)
+        ~ ', quote = ' ~ quote ~ ', escape = ' ~ quote ~ ", comment = '', nullstr = '\x01', null_padding = true, strict_mode = false,"
+        ~ ' parallel = false, ignore_errors = true, hive_partitioning = false, max_line_size = 16000000,'
+        ~ ' columns = {' ~ types | join(', ') ~ '}' ~ options ~ ')'
     ) }}
 {% endmacro %}
 
 
 {#-
     Reads each CSV once, in just the columns that the contract knows, for its malformed lines: those with too many or too few fields, as JSON,
-    and those that are not UTF-8, which the reader drops and keeps in a table of its own, with their number.
+    and those that are not UTF-8, which the reader drops and keeps in a table of its own, with their number. `fields` may name an order.
 -#}
 {% macro read_malformed_lines() %}
-    create or replace temporary table malformed_lines (entity varchar, line_number bigint, line_text varchar);
-    {%- for entity in contract() if execute and 'files' in var('connectors') -%}
-        {%- set source = source_file(entity) -%}
-        {%- if source is not none and source.header -%}
-            {%- set names = contract_columns(entity) | map(attribute='name') | list -%}
-            {%- set rejects = ", store_rejects = true, rejects_table = 'malformed_" ~ entity ~ "', rejects_scan = 'malformed_scan_" ~ entity ~ "'" %}
+    create or replace temporary table malformed_lines (entity varchar, line_number bigint, line_text varchar, fields varchar[]);
+    {%- set entities = files_found().entities if execute and 'files' in var('connectors') else {} -%}
+    {%- for entity, paths in entities.items() if not paths[0].lower().endswith('.parquet') -%}
+        {%- set source = source_file(entity, paths[0]) -%}
+        {%- set orders = ['order_id', 'opportunity_id'] | select('in', source.columns) | list -%}
+        {%- set options = ", store_rejects = true, rejects_table = 'malformed_" ~ entity ~ "', rejects_scan = 'malformed_scan_" ~ entity ~ "'" %}
     drop table if exists malformed_{{ entity }};
     drop table if exists malformed_scan_{{ entity }};
     insert into malformed_lines
     select
         '{{ entity }}',
         null,
-        replace({{ raw_text('lines') }}, ',"beyond_header":""', '')
+        replace({{ raw_text('lines') }}, ',"beyond_header":""', ''),
+        cast([{{ orders | join(', ') }}] as varchar[])
     from (
         select
-            {%- for name in names %}
-            {{ "nullif(" ~ name ~ ", '')" if name in source.columns else 'cast(null as varchar)' }} as {{ name }},
-            {%- endfor %}
+            {{ source_values(entity, source) }},
             {{ source.beyond_header }} as beyond_header
-        from {{ csv_relation(source.file, source.header + ['beyond_header'], rejects) }}
+        from {{ csv_relation(source.file, source.names | length + 1, source.delimiter, options=options) }}
     ) as lines
     where beyond_header is not null;
     insert into malformed_lines
     select
         '{{ entity }}',
         line,
-        max(csv_line)
+        max(csv_line),
+        string_split(max(csv_line), {{ text_literal(source.delimiter) }})
     from malformed_{{ entity }}
     group by line;
-        {%- endif -%}
     {%- endfor -%}
-{% endmacro %}
-
-
-{#- The names in the first record of a CSV. One without a name gets its position. -#}
-{% macro csv_header(path) %}
-    {%- set positions = [] -%}
-    {%- for position in range(1, 501) -%} {%- do positions.append('column_' ~ position) -%} {%- endfor -%}
-    {%- set header = [] -%}
-    {%- for record in run_query('select * from ' ~ csv_relation(path, positions, header=false) ~ ' limit 1').rows -%}
-        {%- for name in record.values() if name is not none -%}
-            {%- do header.append(name | trim or 'column_' ~ loop.index) -%}
-        {%- endfor -%}
-    {%- endfor -%}
-    {{ return(header) }}
 {% endmacro %}
 
 
 {#-
     Stops the run before anything is built where the source cannot be read: one sentence that names the folder, the entity
-    and the column.
+    and the column. Answers how each file is read.
 -#}
 {% macro check_sources() %}
-    {%- if not execute or flags.WHICH not in ['build', 'run', 'test'] -%} {{ return('') }} {%- endif -%}
     {%- if var('connectors') is string or not var('connectors') -%}
         {%- do stop("The variable connectors is a list of one or more connectors, such as [files].") -%}
     {%- endif -%}
-    {%- for connector in var('connectors') if connector not in ['sample', 'files'] -%}
-        {%- do stop("There is no connector '" ~ connector ~ "': choose among sample and files.") -%}
+    {%- for connector in var('connectors') if connector not in known_connectors() -%}
+        {%- do stop("There is no connector '" ~ connector ~ "': choose among " ~ known_connectors() | join(' and ') ~ ".") -%}
     {%- endfor -%}
-    {%- if 'files' in var('connectors') -%} {%- do check_files() -%} {%- endif -%}
-    {{ return('') }}
+    {{ return(check_files() if 'files' in var('connectors') else {}) }}
 {% endmacro %}
 
 
@@ -173,68 +206,75 @@
     {%- if not folder -%}
         {%- do stop("The `files` connector needs a folder: --vars '{connectors: [files], files_dir: path/to/folder}'.") -%}
     {%- endif -%}
-    {%- set found = {} -%}
-    {%- for entity in contract() -%}
-        {%- set paths = source_paths(entity) -%}
-        {%- if paths | length > 1 -%}
-            {%- do stop("The folder " ~ folder ~ " has " ~ entity ~ " twice: keep either the CSV or the Parquet file.") -%}
+    {%- set found = files_found() -%}
+    {%- if not found.entities and not found.others -%}
+        {%- do stop("The folder " ~ folder ~ " does not exist or is empty: there is no file of the input contract (accounts.csv, orders.parquet, ...).") -%}
+    {%- elif not found.entities -%}
+        {%- do stop("The folder " ~ folder ~ " has no file of the input contract (accounts.csv, orders.parquet, ...), only "
+            ~ found.others | join(', ') ~ ".") -%}
+    {%- endif -%}
+    {%- set files = {} -%}
+    {%- set gaps = [] -%}
+    {%- set has_rows = {} -%}
+    {%- for entity in contract() if entity in found.entities -%}
+        {%- if found.entities[entity] | length > 1 -%}
+            {%- do stop("The folder " ~ folder ~ " has " ~ entity ~ " twice: keep one of "
+                ~ found.entities[entity] | join(' and ') ~ ".") -%}
         {%- endif -%}
-        {%- if paths -%} {%- do found.update({entity: check_file(folder, entity)}) -%} {%- endif -%}
+        {%- do files.update({entity: check_file(folder, entity, found.entities[entity][0])}) -%}
+        {%- set source = files[entity] -%}
+        {%- set missing = contract_columns(entity) | selectattr('required') | map(attribute='name') | reject('in', source.columns) | list -%}
+        {%- if entity == 'order_lines' and 'order_id' not in source.columns and 'opportunity_id' not in source.columns -%}
+            {%- do missing.append('order_id') -%}
+        {%- endif -%}
+        {%- if missing -%}
+            {%- do gaps.append(entity ~ " lacks the required column" ~ ("s " if missing | length > 1 else " ") ~ missing | join(', ')
+                ~ " (it has " ~ (source.columns.keys() | list + source.ignored) | join(', ') ~ ")") -%}
+        {%- elif entity in ['accounts', 'orders', 'opportunities'] -%}
+            {%- set rows = run_query('select count(*) from (select 1 from ' ~ source.relation ~ ' limit 1)').rows[0][0] -%}
+            {%- do has_rows.update({entity: rows > 0}) -%}
+        {%- endif -%}
     {%- endfor -%}
-    {%- if not found -%}
-        {%- do stop("The folder " ~ folder ~ " does not exist or has no file of the input contract (accounts.csv, orders.parquet, ...).") -%}
-    {%- endif -%}
-    {%- if 'accounts' not in found -%}
+    {%- if gaps -%} {%- do stop("In the folder " ~ folder ~ " " ~ gaps | join('; ') ~ ".") -%} {%- endif -%}
+    {%- if 'accounts' not in files -%}
         {%- do stop("The folder " ~ folder ~ " lacks the required entity accounts (accounts.csv or accounts.parquet).") -%}
-    {%- endif -%}
-    {%- if 'orders' not in found and 'opportunities' not in found -%}
+    {%- elif 'orders' not in files and 'opportunities' not in files -%}
         {%- do stop("The folder " ~ folder ~ " lacks orders and opportunities: one of the two is required.") -%}
-    {%- endif -%}
-    {%- if not found.accounts -%}
+    {%- elif not has_rows.accounts -%}
         {%- do stop("In the folder " ~ folder ~ " accounts has a header but no rows.") -%}
-    {%- endif -%}
-    {%- if not found.get('orders') and not found.get('opportunities') -%}
+    {%- elif not has_rows.orders and not has_rows.opportunities -%}
         {%- do stop("In the folder " ~ folder ~ " neither orders nor opportunities has any rows: one of the two is required.") -%}
     {%- endif -%}
+    {{ return(files) }}
 {% endmacro %}
 
 
-{#- Checks one file and answers whether it has rows. -#}
-{% macro check_file(folder, entity) %}
+{#- Checks that one file can be read, and answers how. -#}
+{% macro check_file(folder, entity, path) %}
     {%- set where = "In the folder " ~ folder ~ " " ~ entity -%}
-    {%- set path = source_paths(entity)[0] -%}
     {%- if run_query('select size from read_blob(' ~ path_literal(path) ~ ')').rows[0][0] == 0 -%}
         {%- do stop(where ~ " is an empty file: it has not even a header.") -%}
     {%- endif -%}
-    {%- if path.endswith('.csv') -%} {%- do check_csv(where, path) -%} {%- endif -%}
-    {%- set source = source_file(entity) -%}
-    {%- for column in contract_columns(entity) if column.required and column.name not in source.columns -%}
-        {%- do stop(where ~ " lacks the required column " ~ column.name ~ " (it has " ~ source.columns | join(', ') ~ ").") -%}
-    {%- endfor -%}
-    {%- if source.header -%} {%- do check_csv_quotes(where, path) -%} {%- endif -%}
-    {{ return(run_query('select count(*) from (select 1 from ' ~ source.relation ~ ' limit 1)').rows[0][0] > 0) }}
-{% endmacro %}
-
-
-{% macro check_csv(where, path) %}
-    {%- set header = csv_header(path) -%}
-    {%- for name in header if not name.isprintable() -%}
+    {%- set source = source_file(entity, path) -%}
+    {%- if source.header and not (source.names and (source.names | join('')).isprintable()) -%}
         {%- do stop(where ~ " is not a CSV file in UTF-8.") -%}
-    {%- endfor -%}
-    {%- for name in header if header.count(name) > 1 -%}
-        {%- do stop(where ~ " has the column " ~ name ~ " twice.") -%}
-    {%- endfor -%}
-    {%- if not header -%} {%- do stop(where ~ " is not a CSV file in UTF-8.") -%} {%- endif -%}
+    {%- endif -%}
+    {%- if source.twice -%}
+        {%- do stop(where ~ " has the column " ~ source.twice[0] ~ " twice (case, and blank or - for _, do not count).") -%}
+    {%- endif -%}
+    {%- if source.header -%} {%- do check_csv_quotes(where, path, source.delimiter) -%} {%- endif -%}
+    {{ return(source) }}
 {% endmacro %}
 
 
 {#-
     A stray quote makes a reader guess where values end, or swallow the rows behind it. Each quoted value is replaced by a mark: a mark that
-    does not stand alone between commas, and a quote that is left over, are stray. The file is looked at as bytes, so that any encoding
+    does not stand alone between delimiters, and a quote that is left over, are stray. The file is looked at as bytes, so that any encoding
     will do; a very large one is not looked at.
 -#}
-{% macro check_csv_quotes(where, path) %}
-    {%- set stray = "([^\\n]{0,40})([^,\\n\\r\\x02]\\x02|\\x02[^,\\n\\r\\x02]|\")" -%}
+{% macro check_csv_quotes(where, path, delimiter) %}
+    {%- set edge = "[^" ~ delimiter ~ "\\n\\r\\x02]" -%}
+    {%- set stray = "([^\\n]{0,40})(" ~ edge ~ "\\x02|\\x02" ~ edge ~ "|\")" -%}
     {%- set query -%}
         with bytes as (
             select replace(cast(content as varchar), '\xEF\xBB\xBF', '') as text
@@ -244,7 +284,8 @@
         marked as (
             select
                 chr(10) || regexp_replace(
-                    replace(replace(replace(text, '\x22', '"'), '\x0A', chr(10)), '\x0D', chr(13)), '"[^"]*"', chr(2), 'g'
+                    replace(replace(replace(replace(text, '\x22', '"'), '\x0A', chr(10)), '\x0D', chr(13)), '\x09', chr(9)),
+                    '"[^"]*"', chr(2), 'g'
                 ) as text
             from bytes
             where contains(text, '\x22')

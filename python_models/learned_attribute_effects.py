@@ -5,4 +5,4 @@ def model(dbt, session):
     pursuits = dbt.ref("int_pursuits__outcomes")
     outcomes, behaviours = outcomes_and_behaviours(pursuits)
     traits = sampled_traits(session, pursuits, dbt.ref("int_accounts__traits"), sizes="bands")
-    return typed(attribute_effects(outcomes, traits, behaviours))
+    return typed(attribute_effects(outcomes, traits, behaviours, leaks=dbt.ref("learned_leaks").df()))

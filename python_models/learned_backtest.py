@@ -7,7 +7,7 @@ def model(dbt, session):
         pursuits=dbt.ref("int_pursuits"),
         sales=dbt.ref("int_pursuits__sales"),
         spend=dbt.ref("int_accounts__campaign_spend"),
-        orders=dbt.ref("int_orders"),
+        orders=dbt.ref("int_orders__priced"),
     )
     traits = dbt.ref("int_accounts__traits")
     both = sampled_traits(session, it.accounts, traits, sizes="both")

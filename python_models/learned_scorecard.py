@@ -6,5 +6,6 @@ def model(dbt, session):
     in_force = from_table(dbt.ref("learned_segments_in_force").order("segment_id").df())
     pursuits = dbt.ref("int_pursuits")
     frame, _ = developed_pursuits(session, pursuits, dbt.ref("int_pursuits__sales"))
-    card = learn_scorecard(frame, sampled_traits(session, pursuits, dbt.ref("int_accounts__traits")), in_force)
+    traits, leaks = sampled_traits(session, pursuits, dbt.ref("int_accounts__traits")), dbt.ref("learned_leaks").df()
+    card = learn_scorecard(frame, traits, in_force, leaks=leaks)
     return typed(described(card, in_force.segments.set_index("segment_id")["segment_name"]))

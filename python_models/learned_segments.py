@@ -4,4 +4,5 @@ def model(dbt, session):
 
     pursuits = dbt.ref("int_pursuits")
     frame, notes = developed_pursuits(session, pursuits, dbt.ref("int_pursuits__sales"))
-    return as_table(learn_segments(frame, sampled_traits(session, pursuits, dbt.ref("int_accounts__traits"))), notes)
+    traits, leaks = sampled_traits(session, pursuits, dbt.ref("int_accounts__traits")), dbt.ref("learned_leaks").df()
+    return as_table(learn_segments(frame, traits, leaks=leaks), notes)

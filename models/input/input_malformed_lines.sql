@@ -3,5 +3,6 @@
 select
     entity,
     line_number,
-    line_text
+    line_text,
+    fields
 from malformed_lines

@@ -1,7 +1,19 @@
+with
+
+sales as (
+    select order_id as sale_id from {{ ref('input_orders') }}
+    union all
+    -- Without orders, each won opportunity is one.
+    select opportunity_id as sale_id
+    from {{ ref('input_opportunities') }}
+    where not exists (select 1 from {{ ref('input_orders__read') }})
+)
+
 select
     -- ids
     order_line_id,
-    order_id,
+    sale_id as order_id,
+    opportunity_id,
     product_id,
     -- text
     line_type,
@@ -9,10 +21,12 @@ select
     quantity,
     amount,
     cost,
+    billing_months,
+    term_months,
     -- times
     starts_on,
     ends_on
 from {{ ref('input_order_lines__checked') }}
 where
     reject_rule is null
-    and order_id in (select order_id from {{ ref('input_orders') }})
+    and sale_id in (select sale_id from sales)

@@ -8,6 +8,8 @@ rejected as (
         '{{ entity }}' as entity,
         row_id,
         reject_rule as rule,
+        reject_column as column_name,
+        reject_value as column_value,
         raw_row
     from {{ ref('input_' ~ entity ~ '__checked') }}
     where reject_rule is not null
@@ -17,27 +19,29 @@ rejected as (
         entity,
         cast(line_number as varchar) as row_id,
         'malformed_line' as rule,
+        cast(null as varchar) as column_name,
+        cast(null as varchar) as column_value,
         line_text as raw_row
     from {{ ref('input_malformed_lines') }}
 ),
 
-accepted_lines_of_rejected_orders as (
-    select distinct lines.order_line_id
-    from {{ ref('input_order_lines__checked') }} as lines
-    anti join {{ ref('input_orders') }} as accepted on lines.order_id = accepted.order_id
-    where lines.reject_rule is null
-),
-
-lines_of_rejected_orders as (
-    select distinct
-        'order_lines' as entity,
-        lines.order_line_id as row_id,
-        'order_rejected' as rule,
-        {{ raw_text('lines.raw') }} as raw_row
-    from {{ ref('input_order_lines__read') }} as lines
-    semi join accepted_lines_of_rejected_orders as rejected on lines.order_line_id = rejected.order_line_id
+good_lines_of_rejected_orders as (
+    select
+        checked.order_line_id,
+        checked.sale_id
+    from {{ ref('input_order_lines__checked') }} as checked
+    anti join {{ ref('input_order_lines') }} as accepted on checked.order_line_id = accepted.order_line_id
+    where checked.reject_rule is null
 )
 
 select * from rejected
 union all
-select * from lines_of_rejected_orders
+select distinct
+    'order_lines' as entity,
+    lines.order_line_id as row_id,
+    'order_rejected' as rule,
+    'order_id' as column_name,
+    good_lines.sale_id as column_value,
+    {{ raw_text('lines.raw') }} as raw_row
+from {{ ref('input_order_lines__read') }} as lines
+inner join good_lines_of_rejected_orders as good_lines on lines.order_line_id = good_lines.order_line_id

@@ -29,7 +29,7 @@ customers as (
     select
         account_id,
         closed_at
-    from {{ ref('int_orders') }}
+    from {{ ref('int_orders__priced') }}
     where order_number = 1
 )
 

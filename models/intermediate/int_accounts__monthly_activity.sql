@@ -4,9 +4,12 @@ as_of as (
     select * from {{ ref('int_as_of') }}
 ),
 
+-- A contract of nothing, such as a free trial, makes nobody active.
 contracts as (
     select * from {{ ref('int_contracts') }}
-    where first_live_month is not null
+    where
+        first_live_month is not null
+        and mrr > 0
 ),
 
 transaction_months as (
@@ -14,7 +17,9 @@ transaction_months as (
         account_id,
         {{ first_of_month('closed_at') }} as month
     from {{ ref('int_order_lines') }}
-    where line_kind = 'transaction'
+    where
+        line_kind = 'transaction'
+        and amount > 0
 ),
 
 -- A contract adds its MRR in its first month and takes it back after its last one.
@@ -23,7 +28,6 @@ changes as (
         account_id,
         first_live_month as month,
         mrr as mrr_change,
-        1 as contract_change,
         0 as has_transaction
     from contracts
     union all
@@ -31,7 +35,6 @@ changes as (
         account_id,
         {{ add_months('last_live_month', 1) }} as month,
         -mrr as mrr_change,
-        -1 as contract_change,
         0 as has_transaction
     from contracts
     union all
@@ -39,7 +42,6 @@ changes as (
         account_id,
         month,
         0 as mrr_change,
-        0 as contract_change,
         1 as has_transaction
     from transaction_months
     union all
@@ -48,7 +50,6 @@ changes as (
         account_id,
         {{ add_months('month', 1) }} as month,
         0 as mrr_change,
-        0 as contract_change,
         0 as has_transaction
     from transaction_months
 ),
@@ -58,7 +59,6 @@ months as (
         account_id,
         month,
         sum(mrr_change) as mrr_change,
-        sum(contract_change) as contract_change,
         max(has_transaction) = 1 as has_transaction
     from changes
     where month <= (select as_of_month from as_of)
@@ -71,7 +71,7 @@ running as (
         month,
         mrr_change,
         sum(mrr_change) over account_history as mrr,
-        has_transaction or sum(contract_change) over account_history > 0 as is_active
+        has_transaction or sum(mrr_change) over account_history > 0 as is_active
     from months
     window account_history as (
         partition by account_id

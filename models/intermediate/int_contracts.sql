@@ -21,15 +21,21 @@ valued as (
     select
         contracts.*,
         succession.renews_order_line_id,
+        coalesce(succession.is_renewal_inferred, false) as is_renewal_inferred,
         coalesce(foreign_rates.exchange_rate, contracts.exchange_rate) as mrr_exchange_rate,
         cast({{ contract_months('contracts.starts_on', 'contracts.contracted_ends_on') }} as integer) as contract_months,
         -- What starts after the grace finds a contract that has already ended.
         case
-            when succession.superseded_on <= {{ add_days('contracts.ends_on', 'greatest(' ~ var('renewal_grace_days') ~ ', 1)') }}
+            when
+                contracts.ends_on is null
+                or succession.superseded_on <= {{ add_days('contracts.ends_on', [var('renewal_grace_days'), 1] | max) }}
                 then succession.superseded_on
         end as superseded_on,
-        succession.superseded_by_order_id
+        succession.superseded_by_order_id,
+        as_of.as_of,
+        as_of.as_of_month
     from contracts
+    cross join as_of
     left join succession on contracts.order_line_id = succession.order_line_id
     left join foreign_rates on contracts.order_line_id = foreign_rates.order_line_id
 ),
@@ -40,7 +46,7 @@ ended as (
         superseded_on is not null as is_superseded,
         case
             when ends_on < starts_on then least(ends_on, coalesce({{ add_days('superseded_on', -1) }}, ends_on))
-            else coalesce({{ add_days('superseded_on', -1) }}, ends_on)
+            else coalesce({{ add_days('superseded_on', -1) }}, ends_on, as_of)
         end as live_until
     from valued
 ),
@@ -48,16 +54,14 @@ ended as (
 -- The last month whose last day (in the unfinished month: as_of) the contract covers.
 covered as (
     select
-        ended.*,
-        as_of.as_of,
+        *,
         {{ first_of_month('starts_on') }} as first_month,
         case
-            when live_until >= as_of.as_of then as_of.as_of_month
+            when live_until >= as_of then as_of_month
             when live_until = last_day(live_until) then {{ first_of_month('live_until') }}
             else {{ add_months(first_of_month('live_until'), -1) }}
         end as last_covered_month
     from ended
-    cross join as_of
 ),
 
 placed as (
@@ -79,22 +83,24 @@ select
     product_id,
     renews_order_line_id,
     case when is_superseded then superseded_by_order_id end as superseded_by_order_id,
+    is_renewal_inferred,
     is_superseded,
     live_until >= as_of and starts_on <= as_of as is_live,
     case
         when live_until >= as_of and starts_on > as_of then 'starts later'
         when live_until >= as_of then 'live'
         when is_superseded then 'superseded'
-        when ends_on < contracted_ends_on then 'terminated'
+        when ends_on < contracted_ends_on or contracted_ends_on is null then 'terminated'
         else 'ended'
     end as contract_status,
     currency_code,
     quantity,
     contract_months,
+    billing_months,
     amount as total_contract_value,
     amount_in_currency,
     mrr_exchange_rate,
-    {{ per_month(at_rate('amount_in_currency', 'mrr_exchange_rate'), 'contract_months') }} as mrr,
+    {{ per_month(at_rate('amount_in_currency', 'mrr_exchange_rate'), 'coalesce(contract_months, billing_months)') }} as mrr,
     starts_on,
     ends_on,
     contracted_ends_on,

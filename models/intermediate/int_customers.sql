@@ -36,14 +36,17 @@ first_wins as (
 order_totals as (
     select
         account_id,
-        count(*) as order_count,
+        count(*) filter (where order_type <> 'credit') as order_count,
         count(*) filter (where order_type = 'renewal') as renewal_order_count,
         count(*) filter (where order_type = 'expansion') as expansion_order_count,
         sum(net_amount) as net_amount,
-        -- One order of unknown cost leaves the margin unknown.
-        case when count(*) = count(margin_amount) then sum(margin_amount) end as margin_amount,
+        -- One order of unknown cost leaves the margin unknown; a credit without a cost lowers it by what it gives back.
+        case
+            when count(*) filter (where order_type <> 'credit' and margin_amount is null) = 0 and count(margin_amount) > 0
+                then sum(coalesce(margin_amount, net_amount))
+        end as margin_amount,
         sum(total_contract_value) as total_contract_value,
-        min(closed_at) as first_order_at,
+        coalesce(min(closed_at) filter (where order_type <> 'credit'), min(closed_at)) as first_order_at,
         max(closed_at) as last_order_at
     from orders
     group by account_id
@@ -109,7 +112,7 @@ select
     totals.last_order_at
 from order_totals as totals
 cross join as_of
-inner join orders as first_orders
+left join orders as first_orders
     on
         totals.account_id = first_orders.account_id
         and first_orders.order_number = 1

@@ -14,15 +14,17 @@ given_lines as (
 
 lines as (
     select
-        given_lines.order_line_id,
-        given_lines.order_id,
-        given_lines.product_id,
-        given_lines.line_type,
-        given_lines.quantity,
-        given_lines.amount,
-        given_lines.cost,
-        given_lines.starts_on,
-        given_lines.ends_on
+        order_line_id,
+        order_id,
+        product_id,
+        line_type,
+        quantity,
+        amount,
+        cost,
+        billing_months,
+        term_months,
+        starts_on,
+        ends_on
     from given_lines
     union all
     -- An order without lines is one line of its amount.
@@ -34,36 +36,55 @@ lines as (
         cast(null as decimal(18, 4)) as quantity,
         orders.amount,
         cast(null as decimal(18, 4)) as cost,
+        cast(null as bigint) as billing_months,
+        cast(null as bigint) as term_months,
         cast(null as date) as starts_on,
         cast(null as date) as ends_on
     from orders
     anti join given_lines on orders.order_id = given_lines.order_id
 ),
 
-dated as (
+started as (
     select
-        lines.order_line_id,
-        lines.order_id,
+        lines.*,
         orders.account_id,
-        lines.product_id,
-        products.product_type,
-        lines.line_type,
         orders.currency_code,
-        lines.quantity,
-        lines.amount as amount_in_currency,
-        lines.cost as cost_in_currency,
         orders.exchange_rate,
-        coalesce(lines.starts_on, orders.starts_on) as starts_on,
-        coalesce(
-            lines.ends_on,
-            orders.ends_on,
-            {{ add_days(add_months('coalesce(lines.starts_on, orders.starts_on)', 'orders.stated_term_months'), -1) }}
-        ) as contracted_ends_on,
+        products.product_type,
+        coalesce(lines.starts_on, orders.stated_starts_on) as stated_starts_on,
+        coalesce(lines.starts_on, orders.starts_on) as contract_starts_on,
+        orders.ends_on as order_ends_on,
+        orders.stated_term_months as order_term_months,
         orders.terminated_on,
         orders.closed_at
     from lines
     inner join orders on lines.order_id = orders.order_id
     left join products on lines.product_id = products.product_id
+),
+
+-- What is said of the line goes before what is said of its order.
+dated as (
+    select
+        *,
+        coalesce(
+            ends_on,
+            {{ add_days(add_months('contract_starts_on', 'term_months'), -1) }},
+            order_ends_on,
+            {{ add_days(add_months('contract_starts_on', 'order_term_months'), -1) }}
+        ) as contracted_ends_on
+    from started
+),
+
+classified as (
+    select
+        *,
+        case
+            when amount < 0 then 'credit'
+            when line_type = 'recurring' and coalesce(contracted_ends_on, stated_starts_on) is not null then 'contract'
+            when line_type is null and contracted_ends_on is not null and product_type is distinct from 'service' then 'contract'
+            else 'transaction'
+        end as line_kind
+    from dated
 )
 
 select
@@ -71,23 +92,25 @@ select
     order_id,
     account_id,
     product_id,
-    case
-        when amount_in_currency < 0 then 'credit'
-        when
-            contracted_ends_on is not null
-            and (line_type = 'recurring' or (line_type is null and product_type is distinct from 'service'))
-            then 'contract'
-        else 'transaction'
-    end as line_kind,
+    line_kind,
     currency_code,
     quantity,
-    amount_in_currency,
-    cost_in_currency,
+    -- Of an open-ended line: it has no end, and its amount is that of a period.
+    case
+        when line_kind = 'contract' and contracted_ends_on is null
+            then cast(case when billing_months >= 1 then billing_months else 1 end as integer)
+    end as billing_months,
+    amount as amount_in_currency,
+    cost as cost_in_currency,
     cast(exchange_rate as decimal(18, 10)) as exchange_rate,
-    {{ at_rate('amount_in_currency', 'exchange_rate') }} as amount,
-    {{ at_rate('cost_in_currency', 'exchange_rate') }} as cost,
-    starts_on,
-    case when terminated_on < contracted_ends_on then terminated_on else contracted_ends_on end as ends_on,
+    {{ at_rate('amount', 'exchange_rate') }} as amount,
+    {{ at_rate('cost', 'exchange_rate') }} as cost,
+    contract_starts_on as starts_on,
+    case
+        when terminated_on < contracted_ends_on then terminated_on
+        when line_kind = 'contract' then coalesce(contracted_ends_on, terminated_on)
+        else contracted_ends_on
+    end as ends_on,
     contracted_ends_on,
     closed_at
-from dated
+from classified

@@ -54,12 +54,8 @@ orders as (
         orders.opportunity_id,
         orders.replaces_order_id,
         coalesce(orders.currency_code, '{{ var("reporting_currency") }}') as currency_code,
-        row_number() over (
-            partition by accounts.resolved_account_id
-            order by orders.closed_at, orders.order_id
-        ) as order_number,
         coalesce(rates.exchange_rate, 1) as exchange_rate,
-        coalesce(orders.amount, 0) as amount,
+        orders.amount,
         coalesce(
             {{ contract_months('coalesce(orders.starts_on, cast(orders.closed_at as date))', 'orders.ends_on') }},
             orders.term_months
@@ -96,7 +92,6 @@ select
         replaced.order_id is not null
         or (orders.replaces_order_id is not null and known_orders.order_id is null)
     ) as names_what_it_renews,
-    orders.order_number,
     orders.exchange_rate,
     orders.amount,
     orders.term_months,

@@ -16,14 +16,16 @@ bundles as (
     select * from {{ ref('int_orders__bundles') }}
 ),
 
+-- What is unknown stays unknown. Margin needs a cost, and that of every positive line.
 amounts as (
     select
         order_id,
+        count(*) = count(amount) and count(*) filter (where amount > 0) = 0 as is_credit,
         count(*) as line_count,
         sum(amount) as net_amount,
-        sum(case when amount > 0 then amount else 0 end) as total_contract_value,
+        sum(case when amount is not null then greatest(amount, 0) end) as total_contract_value,
         case
-            when count(*) filter (where amount > 0 and cost is null) = 0 then sum(amount) - coalesce(sum(cost), 0)
+            when count(*) filter (where amount > 0 and cost is null) = 0 and count(cost) > 0 then sum(amount) - sum(cost)
         end as margin_amount
     from lines
     group by order_id
@@ -47,7 +49,7 @@ recurring as (
     inner join orders on contracts.order_id = orders.order_id
     where
         greatest(coalesce(orders.stated_starts_on, contract_spans.starts_on), contract_spans.starts_on)
-        between contracts.starts_on and contracts.contracted_ends_on
+        between contracts.starts_on and coalesce(contracts.contracted_ends_on, cast('9999-12-31' as date))
     group by contracts.order_id
 ),
 
@@ -65,11 +67,15 @@ renewing as (
 joined as (
     select
         orders.*,
+        amounts.is_credit,
+        renewing.order_id is not null as is_renewing,
         case
-            when renewing.order_id is not null then 'renewal'
-            when orders.order_number = 1 then 'new_business'
-            else 'expansion'
-        end as order_type,
+            when not amounts.is_credit
+                then row_number() over (
+                    partition by orders.account_id, amounts.is_credit
+                    order by orders.closed_at, orders.order_id
+                )
+        end as order_number,
         coalesce(orders.term_months, {{ contract_months('contract_spans.starts_on', 'contract_spans.ends_on') }}) as final_term_months,
         bundles.product_bundle,
         coalesce(bundles.product_count, 0) as product_count,
@@ -79,7 +85,9 @@ joined as (
         amounts.net_amount,
         amounts.total_contract_value,
         amounts.margin_amount,
-        coalesce(recurring.monthly_recurring_revenue, 0) as monthly_recurring_revenue,
+        case
+            when amounts.net_amount is not null then coalesce(recurring.monthly_recurring_revenue, 0)
+        end as monthly_recurring_revenue,
         {{ first_of_month('orders.closed_at') }} as closed_month
     from orders
     inner join amounts on orders.order_id = amounts.order_id
@@ -93,7 +101,12 @@ select
     order_id,
     account_id,
     opportunity_id,
-    order_type,
+    case
+        when is_credit then 'credit'
+        when is_renewing then 'renewal'
+        when order_number = 1 then 'new_business'
+        else 'expansion'
+    end as order_type,
     product_bundle,
     currency_code,
     coalesce(final_term_months >= 24, false) as is_multi_year,

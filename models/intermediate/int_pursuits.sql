@@ -4,14 +4,8 @@ as_of as (
     select * from {{ ref('int_as_of') }}
 ),
 
-order_amounts as (
+orders as (
     select * from {{ ref('int_orders__priced') }}
-),
-
--- Margin, where every order has it.
-measure as (
-    select count(*) = count(margin_amount) as is_margin
-    from order_amounts
 ),
 
 first_opportunities as (
@@ -35,7 +29,8 @@ pursuits as (
         pursuit_id,
         is_won,
         began_at,
-        closed_at
+        closed_at,
+        cast({{ add_months('closed_at', var('value_horizon_months')) }} as timestamp) as horizon_at
     from first_opportunities
     where pursuit_number = 1
     union all
@@ -45,51 +40,72 @@ pursuits as (
         order_id as pursuit_id,
         true as is_won,
         closed_at as began_at,
-        closed_at
-    from {{ ref('int_orders') }}
+        closed_at,
+        cast({{ add_months('closed_at', var('value_horizon_months')) }} as timestamp) as horizon_at
+    from orders
     where
         order_number = 1
         and not exists (select 1 from {{ ref('int_opportunities') }})
 ),
 
-horizons as (
-    select
-        *,
-        cast({{ add_months('closed_at', var('value_horizon_months')) }} as timestamp) as horizon_at
-    from pursuits
-),
-
 sold as (
     select
-        horizons.account_id,
-        sum(case when measure.is_margin then order_amounts.margin_amount else order_amounts.net_amount end) as value
-    from horizons
-    cross join measure
-    inner join order_amounts
+        pursuits.account_id,
+        sum(orders.net_amount) as net_amount,
+        sum(coalesce(orders.margin_amount, orders.net_amount)) as margin_amount
+    from pursuits
+    inner join orders
         on
-            horizons.account_id = order_amounts.account_id
-            and order_amounts.closed_at >= horizons.began_at
-            and order_amounts.closed_at < horizons.horizon_at
-    where horizons.is_won
-    group by horizons.account_id
+            pursuits.account_id = orders.account_id
+            and orders.closed_at >= pursuits.began_at
+            and orders.closed_at < pursuits.horizon_at
+    where pursuits.is_won
+    group by pursuits.account_id
+),
+
+margins as (
+    select count(*) = count(margin_amount) as are_known
+    from orders
+    where order_type <> 'credit'
+),
+
+-- Margin, where every order has it; where most wins have no amount, a win is what counts.
+measure as (
+    select
+        case
+            when 2 * count(sold.net_amount) < count(*) then 'wins'
+            when max(margins.are_known) then 'margin'
+            else 'net_amount'
+        end as value_basis
+    from pursuits
+    cross join margins
+    left join sold on pursuits.account_id = sold.account_id
+    where pursuits.is_won
 )
 
 select
-    horizons.account_id,
-    horizons.pursuit_id,
-    horizons.is_won,
-    measure.is_margin,
-    row_number() over (order by md5(horizons.account_id), horizons.account_id) <= {{ var('learning_max_rows') }} as is_sampled,
+    pursuits.account_id,
+    pursuits.pursuit_id,
+    measure.value_basis,
+    pursuits.is_won,
+    row_number() over (order by md5(pursuits.account_id), pursuits.account_id) <= {{ var('learning_max_rows') }} as is_sampled,
     {{ var('value_horizon_months') }} as horizon_months,
-    cast(coalesce(sold.value, 0) as decimal(18, 4)) as value,
+    cast(
+        case measure.value_basis
+            when 'wins' then case when pursuits.is_won then 1 else 0 end
+            when 'margin' then coalesce(sold.margin_amount, 0)
+            else coalesce(sold.net_amount, 0)
+        end as decimal(18, 4)
+    ) as value,
     case
-        when horizons.is_won
-            then least({{ days_between('horizons.closed_at', 'as_of.ends_at') }} / 30.4375, {{ var('value_horizon_months') }})
+        when pursuits.is_won and measure.value_basis = 'wins' then {{ var('value_horizon_months') }}
+        when pursuits.is_won
+            then least({{ days_between('pursuits.closed_at', 'as_of.ends_at') }} / 30.4375, {{ var('value_horizon_months') }})
     end as months_observed,
-    horizons.began_at,
-    horizons.closed_at,
-    horizons.horizon_at
-from horizons
+    pursuits.began_at,
+    pursuits.closed_at,
+    pursuits.horizon_at
+from pursuits
 cross join as_of
 cross join measure
-left join sold on horizons.account_id = sold.account_id
+left join sold on pursuits.account_id = sold.account_id

@@ -16,7 +16,7 @@ select
     pursuits.account_id,
     pursuits.is_won,
     pursuits.is_sampled,
-    case when pursuits.is_won then sales.value end as first_order_value,
+    case when pursuits.is_won and pursuits.value_basis <> 'wins' then sales.value end as first_order_value,
     -- With orders only, a pursuit begins when it is won: nothing is known of its time.
     case
         when pursuits.is_won and pursuits.began_at < pursuits.closed_at

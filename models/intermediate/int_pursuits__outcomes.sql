@@ -47,8 +47,10 @@ select
     first_orders.has_service,
     first_orders.product_count > 1 as is_bundle,
     case when pursuits.is_won then 1.0 else 0.0 end as won,
-    case when pursuits.is_won and pursuits.months_observed >= 12 then case when pursuits.value >= large.least_value then 1.0 else 0.0 end end
-        as high_value,
+    case
+        when pursuits.is_won and pursuits.value_basis <> 'wins' and pursuits.months_observed >= 12
+            then case when pursuits.value >= large.least_value then 1.0 else 0.0 end
+    end as high_value,
     case when pursuits.is_won then case when first_orders.is_multi_year then 1.0 when not first_orders.is_multi_year then 0.0 end end
         as multi_year,
     case when pursuits.is_won then case when first_orders.has_add_on then 1.0 when not first_orders.has_add_on then 0.0 end end as add_on,

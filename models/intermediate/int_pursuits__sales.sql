@@ -12,7 +12,10 @@ orders as (
 select
     orders.order_id,
     orders.account_id,
-    case when pursuits.is_margin then orders.margin_amount else orders.net_amount end as value,
+    case
+        when pursuits.value_basis = 'margin' then coalesce(orders.margin_amount, orders.net_amount)
+        else orders.net_amount
+    end as value,
     -- What was sold between a pursuit's beginning and its win counts as sold with it.
     cast(
         floor({{ days_between('pursuits.closed_at', 'greatest(orders.closed_at, pursuits.closed_at)') }} / 30.4375) as integer
@@ -24,3 +27,16 @@ inner join orders
         pursuits.account_id = orders.account_id
         and orders.closed_at >= pursuits.began_at
         and orders.closed_at < pursuits.horizon_at
+where
+    pursuits.value_basis <> 'wins'
+    and orders.net_amount is not null
+union all
+-- A win itself, where it is what counts.
+select
+    pursuit_id as order_id,
+    account_id,
+    value,
+    0 as months_since_win,
+    closed_at as sold_at
+from pursuits
+where value_basis = 'wins'

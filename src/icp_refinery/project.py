@@ -3,6 +3,13 @@
 from pathlib import Path
 
 TIERS = ("tier_1", "tier_2", "tier_3", "deprioritized")
+# What people read for a tier; the codes above are for tables.
+TIER_NAMES = {
+    "tier_1": "Best fit",
+    "tier_2": "Good fit",
+    "tier_3": "Neutral: no evidence",
+    "deprioritized": "Low fit",
+}
 OUTCOMES = ("won", "high_value", "multi_year", "add_on", "retained", "expanded")
 
 

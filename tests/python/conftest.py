@@ -36,7 +36,7 @@ SAMPLE = ROOT / "seeds" / "sample"
 # What takes long: learning from past quarters, and Great Expectations.
 LENGTHY = ["learned_backtest+", "learned_score_calibration+", "expectation_results+"]
 PARSED = ROOT / "target" / "tests"
-PARTS = ("dbt_project.yml", "profiles.yml", "models", "python_models", "macros", "seeds", "tests")
+PARTS = (".dbtignore", "dbt_project.yml", "profiles.yml", "models", "python_models", "macros", "seeds", "tests")
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     One worker begins with a file that builds the demo company, the other with what builds others; what is fast comes last.
     """
-    whole = {"demo", "one_order", "renamed_demo", "adventureworks", "bad_rows", "parquet_rows", "build_input"}
+    whole = {"demo", "one_order", "renamed_demo", "adventureworks", "bad_rows", "parquet_rows", "build_input", "elsewhere"}
     needs: dict[Path, set[str]] = defaultdict(set)
     for item in items:
         given = item.callspec.params.values() if hasattr(item, "callspec") else ()

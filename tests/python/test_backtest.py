@@ -43,6 +43,7 @@ def planted() -> tuple[World, pd.DataFrame]:
     return it, found
 
 
+@pytest.mark.slow
 def test_segments_beat_random_and_come_near_the_truth(planted):
     _, found = planted
     captured = {
@@ -83,6 +84,7 @@ def test_a_trait_that_was_known_of_nobody_or_hardly_anybody_at_the_cutoff_is_no_
     assert all(scores[scorer].notna().all() for scorer in ("segments", "scorecard", "boosting"))
 
 
+@pytest.mark.slow
 def test_without_signal_no_interval_leaves_random_out():
     for seed in (41, 43):
         found = judge(world(600, seed, signal=False, prospects=20)).captured
@@ -105,6 +107,7 @@ def test_scores_that_tell_nothing_apart_are_as_random_and_say_so():
     assert captured["note"] == "all accounts have one score at 8 of 8 cut-offs: as random"
 
 
+@pytest.mark.slow
 def test_the_interval_holds_what_the_scores_are_really_worth():
     held = 0
     for seed in range(20):

@@ -13,7 +13,7 @@ from statsmodels.stats.contingency_tables import StratifiedTable
 from icp_refinery.learning.effects import attribute_effects, evidence
 from icp_refinery.learning.effects.counts import Counts
 from icp_refinery.learning.effects.evidence import _change, _exact_p, evidence_of
-from icp_refinery.learning.effects.information import leaking_traits
+from icp_refinery.learning.effects.leaks import leak_verdicts_within, suspected
 from icp_refinery.studies.effects import (
     simulate_outcomes,
     study_confounded,
@@ -320,30 +320,30 @@ def test_a_trait_filled_in_for_winners_is_a_leak_and_no_other_is():
     assert found["flagged"].all()
     assert (found["verdicts"] == 0).all()
     assert (found["others_flagged"] == 0).all()
-    table = leaking_traits(*simulate_outcomes(1500, 8, 0, leaking=True)[:2]).set_index("attribute")
-    assert table.index[table["is_leak"]].tolist() == ["enriched"]
+    leaks = leak_verdicts_within(*simulate_outcomes(1500, 8, 0, leaking=True)[:2])
+    assert suspected(leaks) == ["enriched"]
+    table = leaks.set_index("attribute")
     assert table.loc["enriched", "missingness_information"] > 0.5
 
 
-@pytest.mark.parametrize(("winners", "losers", "leaks"), [(55, 25, True), (25, 55, True), (45, 40, False)])
-def test_whether_a_value_is_there_must_not_tell_winners_from_losers(winners: int, losers: int, leaks: bool):
+@pytest.mark.parametrize(("winners", "losers", "leaks"), [(55, 25, True), (25, 55, False), (45, 40, False)])
+def test_what_is_filled_in_far_more_often_for_winners_is_suspected(winners: int, losers: int, leaks: bool):
     random = np.random.default_rng(0)
     won = np.tile([1.0] * 100 + [0.0] * 300, 8)
     there = np.tile(np.r_[np.arange(100) < winners, np.arange(300) < 3 * losers], 8)
     accounts = [f"a{number}" for number in range(len(won))]
     outcomes = pd.DataFrame({"account_id": accounts, "period": np.repeat(range(8), 400), "won": won})
     town = np.where(there, random.choice(["north", "south"], len(won)).astype(object), None)
-    row = leaking_traits(outcomes, pd.DataFrame({"town": town}, index=accounts)).iloc[0]
+    row = leak_verdicts_within(outcomes, pd.DataFrame({"town": town}, index=accounts)).iloc[0]
     assert row["information_value"] < 0.5
-    assert row["is_leak"] == leaks
+    assert row["is_suspected"] == leaks
 
 
-def test_information_value_is_the_usual_one_and_above_a_half_a_leak():
+def test_information_value_is_the_usual_one():
     cells = {(0, "known"): (900, 1000), (0, "not"): (600, 4000)}
-    table = leaking_traits(*_world(cells))
+    table = leak_verdicts_within(*_world(cells))
     usual = sum((won / 1500 - lost / 3500) * log((won / 1500) / (lost / 3500)) for won, lost in ((900, 100), (600, 3400)))
     assert table["information_value"].item() == pytest.approx(usual, abs=0.01)
-    assert table["is_leak"].item()
 
 
 def test_planted_effects_are_found_and_nothing_beside_them():
@@ -361,7 +361,6 @@ def test_small_and_dull_worlds_build_and_claim_nothing(accounts: int):
     assert (table["verdict"] == "no_evidence").all()
     assert not set(table["attribute"]) & {"same", "id", "void"}
     assert table.columns.tolist()[:3] == ["outcome", "attribute", "value"]
-    assert table["is_leak"].dtype == bool
 
 
 def test_with_winners_only_nothing_is_said_about_winning():
@@ -370,8 +369,8 @@ def test_with_winners_only_nothing_is_said_about_winning():
     table = attribute_effects(won, traits, behaviours)
     assert "won" not in set(table["outcome"])
     assert "add_on" in set(table["outcome"])
-    assert not table["is_leak"].any()
-    assert leaking_traits(won, traits)["information_value"].isna().all()
+    assert (table["leak_note"] == "").all()
+    assert leak_verdicts_within(won, traits)["information_value"].isna().all()
 
 
 @pytest.mark.parametrize(

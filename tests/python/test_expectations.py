@@ -297,6 +297,7 @@ def input_suites(folder: Path) -> Path:
     return only(folder, *of_input)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [SEED + 1, SEED + 2, SEED + 3])
 def test_other_companies_raise_no_alarm(tmp_path: Path, seed: int):
     with duckdb.connect() as connection:

@@ -232,7 +232,7 @@ def test_branches_that_contradict_themselves_are_left_out(stand_in: HubSpotPorta
         (("industry", "=", "Fishing"), "the industry 'Fishing' has no value of industry (lists.traits.industry.values)"),
         (("country", ">=", "3"), "country is of type string in HubSpot, where `>=` needs a number"),
         (("employee_count", "=", "3"), "numberofemployees is of type number in HubSpot, where `=` needs a text or a choice"),
-        (("employee_count", ">=", "many"), "'many' is no number"),
+        (("employee_count", ">=", "many"), "'many' is not a number"),
         (("region", "=", "EMEA"), "HubSpot has no company property continent"),
         (("stage", "=", "Seed"), "funding has no option Seed in HubSpot"),
         (("tools", "=", "A"), "tools holds several values at once"),
@@ -592,7 +592,7 @@ def test_score_criteria_name_hubspots_values_and_what_it_cannot_say() -> None:
         "numberofemployees", "is less than, or is unknown", -4)  # fmt: skip
     assert rows["best"]["note"] == "the fit score of the segment is at least 56.4, which HubSpot cannot say"
     assert (rows["fish"]["property"], rows["fish"]["note"]) == ("", "industry has no value for Fishing: leave it out")
-    assert rows["demo"]["note"] == "engagement_demo is no company property in HubSpot: leave it out"
+    assert rows["demo"]["note"] == "engagement_demo is not a company property in HubSpot: leave it out"
 
 
 # ---------------------------------------------------------------------------------------------- nurture

@@ -113,17 +113,17 @@ def test_a_renewal_one_day_after_the_grace_is_a_churn_and_a_reactivation() -> No
 
 
 def test_an_early_renewal_supersedes_from_its_start() -> None:
-    result = marts(year("o", "2023-01-01", "12000"), year("r", "2023-11-15", "9600"), as_of="2024-06-30")
-    assert contract(result, "o-1")["live_until"] == date(2023, 11, 14)
-    assert movements(result) == [("2023-01", "new", 1000), ("2023-11", "contraction", 800)]
+    result = marts(year("o", "2023-01-01", "12000"), year("r", "2023-12-15", "9600"), as_of="2024-06-30")
+    assert contract(result, "o-1")["live_until"] == date(2023, 12, 14)
+    assert movements(result) == [("2023-01", "new", 1000), ("2023-12", "contraction", 800)]
 
 
 def test_the_same_product_outside_the_window_is_more_seats() -> None:
-    # 1 October 2023 is 91 days before 31 December (a renewal), 30 September 92, 29 September 93 (seats).
-    early = marts(year("o", "2023-01-01", "12000"), year("r", "2023-09-30", "6000"), as_of="2023-10-31")
-    seats = marts(year("o", "2023-01-01", "12000"), year("r", "2023-09-29", "6000"), as_of="2023-10-31")
-    assert movements(early)[-1] == ("2023-09", "contraction", 500)
-    assert movements(seats)[-1] == ("2023-09", "expansion", 1500)
+    # 30 November 2023 is 31 days before 31 December (a renewal), 29 November 32 (seats).
+    early = marts(year("o", "2023-01-01", "12000"), year("r", "2023-11-30", "6000"), as_of="2023-12-30")
+    seats = marts(year("o", "2023-01-01", "12000"), year("r", "2023-11-29", "6000"), as_of="2023-12-30")
+    assert movements(early)[-1] == ("2023-11", "contraction", 500)
+    assert movements(seats)[-1] == ("2023-11", "expansion", 1500)
 
 
 def test_another_product_is_added() -> None:
@@ -252,7 +252,7 @@ def test_services_and_orders_without_a_term_are_transactions() -> None:
         None,
         0,
     ]
-    assert orders.loc["n", ["net_amount", "margin_amount"]].tolist() == [0, 0]
+    assert orders.loc["n", ["order_type", "net_amount", "margin_amount"]].tolist() == ["expansion", None, None]
 
 
 def test_a_renewal_keeps_the_rate_of_what_it_renews() -> None:

@@ -14,7 +14,7 @@ from conftest import BuildResult, frame
 from icp_refinery.learning import scorecard as sc
 from icp_refinery.learning.calibration import score_calibration
 from icp_refinery.learning.conditions import assign
-from icp_refinery.learning.leaks import leak_flags
+from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
 from icp_refinery.learning.segments import Learned, learn_segments
 from icp_refinery.studies.worlds import World, captured, world
 
@@ -132,10 +132,9 @@ def test_a_handful_of_pursuits_gives_the_base_only(rows):
     assert len(score_calibration(few.pursuits, few.traits, sales)) <= 2
 
 
-def test_traits_flagged_as_leaks_get_no_points_of_their_own():
+def test_traits_that_are_suspected_as_leaks_get_no_points_of_their_own():
     it = world(2000, 3, trouble="leak", prospects=500)
-    flags = leak_flags(it.pursuits, it.traits)
-    flagged = set(flags.loc[flags["is_leak"], "attribute"])
+    flagged = set(suspected(leak_verdicts(it.pursuits, it.traits)))
     assert "billing_system" in flagged
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sc, "ERROR", 0.999)

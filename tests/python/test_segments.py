@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from icp_refinery.learning import segments, tree
 from icp_refinery.learning.conditions import RULE_COLUMNS, Condition, assign, holds, segment_id
-from icp_refinery.learning.leaks import certainty, leak_flags
+from icp_refinery.learning.effects.leaks import certainty, leak_verdicts, suspected
 from icp_refinery.learning.segments import learn_segments
 from icp_refinery.learning.traits import is_numeric
 from icp_refinery.learning.value import expected_value
@@ -252,9 +252,9 @@ def test_a_mix_and_a_win_rate_that_change_at_one_date_make_no_segment():
 
 def test_a_trait_filled_in_after_the_sale_is_flagged_and_makes_no_segment():
     it = world(1500, 1, signal=False, trouble="leak", prospects=50)
-    flags = leak_flags(it.pursuits, it.traits).set_index("attribute")
-    assert flags.index[flags["is_left_out"]].tolist() == ["billing_system"]
-    assert "of won" in flags.loc["billing_system", "reason"]
+    leaks = leak_verdicts(it.pursuits, it.traits)
+    assert suspected(leaks) == ["billing_system"]
+    assert "of won" in leaks.set_index("attribute").loc["billing_system", "note"]
     learned, _ = learned_from(it)
     assert has_no_claim(learned)
     assert "billing_system" not in set(learned.rules["attribute"])
@@ -274,11 +274,11 @@ def told_by_plan(rates: tuple[float, float], share: float, seed: int) -> tuple[p
 
 
 @pytest.mark.parametrize(("rates", "share"), [((0.55, 0.15), 0.2), ((0.7, 0.2), 0.5), ((0.7, 0.1), 0.5), ((0.8, 0.1), 0.15)])
-def test_a_trait_that_explains_a_lot_is_flagged_but_not_taken_away(rates, share):
+def test_a_trait_that_explains_a_lot_is_no_leak(rates, share):
     pursuits, traits = told_by_plan(rates, share, 3)
-    flags = leak_flags(pursuits, traits).set_index("attribute")
+    flags = leak_verdicts(pursuits, traits).set_index("attribute")
     assert flags.loc["plan", "information_value"] > 0.5
-    assert flags.loc["plan", ["is_leak", "is_left_out"]].tolist() == [True, False]
+    assert not flags["is_suspected"].any()
     learned = learn_segments(pursuits, traits)
     best = learned.segments.loc[learned.segments["tier"] == "tier_1", "segment_id"]
     rules = learned.rules[learned.rules["segment_id"].isin(best) & learned.rules["attribute"].eq("plan")]
@@ -287,9 +287,9 @@ def test_a_trait_that_explains_a_lot_is_flagged_but_not_taken_away(rates, share)
 
 def test_a_result_under_another_name_makes_no_segment():
     pursuits, traits = told_by_plan((0.97, 0.03), 0.22, 4)  # as a lifecycle stage that is moved by hand after the sale
-    flags = leak_flags(pursuits, traits).set_index("attribute")
-    assert flags.index[flags["is_left_out"]].tolist() == ["plan"]
-    assert "tell winners from losers" in flags.loc["plan", "reason"]
+    leaks = leak_verdicts(pursuits, traits)
+    assert suspected(leaks) == ["plan"]
+    assert "tell winners from losers" in leaks.set_index("attribute").loc["plan", "note"]
     assert "plan" not in set(learn_segments(pursuits, traits).rules["attribute"])
 
 
@@ -308,7 +308,7 @@ def test_certainty_is_the_share_of_the_uncertainty_that_is_taken_away(values):
 
 def test_a_planted_trait_is_no_leak():
     it = world(3000, 4, kind="value", strength=5.0, prospects=50)
-    assert not leak_flags(it.pursuits, it.traits)["is_left_out"].any()
+    assert suspected(leak_verdicts(it.pursuits, it.traits)) == []
 
 
 # Small and odd worlds ---------------------------------------------------------------------------------------

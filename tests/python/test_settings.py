@@ -271,6 +271,8 @@ UNUSABLE = [
     ("renewal_grace_days", "a month"),
     ("renewal_grace_days", 1.5),
     ("renewal_grace_days", None),
+    ("renewal_overlap_days", -1),
+    ("renewal_overlap_days", "a month"),
     ("published_states_kept", 0),
     ("published_states_kept", "all"),
     ("published_states_kept", True),

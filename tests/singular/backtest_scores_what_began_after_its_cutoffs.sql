@@ -39,7 +39,7 @@ first_orders as (
     select
         account_id,
         closed_at
-    from {{ ref('int_orders') }}
+    from {{ ref('int_orders__priced') }}
     where order_number = 1
 ),
 

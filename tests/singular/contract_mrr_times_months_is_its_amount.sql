@@ -2,10 +2,10 @@
 select
     order_line_id,
     mrr,
-    contract_months,
+    coalesce(contract_months, billing_months) as months,
     amount_in_currency,
     mrr_exchange_rate
 from {{ ref('fct_contracts') }}
 where
-    abs(cast(mrr as double) * contract_months - cast(amount_in_currency as double) * cast(mrr_exchange_rate as double))
-    > 0.0001 * (contract_months + 1)
+    abs(cast(mrr as double) * coalesce(contract_months, billing_months) - cast(amount_in_currency as double) * cast(mrr_exchange_rate as double))
+    > 0.0001 * (coalesce(contract_months, billing_months) + 1)

@@ -13,7 +13,7 @@ lines as (
 orders as (
     select
         account_id,
-        count(*) as order_count,
+        count(*) filter (where order_type <> 'credit') as order_count,
         sum(net_amount) as net_amount,
         sum(total_contract_value) as total_contract_value
     from {{ ref('fct_orders') }}

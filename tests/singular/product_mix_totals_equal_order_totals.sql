@@ -32,5 +32,5 @@ select
 from orders
 full outer join mix on orders.segment_id = mix.segment_id
 where
-    orders.net_amount is distinct from mix.net_amount_of_products
-    or orders.net_amount is distinct from mix.net_amount_of_bundles
+    coalesce(orders.net_amount, 0) is distinct from mix.net_amount_of_products
+    or coalesce(orders.net_amount, 0) is distinct from mix.net_amount_of_bundles

@@ -23,6 +23,7 @@ import duckdb
 import pandas as pd
 
 MALFORMED = "malformed_line"  # the rule, and the column in which a raw frame keeps such a line
+# Where the new order's opportunity is of type renewal.
 EARLY_RENEWAL_DAYS = 92
 ZERO = Decimal("0.0000")
 
@@ -39,8 +40,8 @@ CONTRACT = {
     "opportunity_stages": "opportunity_id! stage! stage_order:integer entered_at!",
     "orders": "order_id! account_id! opportunity_id order_status!:closed_won|open|lost|cancelled closed_at!"
     " currency_code amount:money starts_on ends_on term_months:integer terminated_on replaces_order_id",
-    "order_lines": "order_line_id! order_id! product_id quantity:number amount!:money cost:money"
-    " line_type:recurring|one_time starts_on ends_on",
+    "order_lines": "order_line_id! order_id opportunity_id product_id quantity:number amount!:money cost:money"
+    " line_type:recurring|one_time billing_months:integer term_months:integer starts_on ends_on",
     "products": "product_id! product_name product_family product_type:core|add_on|service",
     "engagements": "engagement_id! account_id contact_id campaign_id engagement_type! topic occurred_at!",
     "campaigns": "campaign_id! campaign_name channel started_on ended_on",
@@ -59,6 +60,19 @@ KEYS = {
     "campaigns": ("campaign_id",),
     "exchange_rates": ("currency_code", "valid_from"),
 }
+# An unreadable value in these columns costs the value; elsewhere, the row.
+DROPPED = {
+    "accounts": {word.split(":")[0] for word in CONTRACT["accounts"].split()[1:]},
+    "contacts": {word.split(":")[0] for word in CONTRACT["contacts"].split()[2:]},
+    "opportunities": {"opportunity_type"},
+    "order_lines": {"quantity", "cost"},
+    "opportunity_stages": {"stage_order"},
+    "products": {"product_type"},
+    "campaigns": {"started_on", "ended_on"},
+    "campaign_members": {"responded"},
+}
+WITH_PLACEHOLDERS = ("accounts", "contacts", "account_attributes", "products")
+PLACEHOLDERS = {"n/a", "na", "none", "null", "-", "--", "unknown", "not available", "#n/a", ""}
 
 
 @dataclass(frozen=True)
@@ -107,9 +121,13 @@ def read_folder(folder: Path) -> dict[str, pd.DataFrame]:
             lines = [[_as_text(value) for value in row] for row in relation.fetchall()]
         elif (path := folder / f"{entity}.csv").exists():
             with path.open(newline="", encoding="utf-8-sig") as file:
-                header, *lines = [line for line in csv.reader(file) if line]
+                first = file.readline()
+                file.seek(0)
+                delimiter = next((mark for mark in (",", ";", "\t", "|") if mark in first), ",")
+                header, *lines = [line for line in csv.reader(file, delimiter=delimiter) if line]
         else:
             continue
+        header = [re.sub(r"[ -]", "_", name.strip().lower()) for name in header]
         rows = []
         for line in lines:
             if len(line) != len(header):
@@ -129,8 +147,8 @@ def _as_text(value: Any) -> str | None:
     return str(value)
 
 
-TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?")
-NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)? ?(Z|[+-]\d\d(:?\d\d)?)?)?|\d{8}T\d{6}Z?")
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 BOOLEANS = dict.fromkeys(("true", "t", "yes", "y", "1"), True) | dict.fromkeys(("false", "f", "no", "n", "0"), False)
 
 
@@ -143,7 +161,7 @@ def parse(kind: str, text: str) -> Any:
     if kind in ("date", "timestamp"):
         if not TIMESTAMP.fullmatch(text.strip()):
             raise ValueError(text)
-        moment = datetime.fromisoformat(text.strip())
+        moment = datetime.fromisoformat(re.sub(r"(?<=\d) (?=[Z+-])", "", text.strip()))
         if moment.tzinfo:
             moment = moment.astimezone(UTC).replace(tzinfo=None)
         return moment if kind == "timestamp" else moment.date()
@@ -154,12 +172,14 @@ def parse(kind: str, text: str) -> Any:
     if kind in ("number", "money", "integer"):
         if not NUMBER.fullmatch(text.strip()):
             raise ValueError(text)
-        number = Decimal(text.strip())
+        number = Decimal(text.strip().replace(",", ""))
         if kind == "integer":
             if number != number.to_integral_value():
                 raise ValueError(text)
             return int(number)
         return rounded(number) if kind == "money" else number
+    if kind.startswith("new_business|"):  # blanks and hyphens are ignored
+        text = {name.replace("_", ""): name for name in kind.split("|")}.get(re.sub(r"[\s_-]", "", text.lower()), text)
     if text.strip().lower() not in kind.split("|"):
         raise LookupError(text)
     return text.strip().lower()
@@ -223,6 +243,7 @@ class Row:
     raw: tuple[str | None, ...]
     values: dict[str, Any] = field(default_factory=dict)
     rule: str | None = None
+    dropped: list[str] = field(default_factory=list)
 
     def reject(self, rule: str, when: bool = True) -> None:
         """Keep the first rule that a row broke."""
@@ -267,26 +288,33 @@ def _read_rows(entity: str, frame: pd.DataFrame | None) -> list[Row]:
             continue
         broken = set()
         for column, text in zip(columns, cells, strict=False):
+            is_text = column.kind == "text" and not column.name.endswith("_id")
+            if is_text and entity in WITH_PLACEHOLDERS and text is not None and text.strip().lower() in PLACEHOLDERS:
+                text = None
+            row.values[column.name] = None
             if text is None or text == "":
-                row.values[column.name] = None
                 if column.required:
                     broken.add("missing_value")
                 continue
+            rule = None
             try:
                 value = parse(column.kind, text)
+                if column.kind in ("date", "timestamp") and not 1900 <= value.year <= 2099:
+                    rule = "implausible_date"
             except LookupError:
-                broken.add("not_allowed_value")
-                continue
+                rule = "not_allowed_value"
             except ValueError:
-                broken.add("unreadable_value")
-                continue
-            row.values[column.name] = value
-            if column.kind in ("date", "timestamp") and not 1900 <= value.year <= 2099:
-                broken.add("implausible_date")
+                rule = "unreadable_value"
+            if rule is None:
+                row.values[column.name] = value
+            elif column.name in DROPPED.get(entity, ()):
+                row.dropped.append(column.name)
+            else:
+                broken.add(rule)
         if entity == "campaign_members" and row["account_id"] is None and row["contact_id"] is None:
             broken.add("missing_value")
-        term, rate = row["term_months"], row["rate"]
-        if (term is not None and term < 1) or (rate is not None and rate <= 0):
+        counts = [row[name] for name in ("term_months", "billing_months") if row[name] is not None]
+        if min(counts, default=1) < 1 or (row["rate"] is not None and row["rate"] <= 0):
             broken.add("not_allowed_value")
         for rule in ("missing_value", "unreadable_value", "implausible_date", "not_allowed_value"):
             row.reject(rule, rule in broken)
@@ -320,10 +348,13 @@ def _key(entity: str, row: Row) -> tuple | None:
     return key if key and None not in key else None
 
 
-def accept(raw: Mapping[str, pd.DataFrame], reporting_currency: str = "USD") -> tuple[dict[str, list[Row]], pd.DataFrame]:
+def accept(
+    raw: Mapping[str, pd.DataFrame], reporting_currency: str = "USD"
+) -> tuple[dict[str, list[Row]], pd.DataFrame, pd.DataFrame]:
     """Split raw rows into accepted ones and rejects.
 
-    Returns the accepted rows by entity and a frame `entity`, `rule`, `rows` (how many rows broke that rule).
+    Returns the accepted rows by entity, a frame `entity`, `rule`, `rows` (how many rows broke that rule) and a frame
+    `entity`, `column_name`, `rows` (how many values of accepted rows were dropped).
     """
     rows = {entity: _read_rows(entity, raw.get(entity)) for entity in CONTRACT}
     rates = Rates((row for row in rows["exchange_rates"] if row.rule is None), reporting_currency)
@@ -332,6 +363,10 @@ def accept(raw: Mapping[str, pd.DataFrame], reporting_currency: str = "USD") -> 
         return {row[name] for row in rows[entity] if row.rule is None}
 
     accounts = known("accounts", "account_id")
+    for row in rows["accounts"]:
+        if row["merged_into_account_id"] is not None and row["merged_into_account_id"] not in accounts:
+            row.values["merged_into_account_id"] = None
+            row.dropped.append("merged_into_account_id")
     for entity in ("account_external_ids", "account_attributes", "contacts", "opportunities", "orders"):
         for row in rows[entity]:
             row.reject("unknown_account", row["account_id"] is not None and row["account_id"] not in accounts)
@@ -360,25 +395,42 @@ def accept(raw: Mapping[str, pd.DataFrame], reporting_currency: str = "USD") -> 
     for row in rows["opportunities"]:
         if row.rule is None:
             row.reject("won_not_closed", row["is_won"] and not row["is_closed"])
-            row.reject("missing_value", not has_orders and row["is_won"] and row["closed_at"] is None)
             moment = (row["is_closed"] and row["closed_at"]) or row["created_at"]
             row.reject("unknown_currency", rates.at(row["currency_code"], moment) is None)
+            row.reject("missing_value", not has_orders and row["is_won"] and row["closed_at"] is None)
     opportunities = known("opportunities", "opportunity_id")
     for row in rows["opportunity_stages"]:
         row.reject("unknown_opportunity", row["opportunity_id"] not in opportunities)
-    _accept_orders(rows["orders"], rows["order_lines"], rates)
+    for line in rows["order_lines"]:
+        if not has_orders:
+            line.values["order_id"] = line["opportunity_id"] or line["order_id"]
+        line.reject("missing_value", line["order_id"] is None and line.rule != MALFORMED)
+    if has_orders:
+        _accept_orders(rows["orders"], rows["order_lines"], rates)
+    else:
+        for deal in rows["opportunities"]:
+            deal.values["order_id"] = deal["opportunity_id"]
+        _accept_orders(rows["opportunities"], rows["order_lines"], rates)
 
     counts = Counter((entity, row.rule) for entity in rows for row in rows[entity] if row.rule is not None)
     rejects = pd.DataFrame(
         [(entity, rule, count) for (entity, rule), count in sorted(counts.items())],
         columns=["entity", "rule", "rows"],
     )
-    return {entity: [row for row in rows[entity] if row.rule is None] for entity in rows}, rejects
+    accepted = {entity: [row for row in rows[entity] if row.rule is None] for entity in rows}
+    dropped = Counter((entity, column) for entity in accepted for row in accepted[entity] for column in row.dropped)
+    dropped_values = pd.DataFrame(
+        [(entity, column, count) for (entity, column), count in sorted(dropped.items())],
+        columns=["entity", "column_name", "rows"],
+    )
+    return accepted, rejects, dropped_values
 
 
 def _accept_orders(orders: list[Row], lines: list[Row], rates: Rates) -> None:
     for order in orders:
         if order.rule is not None:
+            continue
+        if order["closed_at"] is None:  # a deal that is not closed
             continue
         order.reject("unknown_currency", rates.at(order["currency_code"], order["closed_at"]) is None)
         start, end = order["starts_on"] or order["closed_at"].date(), order["ends_on"]
@@ -394,6 +446,9 @@ def _accept_orders(orders: list[Row], lines: list[Row], rates: Rates) -> None:
             line.reject("unknown_order", line["order_id"] not in ids)
             if line["starts_on"] and line["ends_on"]:
                 line.reject("ends_before_start", line["ends_on"] < line["starts_on"])
+                if line["term_months"] is not None and line.rule is None:
+                    months = complete_months(line["starts_on"], line["ends_on"])
+                    line.reject("term_mismatch", abs(months - line["term_months"]) > 1)
         if line.rule is None and (line["starts_on"] or line["ends_on"]):
             # A recurring line whose own dates do not fit the order's is no period either.
             order = versions[line["order_id"]]
@@ -404,7 +459,8 @@ def _accept_orders(orders: list[Row], lines: list[Row], rates: Rates) -> None:
             line.reject("ends_before_start", bool(recurring and start and end and end < start))
     spoiled = {line["order_id"] for line in lines if line.rule not in (None, "exact_duplicate")}
     for order in orders:
-        order.reject("rejected_line", order["order_id"] in spoiled)
+        if "is_won" not in order.values or (order["is_closed"] and order["is_won"]):  # any other deal is no order
+            order.reject("rejected_line", order["order_id"] in spoiled)
     fine = {order["order_id"]: order for order in orders if order.rule is None}
     for line in lines:
         line.reject("order_rejected", line["order_id"] not in fine)
@@ -455,11 +511,12 @@ class Line:
     product_id: str | None
     product_name: str | None
     kind: str  # contract, transaction or credit
-    amount: Decimal
+    amount: Decimal | None
     cost: Decimal | None
     starts_on: date
-    contracted_end: date | None
-    original_amount: Decimal
+    contracted_end: date | None  # None: a transaction, or open-ended
+    billing_months: int
+    original_amount: Decimal | None
 
 
 @dataclass(eq=False)
@@ -476,6 +533,7 @@ class Order:
     term_months: int | None
     terminated_on: date | None
     replaces_order_id: str | None
+    is_renewal_deal: bool
     lines: list[Line] = field(default_factory=list)
 
     @property
@@ -485,6 +543,11 @@ class Order:
     @property
     def contract_lines(self) -> list[Line]:
         return [line for line in self.lines if line.kind == "contract"]
+
+    @property
+    def is_credit(self) -> bool:
+        """Without a positive line, and none whose amount is unknown."""
+        return all(line.amount is not None and line.original_amount <= 0 for line in self.lines)
 
     @property
     def start(self) -> date:
@@ -500,11 +563,10 @@ class Contract:
     """One contract line: what it renews, what superseded it, its MRR and the last day on which it counts."""
 
     line: Line
-    ends_on: date
+    ends_on: date  # the last day of an open-ended contract: its termination, or never
     superseded_on: date | None = None
     renews: Contract | None = None
-    mrr: Decimal = ZERO
-    mrr_rate: Decimal | None = None
+    mrr: Decimal = ZERO  # of an unknown amount: 0, shown as unknown
 
     @property
     def order(self) -> Order:
@@ -524,8 +586,9 @@ class Contract:
 
     def is_superseded(self, grace_days: int) -> bool:
         """Whether something took its place at once or before the grace after its end had passed."""
-        latest = self.ends_on + timedelta(days=max(grace_days, 1))
-        return self.superseded_on is not None and self.superseded_on <= latest
+        if self.superseded_on is None or self.ends_on == date.max:
+            return self.superseded_on is not None
+        return self.superseded_on <= self.ends_on + timedelta(days=max(grace_days, 1))
 
 
 def closed_won_orders(
@@ -549,7 +612,7 @@ def closed_won_orders(
             for row in accepted["opportunities"]
             if row["is_closed"] and row["is_won"] and row["closed_at"] and row["created_at"].date() <= as_of
         ]
-        lines_of.clear()
+    types = {row["opportunity_id"]: row["opportunity_type"] for row in accepted["opportunities"]}
     orders = []
     for row in won:
         if row["account_id"] not in resolved or row["closed_at"].date() > as_of:
@@ -567,8 +630,9 @@ def closed_won_orders(
             row["term_months"],
             row["terminated_on"] if row["terminated_on"] and row["terminated_on"] <= as_of else None,
             row["replaces_order_id"],
+            types.get(row["opportunity_id"]) == "renewal",
         )
-        whole = Row((), {"order_line_id": f"order-{order.order_id}", "amount": row["amount"] or ZERO})
+        whole = Row((), {"order_line_id": f"order-{order.order_id}", "amount": row["amount"]})
         order.lines = [_line(line, order, products.get(line["product_id"])) for line in lines_of[order.order_id] or [whole]]
         orders.append(order)
     return orders
@@ -576,23 +640,29 @@ def closed_won_orders(
 
 def _line(row: Row, order: Order, product: Row | None) -> Line:
     start = row["starts_on"] or order.starts_on or order.closed_at.date()
-    end = row["ends_on"] or order.ends_on
+    end = row["ends_on"]
+    if end is None and row["term_months"] is not None:
+        end = add_months(start, row["term_months"]) - timedelta(days=1)
+    end = end or order.ends_on
     if end is None and order.term_months is not None:
         end = add_months(start, order.term_months) - timedelta(days=1)
     is_service = product is not None and product["product_type"] == "service"
     recurring = row["line_type"] == "recurring" or (row["line_type"] is None and not is_service)
-    kind = "contract" if recurring and end is not None else "transaction"
+    open_ended = end is None and row["line_type"] == "recurring" and (row["starts_on"] or order.starts_on) is not None
+    kind = "contract" if recurring and (end is not None or open_ended) else "transaction"
+    amount = row["amount"]
     return Line(
         row["order_line_id"],
         order,
         row["product_id"],
         (product["product_name"] if product is not None else None) or row["product_id"],
-        kind if row["amount"] >= 0 else "credit",
-        rounded(row["amount"] * order.rate),
+        "credit" if amount is not None and amount < 0 else kind,
+        None if amount is None else rounded(amount * order.rate),
         None if row["cost"] is None else rounded(row["cost"] * order.rate),
         start,
         end,
-        row["amount"],
+        row["billing_months"] or 1,
+        amount,
     )
 
 
@@ -614,13 +684,13 @@ def explicit_replacements(orders: Iterable[Order]) -> dict[str, Order]:
     return usable
 
 
-def build_contracts(orders: list[Order], grace_days: int) -> list[Contract]:
+def build_contracts(orders: list[Order], grace_days: int, overlap_days: int = 31) -> list[Contract]:
     """All contracts, with renewals by `replaces_order_id` and by product resolved, and their MRR."""
     replaces = explicit_replacements(orders)
     contracts = []
     for order in orders:
         for line in order.contract_lines:
-            end = line.contracted_end
+            end = line.contracted_end or date.max
             contracts.append(Contract(line, min(end, order.terminated_on) if order.terminated_on else end))
     by_order = defaultdict(list)
     for contract in contracts:
@@ -643,40 +713,34 @@ def build_contracts(orders: list[Order], grace_days: int) -> list[Contract]:
     groups = defaultdict(list)
     for contract in contracts:
         groups[contract.order.account_id, contract.line.product_id].append(contract)
-    predecessors = defaultdict(list)
     for group in groups.values():
+        pairs = []
         for old in group:
-            if old.order.order_id in replaced:
-                continue
-            earliest = old.ends_on - timedelta(days=EARLY_RENEWAL_DAYS)
-            latest = old.ends_on + timedelta(days=grace_days)
-            candidates = [
-                new
-                for new in group
-                if new.order.order_id not in replaces
-                and new.order.position > old.order.position
-                # a contract that never began renews nothing, nor does an order renew what replaced it
-                and new.ends_on >= new.starts_on
-                and replaces.get(old.order.order_id) is not new.order
-                and new.line.contracted_end > old.ends_on
-                and earliest <= new.starts_on <= latest
-            ]
-            if candidates:
-                first = min(candidates, key=lambda new: (new.starts_on, *new.order.position))
-                old.superseded_on = first.starts_on
-                for new in candidates:
-                    if new.order is first.order:
-                        predecessors[id(new)].append(old)
+            for new in group:
+                early = EARLY_RENEWAL_DAYS if new.order.is_renewal_deal else overlap_days
+                days = (new.starts_on - old.ends_on).days
+                if (
+                    old.order.order_id not in replaced
+                    and new.order.order_id not in replaces
+                    and new.order.position > old.order.position
+                    # a contract that never began renews nothing, nor does an order renew what replaced it
+                    and new.ends_on >= new.starts_on
+                    and replaces.get(old.order.order_id) is not new.order
+                    and (new.line.contracted_end or date.max) > old.ends_on
+                    and -early <= days <= grace_days
+                ):
+                    of_new = new.starts_on, new.order.closed_at, new.line.order_line_id.encode()
+                    pairs.append((abs(days), *of_new, old.starts_on, old.line.order_line_id.encode(), old, new))
+        # One line for one line: the nearest pair first, then the next of lines that are still free.
+        for *_, old, new in sorted(pairs, key=lambda pair: pair[:-2]):
+            if old.superseded_on is None and new.renews is None:
+                old.superseded_on, new.renews = new.starts_on, old
     for contract in contracts:
-        if id(contract) in predecessors:
-            contract.renews = max(
-                predecessors[id(contract)],
-                key=lambda old: (*old.order.position, old.line.order_line_id.encode()),
-            )
-    for contract in contracts:
-        rate = mrr_rate(contract)
-        months = complete_months(contract.starts_on, contract.line.contracted_end)
-        contract.mrr = divided(rounded(contract.line.original_amount * rate), months)
+        if contract.line.contracted_end is None:
+            months = contract.line.billing_months
+        else:
+            months = complete_months(contract.starts_on, contract.line.contracted_end)
+        contract.mrr = divided(rounded((contract.line.original_amount or ZERO) * mrr_rate(contract)), months)
     return contracts
 
 
@@ -717,6 +781,7 @@ def reference(
     as_of: date | None = None,
     reporting_currency: str = "USD",
     renewal_grace_days: int = 30,
+    renewal_overlap_days: int = 31,
     excluded: Iterable[str] = (),
 ) -> dict[str, pd.DataFrame]:
     """Compute the marts from raw entity frames (as `read_folder` returns them).
@@ -725,21 +790,22 @@ def reference(
     `fct_customers`, `fct_mrr_movements`, `cohort_retention`, `fct_opportunities`, and `as_of` (one row).
     Money is Decimal to four decimals, rates are float, days are `date`, moments are `datetime` (UTC, naive).
     """
-    accepted, rejects = accept(raw, reporting_currency)
+    accepted, rejects, dropped_values = accept(raw, reporting_currency)
     resolved = resolve_accounts(accepted["accounts"], excluded)
     as_of = as_of or newest_event(accepted)
     has_orders = len(raw.get("orders", ())) > 0
     orders = closed_won_orders(accepted, resolved, as_of, reporting_currency, has_orders)
-    contracts = build_contracts(orders, renewal_grace_days)
+    contracts = build_contracts(orders, renewal_grace_days, renewal_overlap_days)
 
     mrr: dict[str, dict[date, Decimal]] = defaultdict(lambda: defaultdict(lambda: ZERO))
     active: dict[str, set[date]] = defaultdict(set)
     for contract in contracts:
         for month in live_months(contract, as_of, renewal_grace_days):
             mrr[contract.order.account_id][month] += contract.mrr
-            active[contract.order.account_id].add(month)
+            if contract.mrr > 0:
+                active[contract.order.account_id].add(month)
     for order in orders:
-        if any(line.kind == "transaction" for line in order.lines):
+        if any(line.kind == "transaction" and line.amount is not None and line.amount > 0 for line in order.lines):
             active[order.account_id].add(month_of(order.closed_at.date()))
 
     known_orders = {
@@ -751,9 +817,10 @@ def reference(
     return {
         "as_of": pd.DataFrame({"as_of": [as_of]}),
         "input_rejects": rejects,
+        "input_dropped_values": dropped_values,
         "fct_orders": fct_orders,
         "fct_order_lines": _fct_order_lines(orders),
-        "fct_contracts": _fct_contracts(contracts, renewal_grace_days),
+        "fct_contracts": _fct_contracts(contracts, renewal_grace_days, as_of),
         "fct_customers": _fct_customers(fct_orders, mrr, active, as_of),
         "fct_mrr_movements": _fct_mrr_movements(mrr, as_of),
         "cohort_retention": _cohort_retention(mrr, active, as_of),
@@ -766,22 +833,25 @@ def _fct_orders(orders: list[Order], contracts: list[Contract], known: set[str])
     renewing = {contract.order.order_id for contract in contracts if contract.renews is not None}
     firsts: dict[str, Order] = {}
     for order in sorted(orders, key=lambda order: order.position):
-        firsts.setdefault(order.account_id, order)
+        if not order.is_credit:
+            firsts.setdefault(order.account_id, order)
     mrr_at_start: dict[str, Decimal] = defaultdict(lambda: ZERO)
     for contract in contracts:
-        if contract.starts_on <= contract.order.start <= contract.line.contracted_end:
+        if contract.starts_on <= contract.order.start <= (contract.line.contracted_end or date.max):
             mrr_at_start[contract.order.order_id] += contract.mrr
     rows = []
     for order in orders:
         names_a_stranger = order.replaces_order_id is not None and order.replaces_order_id not in known
-        if order.order_id in replaces or order.order_id in renewing or names_a_stranger:
+        if order.is_credit:
+            order_type = "credit"
+        elif order.order_id in replaces or order.order_id in renewing or names_a_stranger:
             order_type = "renewal"
         else:
             order_type = "new_business" if firsts[order.account_id] is order else "expansion"
-        positive = [line for line in order.lines if line.amount > 0]
-        net = sum((line.amount for line in order.lines), ZERO)
-        cost = sum((line.cost for line in order.lines if line.cost is not None), ZERO)
-        costless = any(line.cost is None for line in order.lines if line.original_amount > 0)
+        known_amounts = [line.amount for line in order.lines if line.amount is not None]
+        is_known = bool(known_amounts)
+        costs = [line.cost for line in order.lines if line.cost is not None]
+        costless = not costs or any(line.cost is None for line in order.lines if (line.original_amount or ZERO) > 0)
         names = {line.product_name for line in order.lines if line.product_name is not None}
         term = _term_months(order)
         rows.append(
@@ -793,11 +863,11 @@ def _fct_orders(orders: list[Order], contracts: list[Contract], known: set[str])
                 "term_months": term,
                 "is_multi_year": term is not None and term >= 24,
                 "product_bundle": " + ".join(sorted(names, key=str.encode)) if names else None,
-                "total_contract_value": sum((line.amount for line in positive), ZERO),
-                "annual_contract_value": 12 * mrr_at_start[order.order_id],
-                "monthly_recurring_revenue": mrr_at_start[order.order_id],
-                "net_amount": net,
-                "margin_amount": None if costless else net - cost,
+                "total_contract_value": sum((amount for amount in known_amounts if amount > 0), ZERO) if is_known else None,
+                "annual_contract_value": 12 * mrr_at_start[order.order_id] if is_known else None,
+                "monthly_recurring_revenue": mrr_at_start[order.order_id] if is_known else None,
+                "net_amount": sum(known_amounts, ZERO) if is_known else None,
+                "margin_amount": None if costless else sum(known_amounts, ZERO) - sum(costs, ZERO),
             }
         )
     return _frame(rows, FIXED_COLUMNS["fct_orders"])
@@ -809,7 +879,7 @@ def _term_months(order: Order) -> int | None:
     if order.term_months is not None:
         return order.term_months
     lines = order.contract_lines
-    if not lines:
+    if not lines or any(line.contracted_end is None for line in lines):
         return None
     return complete_months(min(line.starts_on for line in lines), max(line.contracted_end for line in lines))
 
@@ -833,7 +903,7 @@ def _fct_order_lines(orders: list[Order]) -> pd.DataFrame:
     return _frame(rows, FIXED_COLUMNS["fct_order_lines"])
 
 
-def _fct_contracts(contracts: list[Contract], grace_days: int) -> pd.DataFrame:
+def _fct_contracts(contracts: list[Contract], grace_days: int, as_of: date) -> pd.DataFrame:
     rows = [
         {
             "order_line_id": contract.line.order_line_id,
@@ -842,9 +912,9 @@ def _fct_contracts(contracts: list[Contract], grace_days: int) -> pd.DataFrame:
             "product_id": contract.line.product_id,
             "renews_order_line_id": contract.renews.line.order_line_id if contract.renews else None,
             "starts_on": contract.starts_on,
-            "ends_on": contract.ends_on,
-            "live_until": contract.live_until(grace_days),
-            "mrr": contract.mrr,
+            "ends_on": None if contract.ends_on == date.max else contract.ends_on,
+            "live_until": as_of if contract.live_until(grace_days) == date.max else contract.live_until(grace_days),
+            "mrr": None if contract.line.original_amount is None else contract.mrr,
         }
         for contract in contracts
     ]
@@ -918,15 +988,19 @@ def _fct_customers(
 ) -> pd.DataFrame:
     rows = []
     for account, orders in fct_orders.groupby("account_id", sort=True):
-        margins = list(orders["margin_amount"])
+        purchases = orders[orders["order_type"] != "credit"]
+        is_known = None not in list(purchases["margin_amount"]) and any(margin is not None for margin in orders["margin_amount"])
+        # A credit without a cost lowers the margin by what it gives back.
+        margins = [net if margin is None else margin for margin, net in orders[["margin_amount", "net_amount"]].values.tolist()]
+        known_amounts = [amount for amount in orders["net_amount"] if amount is not None]
         rows.append(
             {
                 "account_id": account,
                 "cohort_month": min(active[account]) if active.get(account) else None,
-                "first_order_at": min(orders["closed_at"]),
-                "order_count": len(orders),
-                "net_amount": sum(orders["net_amount"], ZERO),
-                "margin_amount": None if None in margins else sum(margins, ZERO),
+                "first_order_at": min(purchases["closed_at"] if len(purchases) else orders["closed_at"]),
+                "order_count": len(purchases),
+                "net_amount": sum(known_amounts, ZERO) if known_amounts else None,
+                "margin_amount": sum(margins, ZERO) if is_known else None,
                 "current_mrr": mrr.get(account, {}).get(month_of(as_of), ZERO),
             }
         )

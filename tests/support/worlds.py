@@ -15,7 +15,7 @@ Rows = dict[str, list[dict]]
 FIRST_DAY, LAST_DAY = date(2020, 1, 1), date(2024, 6, 30)
 TERMS = [1, 1, 2, 3, 5, 6, 12, 12, 12, 12, 13, 24, 36]
 # Days from the old contract's end to the new one's start: the window's edges, and both sides of the end.
-RENEWAL_DELAYS = [-200, -100, -93, -92, -91, -60, -31, -1, 0, 1, 1, 1, 1, 2, 10, 29, 30, 31, 32, 45, 90]
+RENEWAL_DELAYS = [-200, -100, -93, -92, -91, -60, -32, -31, -30, -1, 0, 1, 1, 1, 1, 2, 10, 29, 30, 31, 32, 45, 90]
 NAMES = ["Zeta", "alpha", "Éclair", "Suite, large", 'The "Big" One', "alpha", "Zeta Plus", "_core", "Ä", None]
 
 
@@ -39,10 +39,30 @@ def write_worlds(folder: Path, seed: int, accounts: int = 300, rejects: bool = T
     if rejects:
         _spoil(rng, rows)
     if not with_orders:
-        del rows["orders"], rows["order_lines"]
+        del rows["orders"]
+        rows["order_lines"] = _lines_of_deals(rng, rows["opportunities"])
     for entity, written in rows.items():
         _write(rng, folder / f"{entity}.csv", entity, written, malformed=rejects)
     return excluded
+
+
+def _lines_of_deals(rng: random.Random, deals: list[dict]) -> list[dict]:
+    """One to three lines of some opportunities, named by the one column or the other."""
+    lines = []
+    for deal in deals:
+        for n in range(rng.choice([0, 0, 1, 1, 2, 3]) if deal["opportunity_id"] else 0):
+            line = {
+                "order_line_id": f"{deal['opportunity_id']}-{n}",
+                "product_id": rng.choice(["w00-p0", "w01-p0", "none", None]),
+            }
+            line |= {rng.choice(["opportunity_id", "order_id"]): deal["opportunity_id"]}
+            line |= {
+                "amount": rng.choice(["1200", "0", "-30", "99.99"]),
+                "line_type": rng.choice(["recurring", "one_time", None]),
+            }
+            line |= {"term_months": rng.choice([None, "1", "12", "24"])}
+            lines.append(line)
+    return lines
 
 
 def _rates(rng: random.Random, rows: Rows) -> None:
@@ -148,6 +168,8 @@ class _World:
             }
             if rng.random() < self.p_foreign:
                 order["currency_code"] = rng.choice(["EUR", " eur ", "GBP", "JPY", "USD", "usd"])
+            if rng.random() < 0.3:
+                order["opportunity_id"] = f"{account}-d{rng.randint(0, 2)}"
             old = rng.choice([history[-1], rng.choice(history)]) if history else None
             turn = rng.random()
             if old and turn < self.p_explicit:
@@ -158,6 +180,8 @@ class _World:
                 self.without_lines(order)
             elif turn > 0.87:
                 self.ramp(order)
+            elif turn > 0.83:
+                self.open_ended(order)
             else:
                 self.fresh(order, old)
             if history and rng.random() < self.p_same_day:
@@ -292,6 +316,15 @@ class _World:
             order["starts_on"] = str(start)
         order["start"], order["end"] = start, add_months(start, steps * step) - timedelta(days=1)
         order["ends_on"] = str(order["end"]) if rng.random() < 0.5 and "starts_on" in order else None
+
+    def open_ended(self, order: dict) -> None:
+        """A subscription without an end, billed by the month, the quarter or the year."""
+        rng = self.rng
+        start = self.day()
+        self.closed_near(order, start)
+        order |= {"starts_on": str(start), "start": start}
+        line = self.line(order, self.amount(), rng.choice(self.products))
+        line |= {"line_type": "recurring", "billing_months": rng.choice([None, "1", "3", "12"])}
 
     def without_lines(self, order: dict) -> None:
         rng = self.rng

@@ -8,9 +8,9 @@ checked as (
     select
         rows_read.*,
         coalesce(
-            rows_read.row_rule,
-            case when accounts.account_id is null then 'unknown_account' end
-        ) as reject_rule
+            rows_read.row_fault,
+            case when accounts.account_id is null then {{ fault('unknown_account', 'account_id') }} end
+        ) as reject_fault
     from ({{ check_rows('account_attributes') }}) as rows_read
     left join accounts on rows_read.account_id = accounts.account_id
 )

@@ -16,15 +16,16 @@ checked as (
     select
         rows_read.*,
         coalesce(
-            rows_read.row_rule,
+            rows_read.row_fault,
             case
-                when (select count(*) from campaigns) > 0 and campaigns.campaign_id is null then 'unknown_campaign'
+                when (select count(*) from campaigns) > 0 and campaigns.campaign_id is null
+                    then {{ fault('unknown_campaign', 'campaign_id') }}
                 when
                     rows_read.currency_code <> '{{ var("reporting_currency") }}'
                     and (currencies.currency_code is null or currencies.first_valid_from > rows_read.spent_on)
-                    then 'unknown_currency'
+                    then {{ fault('unknown_currency', 'currency_code') }}
             end
-        ) as reject_rule
+        ) as reject_fault
     from ({{ check_rows('campaign_spend') }}) as rows_read
     left join campaigns on rows_read.campaign_id = campaigns.campaign_id
     left join currencies on rows_read.currency_code = currencies.currency_code

@@ -3,7 +3,7 @@ with
 checked as (
     select
         *,
-        coalesce(row_rule, case when ended_on < started_on then 'ends_before_start' end) as reject_rule
+        coalesce(row_fault, case when ended_on < started_on then {{ fault('ends_before_start', 'ended_on') }} end) as reject_fault
     from ({{ check_rows('campaigns', key='campaign_id') }})
 )
 

@@ -9,7 +9,7 @@ conflicts as (
         currency_code,
         valid_from
     from rates
-    where row_rule is null
+    where row_fault is null
     group by currency_code, valid_from
     having count(*) > 1
 ),
@@ -18,12 +18,12 @@ checked as (
     select
         rates.*,
         coalesce(
-            rates.row_rule,
+            rates.row_fault,
             case
-                when conflicts.currency_code is not null then 'conflicting_duplicate'
-                when rates.rate <= 0 then 'not_allowed_value'
+                when conflicts.currency_code is not null then {{ fault('conflicting_duplicate', 'rate') }}
+                when rates.rate <= 0 then {{ fault('not_allowed_value', 'rate') }}
             end
-        ) as reject_rule
+        ) as reject_fault
     from rates
     left join conflicts
         on

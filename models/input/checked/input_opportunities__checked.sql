@@ -5,7 +5,11 @@ accounts as (
 ),
 
 orders_read as (
-    select order_id from {{ ref('input_orders__checked') }}
+    select order_id from {{ ref('input_orders__read') }}
+),
+
+rejected_lines as (
+    select * from {{ ref('input_order_lines__rejected') }}
 ),
 
 currencies as (
@@ -20,12 +24,10 @@ checked as (
     select
         rows_read.*,
         coalesce(
-            rows_read.row_rule,
+            rows_read.row_fault,
             case
-                when accounts.account_id is null then 'unknown_account'
-                when rows_read.is_won and not rows_read.is_closed then 'won_not_closed'
-                -- Without orders, a won opportunity stands for one, and an order has a date.
-                when not exists (select 1 from orders_read) and rows_read.is_won and rows_read.closed_at is null then 'missing_value'
+                when accounts.account_id is null then {{ fault('unknown_account', 'account_id') }}
+                when rows_read.is_won and not rows_read.is_closed then {{ fault('won_not_closed', 'is_closed') }}
                 when
                     rows_read.currency_code <> '{{ var("reporting_currency") }}'
                     and (
@@ -36,12 +38,18 @@ checked as (
                             else rows_read.created_at
                         end
                     )
-                    then 'unknown_currency'
+                    then {{ fault('unknown_currency', 'currency_code') }}
+                -- Without orders, a won opportunity is one: it has a date, and no line that was rejected.
+                when not rows_read.is_won or exists (select 1 from orders_read) then null
+                when rows_read.closed_at is null then {{ fault('missing_value', 'closed_at') }}
+                when rejected_lines.sale_id is not null
+                    then {{ fault('rejected_line', 'order_line_id', 'rejected_lines.order_line_id') }}
             end
-        ) as reject_rule
+        ) as reject_fault
     from ({{ check_rows('opportunities', key='opportunity_id') }}) as rows_read
     left join accounts on rows_read.account_id = accounts.account_id
     left join currencies on rows_read.currency_code = currencies.currency_code
+    left join rejected_lines on rows_read.opportunity_id = rejected_lines.sale_id
 )
 
 {{ checked_rows('opportunities', id='opportunity_id') }}

@@ -8,9 +8,9 @@ checked as (
     select
         rows_read.*,
         coalesce(
-            rows_read.row_rule,
-            case when opportunities.opportunity_id is null then 'unknown_opportunity' end
-        ) as reject_rule
+            rows_read.row_fault,
+            case when opportunities.opportunity_id is null then {{ fault('unknown_opportunity', 'opportunity_id') }} end
+        ) as reject_fault
     from ({{ check_rows('opportunity_stages') }}) as rows_read
     left join opportunities on rows_read.opportunity_id = opportunities.opportunity_id
 )

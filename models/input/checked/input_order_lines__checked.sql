@@ -2,31 +2,67 @@ with
 
 orders as (
     select
-        order_id,
+        order_id as sale_id,
         max(coalesce(starts_on, cast(closed_at as date))) as starts_on,
         max(ends_on) as ends_on
     from {{ ref('input_orders__read') }}
     group by order_id
 ),
 
+-- Without orders, each won opportunity is one.
+opportunities as (
+    select
+        opportunity_id as sale_id,
+        max(cast(closed_at as date)) as starts_on,
+        cast(null as date) as ends_on
+    from {{ ref('input_opportunities__read') }}
+    where not exists (select 1 from orders)
+    group by opportunity_id
+),
+
+sales as (
+    select * from orders
+    union all
+    select * from opportunities
+),
+
+rows_read as (
+    select
+        *,
+        case
+            when exists (select 1 from orders) then order_id
+            else coalesce(opportunity_id, order_id)
+        end as sale_id
+    from ({{ check_rows('order_lines', key='order_line_id') }})
+),
+
 checked as (
     select
         rows_read.*,
         coalesce(
-            rows_read.row_rule,
+            rows_read.row_fault,
             case
-                when orders.order_id is null then 'unknown_order'
-                when rows_read.ends_on < rows_read.starts_on then 'ends_before_start'
+                when rows_read.sale_id is null then {{ fault('missing_value', 'order_id') }}
+                when sales.sale_id is null then {{ fault('unknown_order', 'order_id', 'rows_read.sale_id') }}
+                when rows_read.term_months not between 1 and 1200 then {{ fault('not_allowed_value', 'term_months') }}
+                when rows_read.billing_months not between 1 and 1200 then {{ fault('not_allowed_value', 'billing_months') }}
+                when rows_read.ends_on < rows_read.starts_on then {{ fault('ends_before_start', 'ends_on') }}
                 when
-                    coalesce(rows_read.ends_on, orders.ends_on) < coalesce(rows_read.starts_on, orders.starts_on)
+                    coalesce(rows_read.ends_on, sales.ends_on) < coalesce(rows_read.starts_on, sales.starts_on)
                     and coalesce(rows_read.starts_on, rows_read.ends_on) is not null
                     and rows_read.line_type is distinct from 'one_time'
                     and rows_read.amount >= 0
-                    then 'ends_before_start'
+                    then {{ fault('ends_before_start', 'ends_on') }}
+                when
+                    abs(
+                        {{ contract_months('coalesce(rows_read.starts_on, sales.starts_on)', 'rows_read.ends_on') }}
+                        - rows_read.term_months
+                    ) > 1
+                    then {{ fault('term_mismatch', 'term_months') }}
             end
-        ) as reject_rule
-    from ({{ check_rows('order_lines', key='order_line_id') }}) as rows_read
-    left join orders on rows_read.order_id = orders.order_id
+        ) as reject_fault
+    from rows_read
+    left join sales on rows_read.sale_id = sales.sale_id
 )
 
-{{ checked_rows('order_lines', id='order_line_id') }}
+{{ checked_rows('order_lines', id='order_line_id', also='sale_id') }}

@@ -3,7 +3,7 @@ with
 checked as (
     select
         *,
-        row_rule as reject_rule
+        row_fault as reject_fault
     from ({{ check_rows('products', key='product_id') }})
 )
 

@@ -2,8 +2,8 @@ select
     -- ids
     {{ read_id('account_id') }} as account_id,
     -- text
-    {{ read_text('attribute') }} as attribute,
-    {{ read_text('value') }} as value,
+    {{ read_label('attribute') }} as attribute,
+    {{ read_label('value') }} as value,
     -- times
     {{ read_timestamp('known_from') }} as known_from,
     -- the row as it was read

@@ -4,11 +4,11 @@ select
     {{ read_id('parent_account_id') }} as parent_account_id,
     {{ read_id('merged_into_account_id') }} as merged_into_account_id,
     -- text
-    {{ read_text('account_name') }} as account_name,
-    {{ read_text('domain') }} as domain,
-    {{ read_text('industry') }} as industry,
-    {{ read_text('country') }} as country,
-    {{ read_text('region') }} as region,
+    {{ read_label('account_name') }} as account_name,
+    {{ read_label('domain') }} as domain,
+    {{ read_label('industry') }} as industry,
+    {{ read_label('country') }} as country,
+    {{ read_label('region') }} as region,
     -- numbers
     {{ read_integer('employee_count') }} as employee_count,
     {{ read_number('annual_revenue') }} as annual_revenue,

@@ -3,9 +3,9 @@ select
     {{ read_id('contact_id') }} as contact_id,
     {{ read_id('account_id') }} as account_id,
     -- text
-    {{ read_text('email') }} as email,
-    {{ read_text('job_title') }} as job_title,
-    {{ read_text('lead_source') }} as lead_source,
+    {{ read_label('email') }} as email,
+    {{ read_label('job_title') }} as job_title,
+    {{ read_label('lead_source') }} as lead_source,
     -- times
     {{ read_timestamp('created_at') }} as created_at,
     {{ read_timestamp('became_lead_at') }} as became_lead_at,

@@ -4,7 +4,7 @@ select
     {{ read_id('account_id') }} as account_id,
     -- text
     {{ read_text('opportunity_name') }} as opportunity_name,
-    {{ read_choice('opportunities', 'opportunity_type') }} as opportunity_type,
+    {{ read_choice('opportunities', 'opportunity_type', ignoring=' _-') }} as opportunity_type,
     {{ read_text('stage') }} as stage,
     {{ read_currency('currency_code') }} as currency_code,
     {{ read_text('lead_source') }} as lead_source,

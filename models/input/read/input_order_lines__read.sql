@@ -2,6 +2,7 @@ select
     -- ids
     {{ read_id('order_line_id') }} as order_line_id,
     {{ read_id('order_id') }} as order_id,
+    {{ read_id('opportunity_id') }} as opportunity_id,
     {{ read_id('product_id') }} as product_id,
     -- text
     {{ read_choice('order_lines', 'line_type') }} as line_type,
@@ -9,6 +10,8 @@ select
     {{ read_number('quantity') }} as quantity,
     {{ read_number('amount') }} as amount,
     {{ read_number('cost') }} as cost,
+    {{ read_integer('billing_months') }} as billing_months,
+    {{ read_integer('term_months') }} as term_months,
     -- times
     {{ read_date('starts_on') }} as starts_on,
     {{ read_date('ends_on') }} as ends_on,

@@ -4,7 +4,7 @@ select
     cast(value as varchar) as value,
     cast(verdict as varchar) as verdict,
     cast(trend as varchar) as trend,
-    cast(is_leak as boolean) as is_leak,
+    nullif(cast(leak_note as varchar), '') as leak_note,
     cast(accounts as integer) as accounts,
     cast(successes as integer) as successes,
     cast(periods as integer) as periods,

@@ -1,5 +1,9 @@
 with
 
+orders as (
+    select * from {{ ref('fct_orders') }}
+),
+
 customers as (
     select
         account_id,
@@ -28,24 +32,25 @@ sizes as (
     group by segment_id
 ),
 
--- A credit gives money back; it is no purchase.
+-- A credit gives money back; it is not a purchase.
 purchases as (
     select
         'product' as item_type,
-        product_id as item_id,
-        account_id,
-        count(distinct case when line_kind <> 'credit' then order_id end) as order_count,
-        sum(amount) as net_amount
-    from {{ ref('fct_order_lines') }}
-    group by product_id, account_id
+        lines.product_id as item_id,
+        lines.account_id,
+        count(distinct case when lines.line_kind <> 'credit' and orders.order_type <> 'credit' then lines.order_id end) as order_count,
+        sum(lines.amount) as net_amount
+    from {{ ref('fct_order_lines') }} as lines
+    inner join orders on lines.order_id = orders.order_id
+    group by lines.product_id, lines.account_id
     union all
     select
         'bundle' as item_type,
         product_bundle as item_id,
         account_id,
-        count(*) filter (where total_contract_value > 0 or net_amount >= 0) as order_count,
+        count(*) filter (where order_type <> 'credit') as order_count,
         sum(net_amount) as net_amount
-    from {{ ref('fct_orders') }}
+    from orders
     group by product_bundle, account_id
 ),
 
@@ -88,7 +93,7 @@ mix as (
         sizes.customer_count,
         count(*) filter (where listed.order_count > 0) as buyer_count,
         sum(listed.order_count) as order_count,
-        cast(sum(listed.net_amount) as decimal(18, 4)) as net_amount
+        cast(coalesce(sum(listed.net_amount), 0) as decimal(18, 4)) as net_amount
     from listed
     inner join sizes on listed.segment_id = sizes.segment_id
     group by listed.segment_id, listed.item_type, listed.item_id, sizes.customer_count

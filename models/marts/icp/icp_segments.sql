@@ -20,7 +20,10 @@ accounts as (
 ),
 
 orders as (
-    select * from {{ ref('fct_orders') }}
+    select
+        *,
+        order_type <> 'credit' as is_purchase
+    from {{ ref('fct_orders') }}
 ),
 
 -- What an adopted segment was chosen on does not test it: these pursuits were closed later.
@@ -38,6 +41,21 @@ new_pursuit_counts as (
     group by placed.segment_id
 ),
 
+observed_values as (
+    select
+        segment_id,
+        cast(sum(pursuits.value) as double) / nullif(count(pursuits.value), 0) as observed_value_per_pursuit
+    from {{ ref('int_pursuits') }} as pursuits
+    inner join accounts on pursuits.account_id = accounts.account_id
+    where pursuits.is_sampled
+    group by segment_id
+),
+
+measure as (
+    select max(value_basis) as value_basis
+    from {{ ref('int_pursuits') }}
+),
+
 account_counts as (
     select
         segment_id,
@@ -51,6 +69,8 @@ opportunity_counts as (
     select
         segment_id,
         count(*) as opportunity_count,
+        count(*) filter (where is_closed) as closed_opportunity_count,
+        count(*) filter (where is_won) as won_opportunity_count,
         count(days_to_close) filter (where is_won) as won_with_dates_count,
         median(days_to_close) filter (where is_won) as median_days_to_close
     from {{ ref('fct_opportunities') }}
@@ -60,14 +80,16 @@ opportunity_counts as (
 order_figures as (
     select
         segment_id,
-        count(*) as order_count,
+        count(*) filter (where is_purchase) as order_count,
         sum(net_amount) as net_amount,
         sum(margin_amount) as margin_amount,
         count(margin_amount) as order_with_margin_count,
-        avg(cast(annual_contract_value as double)) as average_annual_contract_value,
-        avg(cast(total_contract_value as double)) as average_total_contract_value,
-        avg(case when is_multi_year then 1.0 else 0.0 end) as multi_year_share,
-        avg(case when has_add_on then 1.0 else 0.0 end) as add_on_share
+        cast(sum(annual_contract_value) filter (where is_purchase) as double)
+        / nullif(count(annual_contract_value) filter (where is_purchase), 0) as average_annual_contract_value,
+        cast(sum(total_contract_value) filter (where is_purchase) as double)
+        / nullif(count(total_contract_value) filter (where is_purchase), 0) as average_total_contract_value,
+        count(*) filter (where is_purchase and is_multi_year) / nullif(cast(count(*) filter (where is_purchase) as double), 0) as multi_year_share,
+        count(*) filter (where is_purchase and has_add_on) / nullif(cast(count(*) filter (where is_purchase) as double), 0) as add_on_share
     from orders
     group by segment_id
 ),
@@ -95,6 +117,7 @@ select
     segments.measured_tier,
     segments.override_reason,
     segments.evidence,
+    coalesce(measure.value_basis, 'net_amount') as value_basis,
     segments.is_tier_overridden,
     segments.adoption_number,
     cast(coalesce(account_counts.account_count, 0) as integer) as account_count,
@@ -104,10 +127,16 @@ select
     cast(segments.pursuits as integer) as pursuit_count,
     cast(segments.wins as integer) as won_pursuit_count,
     cast(coalesce(new_pursuit_counts.new_pursuit_count, 0) as integer) as new_pursuit_count,
-    cast(segments.win_rate as double) as win_rate,
-    cast(segments.win_rate_low as double) as win_rate_low,
-    cast(segments.win_rate_high as double) as win_rate_high,
+    cast({{ if_deals_are_lost('segments.win_rate') }} as double) as win_rate,
+    cast({{ if_deals_are_lost('segments.win_rate_low') }} as double) as win_rate_low,
+    cast({{ if_deals_are_lost('segments.win_rate_high') }} as double) as win_rate_high,
+    cast(coalesce(opportunity_counts.closed_opportunity_count, 0) as integer) as closed_opportunity_count,
+    case
+        when exists (select 1 from {{ ref('int_opportunities') }} where is_closed and not is_won)
+            then opportunity_counts.won_opportunity_count / nullif(cast(opportunity_counts.closed_opportunity_count as double), 0)
+    end as win_rate_all,
     cast(segments.value_per_pursuit as double) as value_per_pursuit,
+    observed_values.observed_value_per_pursuit,
     cast(segments.lift as double) as lift,
     cast(segments.lift_low as double) as lift_low,
     cast(segments.lift_high as double) as lift_high,
@@ -125,7 +154,9 @@ select
     retention.gross_revenue_retention,
     retention.net_revenue_retention
 from segments
+cross join measure
 left join new_pursuit_counts on segments.segment_id = new_pursuit_counts.segment_id
+left join observed_values on segments.segment_id = observed_values.segment_id
 left join account_counts on segments.segment_id = account_counts.segment_id
 left join opportunity_counts on segments.segment_id = opportunity_counts.segment_id
 left join order_figures on segments.segment_id = order_figures.segment_id

@@ -157,7 +157,7 @@ def _number(rule: Rule, known: Json) -> float | int:
     try:
         number = float(rule.value)
     except (TypeError, ValueError):
-        raise CannotSay(f"{rule.value!r} is no number") from None
+        raise CannotSay(f"{rule.value!r} is not a number") from None
     return int(number) if number.is_integer() else number
 
 

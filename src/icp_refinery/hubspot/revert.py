@@ -25,7 +25,7 @@ def revert(
     lines = read_lines(path)
     first = next(lines, None)
     if not isinstance(first, dict) or first.get("kind") != "journal" or first.get("format") != FORMAT:
-        raise PlanError(f"{path} is no journal of this version.")
+        raise PlanError(f"{path} is not a journal of this version.")
     portal_id = own_portal(portal, config)
     if first.get("portal_id") != portal_id:
         raise PlanError(f"The journal is of portal {first.get('portal_id')}, the token of portal {portal_id}.")

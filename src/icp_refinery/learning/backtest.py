@@ -24,6 +24,7 @@ from icp_refinery.learning.capture import (
     steps,
 )
 from icp_refinery.learning.conditions import assign
+from icp_refinery.learning.effects.leaks import leak_verdicts
 from icp_refinery.learning.scorecard import fit_scores, learn_scorecard
 from icp_refinery.learning.segments import LEAST_PURSUITS, LEAST_WINS, from_table, learn_segments
 from icp_refinery.learning.value import DAYS_PER_MONTH
@@ -162,6 +163,7 @@ def known_at(pursuits: pd.DataFrame, sales: pd.DataFrame, cutoff: pd.Timestamp) 
     known = pursuits[pursuits["closed_on"] < cutoff].reset_index(drop=True)
     sold = sales[sales["sold_on"] < cutoff].sort_values(["account_id", "sold_on", "value"])
     value = known["account_id"].map(sold.groupby("account_id")["value"].sum()).fillna(0.0)
+    value = value.where(known["value"].notna())  # of a win without an amount nothing is known, then either
     months = (cutoff - known["closed_on"].dt.normalize()).dt.days / DAYS_PER_MONTH
     return known.assign(value=value.where(known["is_won"], 0.0), months_observed=months.where(known["is_won"]))
 
@@ -187,14 +189,15 @@ def accounts_after(pursuits: pd.DataFrame, spend: pd.DataFrame | None, cutoff: p
 
 def learned_scores(known: Known) -> dict[str, pd.Series]:
     """The scores that the project learns, and gradient boosting beside them."""
-    learned = learn_segments(known.pursuits, known.traits, permutations=PERMUTATIONS)
+    leaks = leak_verdicts(known.pursuits, known.traits)
+    learned = learn_segments(known.pursuits, known.traits, permutations=PERMUTATIONS, leaks=leaks)
     segment = assign(known.traits, learned.rules)
     segments = learned.segments.set_index("segment_id")
-    card = learn_scorecard(known.pursuits, known.traits, learned)
+    card = learn_scorecard(known.pursuits, known.traits, learned, leaks=leaks)
     return {
         "segments": segment.map(segments["value_per_pursuit"]),
         "scorecard": fit_scores(known.traits, card, segment),
-        "boosting": boosted_scores(known.pursuits, known.traits),
+        "boosting": boosted_scores(known.pursuits, known.traits, leaks),
         SKIPPED: segment.map(segments["tier"] == "deprioritized"),
     }
 

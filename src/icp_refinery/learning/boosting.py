@@ -7,9 +7,9 @@ import pandas as pd
 from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
-from icp_refinery.learning.leaks import leak_flags
+from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
 from icp_refinery.learning.periods import FOLDS
-from icp_refinery.learning.traits import Trait, is_numeric
+from icp_refinery.learning.traits import Trait, is_numeric, texts
 from icp_refinery.learning.value import expected_value, winsorised
 
 MOST_VALUES = 200  # of a trait, that the yardstick tells apart
@@ -43,16 +43,16 @@ def boosted(
     return model.fit(x[train], y[train]).predict(x)
 
 
-def boosted_scores(pursuits: pd.DataFrame, traits: pd.DataFrame) -> pd.Series:
+def boosted_scores(pursuits: pd.DataFrame, traits: pd.DataFrame, leaks: pd.DataFrame | None = None) -> pd.Series:
     """The unreadable yardstick: gradient boosting of the value of a pursuit on the same traits, for all accounts in `traits`.
 
     Small trees and capped values: on heavy-tailed money larger ones are a yardstick that is easy to beat.
     """
-    # What was known of nobody then is no trait yet.
+    # What was known of nobody then is not a trait yet.
     learned_from = traits.loc[pursuits["account_id"]].dropna(axis="columns", how="all")
-    flags = leak_flags(pursuits, learned_from)
+    leaks = leak_verdicts(pursuits, learned_from) if leaks is None else leaks
     columns, kinds = {}, []
-    for name in sorted(set(learned_from.columns) - set(flags.loc[flags["is_left_out"], "attribute"])):
+    for name in sorted(set(learned_from.columns) - set(suspected(leaks))):
         column = traits[name]
         kinds.append(not is_numeric(column))
         columns[name] = _codes(column, learned_from[name]) if kinds[-1] else column.astype(float)
@@ -78,7 +78,8 @@ def boosted_scores(pursuits: pd.DataFrame, traits: pd.DataFrame) -> pd.Series:
 
 def _codes(column: pd.Series, learned_from: pd.Series) -> pd.Series:
     """A categorical trait as numbers; values that are rare, or that nothing was learned from, share one."""
-    counts = learned_from.dropna().astype(str).value_counts()
+    counts = texts(learned_from).value_counts()
     kept = sorted(sorted(counts.index, key=lambda value: (-counts[value], value))[:MOST_VALUES])
-    codes = column.astype(str).map({value: float(code) for code, value in enumerate(kept)}).astype(float)
-    return codes.fillna(float(len(kept))).mask(column.isna())
+    codes = pd.Categorical(texts(column), categories=kept).codes.astype(float)
+    codes[codes < 0] = len(kept)
+    return pd.Series(codes, column.index).mask(column.isna())

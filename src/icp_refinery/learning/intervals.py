@@ -70,12 +70,12 @@ def segment_figures(
         expected = robust.var() / np.maximum(count, 1)
     se = np.sqrt(np.maximum(variance, (variance + expected) / 2))
     z = norm.ppf(1 - (1 - CONFIDENCE ** (1 / looked_at)) / 2)
-    unit = overall if is_ratio else spread
+    unit = overall if is_ratio else spread or 1.0  # where all have one value, nothing differs
     estimate = 1 + effect / unit
     if is_ratio and nonnegative:
         estimate = np.maximum(estimate, 0)
         root = np.sqrt(estimate)
-        step = z * se / unit / (2 * np.sqrt(np.maximum(estimate, expected**0.5 / unit)))
+        step = z * se / unit / (2 * np.sqrt(np.maximum(np.maximum(estimate, expected**0.5 / unit), 1e-12)))
         low, high = np.maximum(root - step, 0) ** 2, (root + step) ** 2
     else:
         low, high = estimate - z * se / unit, estimate + z * se / unit

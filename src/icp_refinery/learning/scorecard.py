@@ -18,8 +18,8 @@ from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_limits
 
 from icp_refinery.learning.conditions import Condition, assign, holds, meets, number_text
+from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
 from icp_refinery.learning.intervals import TIER_1, wilson_interval
-from icp_refinery.learning.leaks import leak_flags
 from icp_refinery.learning.periods import FOLDS, folds, time_cells
 from icp_refinery.learning.segments import Learned, checked
 from icp_refinery.learning.traits import Trait, coded_trait
@@ -48,7 +48,9 @@ COLUMNS = {
 }
 
 
-def learn_scorecard(pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learned, *, seed: int = 0) -> pd.DataFrame:
+def learn_scorecard(
+    pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learned, *, seed: int = 0, leaks: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Learn the points of segments and of readable conditions.
 
     `pursuits` and `traits` as `learn_segments` takes them, `learned` as it returns. One row per condition: `attribute`,
@@ -57,7 +59,8 @@ def learn_scorecard(pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learn
     attribute `segment` and its id as value; `lowest` and `highest` bound the score of its accounts: a `tier_1` score is not
     below what a lift of 1.25 gives, a `tier_2` score not below 50, a `deprioritized` one not above 50.
 
-    Where there is one segment, there is no evidence: only the base row. Traits flagged as leaks get no points of their own.
+    `leaks`: what `leak_verdicts` says of the same pursuits, where it is known already: a suspected trait gets no points. Where
+    there is one segment, there is no evidence: only the base row.
     """
     frame = checked(pursuits, traits)
     won = frame["is_won"].to_numpy(dtype=bool)
@@ -75,7 +78,7 @@ def learn_scorecard(pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learn
     member = listed.index.get_indexer(segment)
     developed = expected_value(frame)[0].to_numpy()
     value = winsorised(developed, won)
-    is_ratio = has_ratios(learned)
+    is_ratio = has_ratios(learned) and float(value.mean()) > 0
     count = np.bincount(member, minlength=len(listed))
     total = np.bincount(member, weights=value, minlength=len(listed))
     if is_ratio:
@@ -85,12 +88,13 @@ def learn_scorecard(pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learn
         weight = mean[member] / value.mean()
         outcome = value / mean[member]
     else:
-        effect = (listed["value_per_pursuit"].to_numpy(dtype=float) - developed.mean()) / max(value.std(), 1e-12)
+        worth = listed["value_per_pursuit"].astype(float).fillna(developed.mean()).to_numpy()
+        effect = (worth - developed.mean()) / max(value.std(), 1e-12)
         weight = np.ones(len(frame))
         outcome = value / max(value.std(), 1e-12)
-    flags = leak_flags(frame, known)
+    leaks = leak_verdicts(frame, known) if leaks is None else leaks
     # A trait that happens to be called segment would be taken for ours.
-    candidates = known.drop(columns=[*flags.loc[flags["is_leak"], "attribute"], *({"segment"} & set(known.columns))])
+    candidates = known.drop(columns=[*suspected(leaks), "segment"], errors="ignore")
     coded = [t for name in sorted(candidates.columns) if (t := coded_trait(candidates[name])) is not None]
     with threadpool_limits(limits=1):
         conditions = _conditions(coded, outcome, weight, member, time_cells(frame), seed, is_ratio)

@@ -16,8 +16,8 @@ from threadpoolctl import threadpool_limits
 
 from icp_refinery.learning.boosting import teach
 from icp_refinery.learning.conditions import RULE_COLUMNS, conditions_of, segment_id
+from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
 from icp_refinery.learning.intervals import Figures, segment_figures, tier_of, wilson_interval
-from icp_refinery.learning.leaks import leak_flags
 from icp_refinery.learning.periods import FOLDS, centred, folds, time_cells
 from icp_refinery.learning.signal import PERMUTATIONS, permutation_p
 from icp_refinery.learning.traits import Trait, coded_trait
@@ -65,6 +65,7 @@ def learn_segments(
     seed: int = 0,
     history: pd.DataFrame | None = None,
     permutations: int | None = None,
+    leaks: pd.DataFrame | None = None,
 ) -> Learned:
     """Learn a partition of all accounts for the value of a pursuit.
 
@@ -82,6 +83,8 @@ def learn_segments(
         Optional, for `expected_value`: what was sold by month since the win.
     permutations
         Of the test of the whole partition; 599 if left out.
+    leaks
+        What `leak_verdicts` says of the same pursuits and traits, where it is known already: a suspected trait makes no segment.
 
     Returns
     -------
@@ -100,11 +103,9 @@ def learn_segments(
     if n < LEAST_PURSUITS or won.sum() < LEAST_WINS:
         notes.append(("evidence", f"{n} pursuits with {won.sum()} wins are too few to learn from"))
         return _one_segment(frame, value, notes)
-    flagged = leak_flags(frame, traits)
-    flagged = flagged[flagged["is_leak"]]
-    for flag in flagged.itertuples():
-        notes.append(("leak" if flag.is_left_out else "likely leak", f"{flag.attribute}: {flag.reason}"))
-    table = traits.loc[frame["account_id"]].drop(columns=flagged.loc[flagged["is_left_out"], "attribute"])
+    leaks = leak_verdicts(frame, traits) if leaks is None else leaks
+    notes += [("leak", f"{leak.attribute}: {leak.note}") for leak in leaks[leaks["is_suspected"]].itertuples()]
+    table = traits.loc[frame["account_id"]].drop(columns=suspected(leaks), errors="ignore")
     coded = [t for name in sorted(table.columns) if (t := coded_trait(table[name])) is not None]
     if not coded:
         notes.append(("evidence", "no trait differs between accounts"))
@@ -143,7 +144,7 @@ def learn_segments(
     notes.append(("cross-fit", f"{np.mean(own == crossed):.0%} of pursuits keep their segment without their fold"))
     figures = segment_figures(leaves, looked_at, shrinkage, crossed, robust, value, won, cells)
     if p > LEVEL:
-        # All effects may still be none, so every interval has room for that: an order of accounts, and no claim.
+        # All effects may still be none, so every interval has room for that: a ranking of accounts, and not a claim.
         figures = figures._replace(low=np.minimum(figures.low, 1.0), high=np.maximum(figures.high, 1.0))
     return _tables(tree, leaves, coded, own, figures, frame, value, p, notes)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
-from scipy import sparse
 from scipy.special import logsumexp
 
 from icp_refinery.learning.periods import centred
@@ -13,6 +14,7 @@ PERMUTATIONS = 599
 PRIOR = 0.05  # variance of an effect that the test looks for, in units of the variance of the outcome
 TESTED_ROWS = 10_000  # the permutation test reads a sample of at most this many pursuits
 PAIR_SUPPORT = 20
+AT_ONCE = 8_000_000  # numbers in memory
 
 
 def permutation_p(
@@ -28,11 +30,10 @@ def permutation_p(
     rng = np.random.default_rng(seed + 1)
     n = len(won)
     rows = np.sort(rng.choice(n, TESTED_ROWS, replace=False)) if n > TESTED_ROWS else np.arange(n)
-    families = [part for part in _indicators(traits, rows) if sum(p.shape[1] for p in part)]
     cells = cells[rows]
     outcomes = [centred(won[rows].astype(float), cells), centred(score[rows], cells)]
     outcomes = [y / y.std() for y in outcomes if y.std() > 1e-12]
-    if not outcomes or not families:
+    if not outcomes:
         return 1.0
     by_cell = np.argsort(cells, kind="stable")
     sorted_cells = cells[by_cell]
@@ -40,29 +41,36 @@ def permutation_p(
     order[:, 0] = np.arange(len(rows))
     for b in range(1, permutations + 1):
         order[by_cell, b] = by_cell[np.lexsort((rng.random(len(rows)), sorted_cells))]
+    permuted = np.concatenate([y.astype(np.float32)[order] for y in outcomes], axis=1)
     averages = []
-    for y in outcomes:
-        permuted = y.astype(np.float32)[order]
-        for family in families:  # singles and pairs weigh the same, however many there are
-            ratios = [_log_ratios(features, permuted) for features in family if features.shape[1]]
-            averages.append(logsumexp(np.concatenate(ratios), axis=0) - np.log(sum(len(r) for r in ratios)))
+    for family in _indicators(traits, rows):  # singles and pairs weigh the same, however many there are
+        average, count = np.full(permuted.shape[1], -np.inf), 0
+        for features in family:
+            count += features.shape[1]
+            average = np.logaddexp(average, _log_ratios(features, permuted, len(outcomes)))
+        if count:
+            averages += np.split(average - np.log(count), len(outcomes))
+    if not averages:
+        return 1.0
     statistic = logsumexp(np.stack(averages), axis=0)
     return float((statistic >= statistic[0] - 1e-9).mean())
 
 
-def _log_ratios(features: sparse.csc_matrix, outcomes: np.ndarray) -> np.ndarray:
-    """Log likelihood ratios, features × outcomes, of an effect with variance PRIOR against none."""
-    sums = np.asarray(features.T @ outcomes)
-    spread = sums.std(axis=1, keepdims=True)
-    z = np.divide(sums - sums.mean(axis=1, keepdims=True), spread, out=np.zeros_like(sums), where=spread > 1e-9)
-    size = PRIOR * np.asarray(features.sum(axis=0), dtype=float).reshape(-1, 1)
-    return z**2 * (size / (2 * (1 + size))) - np.log1p(size) / 2
+def _log_ratios(features: np.ndarray, permuted: np.ndarray, outcomes: int) -> np.ndarray:
+    """The log of the sum, over features, of the likelihood ratios of an effect with variance PRIOR against none."""
+    sums = (features.T @ permuted).reshape(features.shape[1], outcomes, -1)
+    spread = sums.std(axis=2, keepdims=True)
+    z = np.divide(sums - sums.mean(axis=2, keepdims=True), spread, out=np.zeros_like(sums), where=spread > 1e-9)
+    size = PRIOR * features.sum(axis=0, dtype=float).reshape(-1, 1, 1)
+    ratios = z**2 * (size / (2 * (1 + size))) - np.log1p(size) / 2
+    largest = ratios.max(axis=0)
+    return (largest + np.log(np.exp(ratios - largest).sum(axis=0))).ravel()
 
 
-def _indicators(traits: list[Trait], rows: np.ndarray) -> tuple[list[sparse.csc_matrix], list[sparse.csc_matrix]]:
-    """Indicators of values (of ranges, for numbers), and of pairs of them: a matrix each for a trait and a pair of traits."""
-    single, paired = [], []
-    for trait in traits:
+def _indicators(traits: list[Trait], rows: np.ndarray) -> tuple[Iterator[np.ndarray], Iterator[np.ndarray]]:
+    """Indicators of values (of ranges, for numbers), and of pairs of them: matrices of pursuits × features, some at a time."""
+    single, paired, owner = [], [], []
+    for number, trait in enumerate(traits):
         codes = trait.codes[rows]
         if trait.is_numeric:
             present = codes != trait.missing
@@ -74,17 +82,18 @@ def _indicators(traits: list[Trait], rows: np.ndarray) -> tuple[list[sparse.csc_
             wide = [m for m, (i, j) in zip(made, ranges, strict=False) if j - i in (1, 3)]
         else:
             made = wide = [codes == code for code in np.unique(codes)]
-        single.append(_sparse(made, len(rows), LEAST_SUPPORT))
-        paired.append(_sparse(wide, len(rows), PAIR_SUPPORT))
-    pairs = []
-    for i, one in enumerate(paired):
-        for other in paired[i + 1 :]:
-            left, right = np.nonzero((one.T @ other).toarray() >= PAIR_SUPPORT)
-            if len(left):
-                pairs.append(one[:, left].multiply(other[:, right]).tocsc())
-    return single, pairs
+        single += _frequent(made, LEAST_SUPPORT)
+        paired += _frequent(wide, PAIR_SUPPORT)
+        owner += [number] * (len(paired) - len(owner))
+    singles, halves = (np.array(part, dtype=np.float32).reshape(-1, len(rows)).T for part in (single, paired))
+    owner = np.array(owner, dtype=int)
+    first, second = np.nonzero((halves.T @ halves >= PAIR_SUPPORT) & (owner[:, None] < owner[None, :]))
+    step = max(1, AT_ONCE // max(len(rows), 1))
+    return (
+        (singles[:, at : at + step] for at in range(0, singles.shape[1], step)),
+        (halves[:, first[at : at + step]] * halves[:, second[at : at + step]] for at in range(0, len(first), step)),
+    )
 
 
-def _sparse(made: list[np.ndarray], n: int, least: int) -> sparse.csc_matrix:
-    kept = [m for m in made if least <= m.sum() <= n - least]
-    return sparse.csc_matrix(np.stack(kept, axis=1).astype(np.float32)) if kept else sparse.csc_matrix((n, 0), dtype=np.float32)
+def _frequent(made: list[np.ndarray], least: int) -> list[np.ndarray]:
+    return [m for m in made if least <= m.sum() <= len(m) - least]

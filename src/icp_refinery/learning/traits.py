@@ -73,9 +73,15 @@ def is_numeric(column: pd.Series) -> bool:
 
 def texts(column: pd.Series) -> pd.Series:
     """A categorical trait as text, missing as None, what is true or false in lower case."""
-    missing = column.isna().to_numpy()
-    words = (str(value).lower() if isinstance(value, bool | np.bool_) else str(value) for value in column)
-    return pd.Series([None if m else word for m, word in zip(missing, words, strict=True)], column.index, dtype=object)
+    values = column.to_numpy(dtype=object, copy=True)
+    values[column.isna().to_numpy()] = None
+    if pd.api.types.infer_dtype(column, skipna=True) != "string":
+        values = np.array([value if value is None else _text(value) for value in values], dtype=object)
+    return pd.Series(values, column.index, dtype=object)
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool | np.bool_) else str(value)
 
 
 def _round(number: float) -> float:

@@ -38,10 +38,10 @@ def grow(traits: list[Trait], target: np.ndarray, train: np.ndarray, max_segment
     """Grow a tree best split first; its leaves are the nodes whose trait is -1."""
     n = int(train.sum())
     least = max(LEAST_LEAF, round(0.02 * n))
-    nodes = [Node({}, -1, False, -1, -1)]
+    nodes, table = [Node({}, -1, False, -1, -1)], _side_by_side(traits)
     rows = {0: np.flatnonzero(train)}
     enough = LEAST_GAIN * n * target[train].var()
-    splits = {0: _best_split(traits, target, rows[0], {}, least, max_conditions)}
+    splits = {0: _best_split(traits, table, target, rows[0], {}, least, max_conditions)}
     while len(splits) < max_segments:
         number = max(splits, key=lambda i: (splits[i].gain, -i))
         split = splits[number]
@@ -54,7 +54,7 @@ def grow(traits: list[Trait], target: np.ndarray, train: np.ndarray, max_segment
             nodes.append(Node(_narrowed(node.allowed, split, side, traits), -1, False, -1, -1))
             child = len(nodes) - 1
             rows[child] = rows[number][goes_left == side]
-            splits[child] = _best_split(traits, target, rows[child], nodes[child].allowed, least, max_conditions)
+            splits[child] = _best_split(traits, table, target, rows[child], nodes[child].allowed, least, max_conditions)
         nodes[number] = Node(node.allowed, split.trait, split.is_missing_split, len(nodes) - 2, len(nodes) - 1)
     return nodes
 
@@ -64,8 +64,23 @@ def _narrowed(allowed: dict[int, np.ndarray], split: Split, left: bool, traits: 
     return allowed | {split.trait: before & (split.left if left else ~split.left)}
 
 
+class Histograms(NamedTuple):
+    """Codes of all traits side by side, padded to the longest: `codes` (pursuits × traits), and per trait how to read them."""
+
+    codes: np.ndarray
+    sizes: np.ndarray
+    is_numeric: np.ndarray
+
+
+def _side_by_side(traits: list[Trait]) -> Histograms:
+    codes = np.stack([trait.codes for trait in traits], axis=1).astype(np.int64)
+    sizes = np.array([trait.size for trait in traits])
+    return Histograms(codes + np.arange(len(traits)) * sizes.max(), sizes, np.array([trait.is_numeric for trait in traits]))
+
+
 def _best_split(
     traits: list[Trait],
+    table: Histograms,
     target: np.ndarray,
     rows: np.ndarray,
     allowed: dict[int, np.ndarray],
@@ -73,82 +88,91 @@ def _best_split(
     max_conditions: int,
 ) -> Split:
     best = Split(0.0, -1, False, np.zeros(0, dtype=bool))
-    y = target[rows]
-    for number, trait in enumerate(traits):
-        for missing_split in (False, True):
-            split = _split_of(trait, number, y, rows, allowed, least, missing_split)
-            if split.gain > best.gain * (1 + 1e-9) and all(
-                len(conditions_of(traits, _narrowed(allowed, split, side, traits))) <= max_conditions for side in (True, False)
-            ):
-                best = split
+    for number, is_missing_split, gain, left in _splits(table, target[rows], rows, allowed, least):
+        if gain <= best.gain * (1 + 1e-9):
+            continue
+        split = Split(gain, number, is_missing_split, left[: traits[number].size])
+        if all(len(conditions_of(traits, _narrowed(allowed, split, side, traits))) <= max_conditions for side in (True, False)):
+            best = split
     return best
 
 
-def _split_of(
-    trait: Trait,
-    number: int,
+def _splits(
+    table: Histograms,
     y: np.ndarray,
     rows: np.ndarray,
     allowed: dict[int, np.ndarray],
     least: int,
-    missing_split: bool,
     like: np.ndarray | None = None,
-) -> Split:
-    """The best split of a node on one trait; gain 0 where there is none with `least` rows on both sides.
+) -> list[tuple[int, bool, float, np.ndarray]]:
+    """The best split of a node on each trait, and on whether it is missing: trait, `is_missing_split`, gain, codes that go left.
 
-    With `like` (the codes that go left) only splits are looked at both of whose sides are much the same as its sides.
+    Only splits with `least` rows on both sides. With `like` (the codes that go left) only those both of whose sides are much the
+    same as its sides.
     """
-    nothing = Split(0.0, number, missing_split, np.zeros(trait.size, dtype=bool))
-    codes = trait.codes[rows]
-    count = np.bincount(codes, minlength=trait.size).astype(float)
-    total = np.bincount(codes, weights=y, minlength=trait.size)
-    mask = allowed.get(number, np.ones(trait.size, dtype=bool))
-    if missing_split:
-        groups = [[trait.missing], [c for c in range(trait.size - 1) if mask[c]]]
-        if not mask[trait.missing] or not groups[1]:
-            return nothing
-    elif trait.is_numeric:
-        bins = [[c] for c in range(trait.size - 1) if mask[c]]
-        if not bins:
-            return nothing
-        if mask[trait.missing]:
-            bins[0].append(trait.missing)
-        groups = bins
-    else:
-        rest = [c for c in (trait.size - 2, trait.missing) if mask[c]]
-        if rest == [trait.missing]:
-            return nothing
-        seen = [c for c in range(trait.size - 2) if mask[c]]
-        if rest:
-            rest += [c for c in seen if not count[c]]
-            seen = [c for c in seen if count[c]]
-        groups = [[c] for c in seen] + ([rest] if rest else [])
-        mean = y.mean() if len(y) else 0.0
-        smoothed = [(total[g].sum() + 5 * mean) / (count[g].sum() + 5) for g in groups]
-        if rest and count[rest].sum() < LEAST_SUPPORT:
-            smoothed[-1] = -np.inf  # nothing is known of missing and of new values: they join the lower side
-        groups = [groups[i] for i in sorted(range(len(groups)), key=lambda i: (smoothed[i], i))]
-    if len(groups) < 2:
-        return nothing
-    counts = np.cumsum([count[g].sum() for g in groups])
-    totals = np.cumsum([total[g].sum() for g in groups])
-    left_n, left_sum = counts[:-1], totals[:-1]
-    right_n, right_sum = counts[-1] - left_n, totals[-1] - left_sum
-    valid = (left_n >= least) & (right_n >= least)
+    many, size = len(table.sizes), table.sizes.max()
+    flat = table.codes[rows].ravel()
+    count = np.bincount(flat, minlength=many * size).reshape(many, size).astype(float)
+    total = np.bincount(flat, weights=np.repeat(y, many), minlength=many * size).reshape(many, size)
+    mask = np.arange(size) < table.sizes[:, None]
+    for number, its in allowed.items():
+        mask[number, : len(its)] &= its
+    # For each trait two orders of its codes: by value or mean, and missing against the rest. Codes of one group stay together.
+    group, key = (np.concatenate(both) for both in _orders(table, count, total, mask, y))
+    count, total = np.tile(count, (2, 1)), np.tile(total, (2, 1))
+    order = np.lexsort((group, key), axis=-1)
+    group, counts, totals = (np.take_along_axis(part, order, axis=1) for part in (group, count, total))
+    counts, totals = np.cumsum(counts, axis=1), np.cumsum(totals, axis=1)
+    left_n, left_sum = counts[:, :-1], totals[:, :-1]
+    right_n, right_sum = counts[:, -1:] - left_n, totals[:, -1:] - left_sum
+    valid = (left_n >= least) & (right_n >= least) & (group[:, :-1] != group[:, 1:]) & (group[:, 1:] <= size)
     if like is not None:
-        both_left = np.cumsum([count[[c for c in g if like[c]]].sum() for g in groups])
-        only_left, only_like = left_n - both_left[:-1], both_left[-1] - both_left[:-1]
-        apart, both_right = only_left + only_like, right_n - only_like
-        valid &= np.minimum(both_left[:-1], both_right) >= LIKENESS * (np.minimum(both_left[:-1], both_right) + apart)
-    if not valid.any():
-        return nothing
+        alike = np.cumsum(np.take_along_axis(count * np.pad(like, (0, size - len(like))), order, axis=1), axis=1)
+        both_left, only_like = alike[:, :-1], alike[:, -1:] - alike[:, :-1]
+        both_right = right_n - only_like
+        apart = left_n - both_left + only_like
+        valid &= np.minimum(both_left, both_right) >= LIKENESS * (np.minimum(both_left, both_right) + apart)
     with np.errstate(divide="ignore", invalid="ignore"):
-        gain = left_sum**2 / left_n + right_sum**2 / right_n - totals[-1] ** 2 / counts[-1]
+        gain = left_sum**2 / left_n + right_sum**2 / right_n - totals[:, -1:] ** 2 / counts[:, -1:]
     gain = np.where(valid, gain, -np.inf)
-    at = int(np.argmax(gain))
-    left = np.zeros(trait.size, dtype=bool)
-    left[[c for g in groups[: at + 1] for c in g]] = True
-    return Split(float(max(gain[at], 0.0)), number, missing_split, left)
+    at = gain.argmax(axis=1)
+    found = []
+    for number in range(many):
+        for is_missing_split in (False, True):
+            row = number + many * is_missing_split
+            if valid[row, at[row]]:
+                left = np.zeros(size, dtype=bool)
+                left[order[row, : at[row] + 1]] = True
+                found.append((number, is_missing_split, float(max(gain[row, at[row]], 0.0)), left))
+    return found
+
+
+def _orders(
+    table: Histograms, count: np.ndarray, total: np.ndarray, mask: np.ndarray, y: np.ndarray
+) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Groups and keys of the codes (traits × codes) for both ways to split; a group above the number of codes takes no part."""
+    size = mask.shape[1]
+    code, missing = np.broadcast_to(np.arange(size), mask.shape), np.arange(size) == table.sizes[:, None] - 1
+    nowhere = size + 1
+    # Numbers: in their order, missing with the lowest.
+    low = np.where(mask & ~missing, code, nowhere).min(axis=1, keepdims=True)
+    numeric = np.where(missing, low, code)
+    # Texts: by their smoothed mean; missing, other values and those that are not here are one group.
+    other = np.arange(size) == table.sizes[:, None] - 2
+    has_rest = (mask & other).any(axis=1, keepdims=True)
+    rest = mask & has_rest & (missing | other | (count == 0))
+    text = np.where(rest, size, np.where(missing, nowhere, code))
+    n, summed = (np.where(rest, (part * rest).sum(axis=1, keepdims=True), part) for part in (count, total))
+    mean = (summed + 5 * (y.mean() if len(y) else 0.0)) / (n + 5)
+    # Nothing is known of missing and of new values where they are few: they join the lower side.
+    mean = np.where(rest & (n < LEAST_SUPPORT), -np.inf, mean)
+    # Without new values among them, missing ones have no side.
+    stuck = ~has_rest & (mask & missing).any(axis=1, keepdims=True)
+    is_numeric = table.is_numeric[:, None]
+    group = np.where(mask & (is_numeric | ~stuck), np.where(is_numeric, numeric, text), nowhere)
+    key = np.where(group < nowhere, np.where(is_numeric, numeric, mean), np.inf)
+    apart = np.where(mask & (mask & missing).any(axis=1, keepdims=True), np.where(missing, 0, 1), nowhere)
+    return (group, apart), (key, apart.astype(float))
 
 
 def refitted(tree: list[Node], traits: list[Trait], target: np.ndarray, train: np.ndarray) -> list[Node]:
@@ -165,8 +189,10 @@ def refitted(tree: list[Node], traits: list[Trait], target: np.ndarray, train: n
             continue
         here, trait = rows[number], traits[node.trait]
         own = tree[node.left].allowed[node.trait]
-        split = _split_of(trait, node.trait, target[here], here, node.allowed, least, node.is_missing_split, own)
-        left = _for_all_codes(split.left if split.gain > 0 else own, trait, node.allowed.get(node.trait))
+        mask = {0: node.allowed[node.trait]} if node.trait in node.allowed else {}
+        splits = _splits(_side_by_side([trait]), target[here], here, mask, least, own)
+        found = [left for _, is_missing, gain, left in splits if is_missing == node.is_missing_split and gain > 0]
+        left = _for_all_codes(found[0] if found else own, trait, node.allowed.get(node.trait))
         goes_left = own[trait.codes[here]]
         for child, side in ((node.left, True), (node.right, False)):
             made[child] = made[child]._replace(allowed={node.trait: left == side})

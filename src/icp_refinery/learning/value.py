@@ -20,12 +20,25 @@ def expected_value(
     With `history` (`account_id`, `month`: whole months since the win, from 0, `value`: sold in that month) the factor
     from one age to the next is the sum over wins old enough to know both. Without it, the mean of matured wins is
     set against that of wins of an age, in bands of six months. A factor is 1 where fewer than `least_wins` wins
-    are behind it, and is never below 1.
+    are behind it, and is never below 1. A win of unknown value counts with the mean of the developed others: it is a win, and
+    says nothing of what wins are worth.
 
-    Returns the developed value of each pursuit (same index) and notes.
+    Returns the developed value of each pursuit (same index; a number for each) and notes.
     """
+    value, notes = _of_known_wins(pursuits, history, horizon, least_wins)
+    unknown = value.isna()
+    if unknown.any():
+        others = value[pursuits["is_won"].astype(bool) & ~unknown]
+        value = value.fillna(float(others.mean()) if len(others) else 0.0)
+        notes.append(("amounts", f"{int(unknown.sum())} wins without an amount count with the mean of the others"))
+    return value, notes
+
+
+def _of_known_wins(
+    pursuits: pd.DataFrame, history: pd.DataFrame | None, horizon: int, least_wins: int
+) -> tuple[pd.Series, list[tuple[str, str]]]:
     value = pursuits["value"].astype(float).copy()
-    won = pursuits["is_won"].astype(bool)
+    won = pursuits["is_won"].astype(bool) & value.notna()
     age = pursuits["months_observed"].astype(float).clip(0, horizon)
     young = won & (age < horizon)
     if not young.any():
@@ -98,7 +111,8 @@ def log_score(won: np.ndarray, value: np.ndarray) -> np.ndarray:
         capped = winsorised(value, won, 0.95)
         return (capped - capped.mean()) / max(capped.std(), 1e-12)
     rate = won.mean()
-    amount = np.log(np.maximum(value[won], np.quantile(value[won], 0.01)))
+    # A free first deal is among the smallest, not infinitely small.
+    amount = np.log(np.maximum(value[won], np.quantile(value[won & (value > 0)], 0.01)))
     score = np.where(won, 1.0, 0.0) - rate
     score[won] += amount - amount.mean()
     return score / rate

@@ -127,7 +127,7 @@ def _content(marts: duckdb.DuckDBPyConnection, what: str, segment_id: str, rules
     effects = _rows(
         marts,
         "select outcome, attribute, value, verdict, accounts, lift, lift_low, lift_high from marts.icp_attribute_effects"
-        " where verdict in ('raises', 'lowers') and (attribute like ? or attribute like ?) and not is_leak"
+        " where verdict in ('raises', 'lowers') and (attribute like ? or attribute like ?)"
         " order by verdict desc, q_value, outcome, attribute, value",
         f"{prefix}%",
         f"% & {prefix}%",

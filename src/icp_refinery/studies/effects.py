@@ -93,7 +93,7 @@ def study_no_signal(
             "tests": len(table),
             "verdicts": int((table["verdict"] != "no_evidence").sum()),
             "trends": int(table["trend"].isin(["emerging", "fading"]).sum()),
-            "leaks": table.loc[table["is_leak"], "attribute"].nunique(),
+            "leaks": table.loc[table["verdict"] == "leak_suspected", "attribute"].nunique(),
         }
 
     return _each(seeds, one, first_seed)
@@ -112,7 +112,7 @@ def study_confounded(seeds: int, accounts: int = 3000, traits: int = 8, first_se
         return {
             "verdicts": int((its["verdict"] != "no_evidence").sum()),
             "trends": int(its["trend"].isin(["emerging", "fading"]).sum()),
-            "is_leak": bool(its["is_leak"].any()),
+            "is_leak": bool((its["verdict"] == "leak_suspected").any()),
             "crude_lift": row["rate"] / outcomes["won"].mean(),
             "lift": row["lift"],
         }
@@ -127,9 +127,9 @@ def study_leak(seeds: int, accounts: int = 3000, traits: int = 8, first_seed: in
         table = attribute_effects(*simulate_outcomes(accounts, traits, seed, leaking=True))
         its = table["attribute"].str.contains("enriched")
         return {
-            "flagged": bool(table.loc[its, "is_leak"].all()),
-            "verdicts": int((table.loc[its, "verdict"] != "no_evidence").sum()),
-            "others_flagged": table.loc[~its & table["is_leak"], "attribute"].nunique(),
+            "flagged": bool((table.loc[its, "verdict"] == "leak_suspected").all()),
+            "verdicts": int(table.loc[its, "verdict"].isin(["raises", "lowers"]).sum()),
+            "others_flagged": table.loc[~its & (table["verdict"] == "leak_suspected"), "attribute"].nunique(),
         }
 
     return _each(seeds, one, first_seed)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from icp_refinery.learning.boosting import boosted_scores
 from icp_refinery.learning.conditions import assign
-from icp_refinery.learning.leaks import leak_flags
+from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
 from icp_refinery.learning.segments import NO_EVIDENCE, learn_segments
 from icp_refinery.studies.worlds import World, captured, world
 
@@ -104,9 +104,9 @@ def segments_study(seeds: int = 50, null_seeds: int = 200, trouble_seeds: int = 
         lines.append(_claims_line(name, pursuits, number, quiet, trouble="none"))
     lines.append(_claims_line("mix and win rate change at one date", 3000, trouble_seeds, quiet, trouble="time"))
     lines.append(_claims_line("a trait filled in after the sale", 1500, trouble_seeds, quiet, trouble="leak"))
-    flagged = [leak_flags(it.pursuits, it.traits) for it in _quiet(1500, trouble_seeds, quiet, "leak")]
-    right = [f.loc[f["is_left_out"], "attribute"].tolist() == ["billing_system"] for f in flagged]
-    lines += ["", f"The trait filled in after the sale, and no other, was left out in {np.mean(right):.0%} of worlds."]
+    judged = [leak_verdicts(it.pursuits, it.traits) for it in _quiet(1500, trouble_seeds, quiet, "leak")]
+    right = [suspected(leaks) == ["billing_system"] for leaks in judged]
+    lines += ["", f"The trait filled in after the sale, and no other, was suspected in {np.mean(right):.0%} of worlds."]
     return "\n".join(lines) + "\n"
 
 

@@ -8,7 +8,7 @@ from scipy.stats import false_discovery_control
 
 from icp_refinery.learning.effects.counts import aligned, count_all, frequent_pairs, frequent_values, long_outcomes, observed
 from icp_refinery.learning.effects.evidence import Z_95, evidence_of
-from icp_refinery.learning.effects.information import leaks_of
+from icp_refinery.learning.effects.leaks import leak_verdicts_within, suspected
 from icp_refinery.learning.traits import banded_traits
 from icp_refinery.project import OUTCOMES
 
@@ -39,8 +39,8 @@ COLUMNS = {
     "change_p_value": "float64",
     "trend": "object",
     "information_value": "float64",
-    "is_leak": "bool",
     "verdict": "object",
+    "leak_note": "object",
 }
 
 
@@ -53,6 +53,7 @@ def attribute_effects(
     most_frequent: int = 50,
     level: float = 0.05,
     pair_traits: list[str] | None = None,
+    leaks: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Test single trait values, pairs of them and first-order behaviours against outcomes, within periods.
 
@@ -71,6 +72,7 @@ def attribute_effects(
         values (of those that at most half of the accounts share) over `pair_traits` (default: all traits). Both
         are chosen by frequency among all accounts in `outcomes`, whatever their outcome.
     level : of the false discovery rate.
+    leaks : as `leak_verdicts` returns it; by default judged within the periods of `outcomes`.
 
     Returns
     -------
@@ -101,10 +103,9 @@ def attribute_effects(
         evidence; `unknown` cannot be tested, or leaks.
     `information_value` : of the whole trait for `won`, within periods, missing as a value of its own, less
         what chance gives. Null for pairs and behaviours.
-    `is_leak` : the trait's information value is above 0.5, or that of its being missing above 0.1, beyond
-        chance (p < 0.001). A pair leaks if one of its traits does.
-    `verdict` : `raises` or `lowers` where q_value <= level, the interval excludes 1, consistency is at least
-        2/3 and the trait is no leak; else `no_evidence`.
+    `verdict` : `leak_suspected` where the trait is (of a pair, one of the traits); `raises` or `lowers` where q_value <=
+        level, the interval excludes 1 and consistency is at least 2/3; else `no_evidence`.
+    `leak_note` : why a leak is suspected; empty where none is.
 
     Raises
     ------
@@ -120,7 +121,7 @@ def attribute_effects(
     periods = np.sort(long["period"].unique())
     known = [name for name in OUTCOMES if name in set(long["outcome"])]
     known += sorted(set(long["outcome"]) - set(known))
-    leaks = leaks_of(coded, *observed(long, "won", accounts, periods), len(periods), minimum_support)
+    leaks = leak_verdicts_within(long[long["outcome"] == "won"], traits) if leaks is None else leaks
     tried = []
     for outcome in known:
         rows, period, success = observed(long, outcome, accounts, periods)
@@ -137,11 +138,15 @@ def attribute_effects(
     table["latest_q_value"] = _adjusted(table["latest_p_value"])
     parts = table["attribute"].str.split(" & ", regex=False)
     is_trait = (table["kind"] != "behaviour").to_numpy()
-    information = {name: leak[0] for name, leak in leaks.items()}
     single = (table["kind"] == "trait").to_numpy()
-    table["information_value"] = table["attribute"].map(information).where(single).astype("float64")
-    leaking = {name for name, leak in leaks.items() if leak[1]}
-    table["is_leak"] = is_trait & np.array([not leaking.isdisjoint(names) for names in parts], dtype=bool)
+    told = leaks.set_index("attribute")
+    table["information_value"] = table["attribute"].map(told["information_value"]).where(single).astype("float64")
+    notes = told.loc[suspected(leaks), "note"].to_dict()
+    table["leak_note"] = [
+        "; ".join(f"{name}: {notes[name]}" for name in names if name in notes) if its else ""
+        for names, its in zip(parts, is_trait, strict=True)
+    ]
+    table["is_leak"] = table["leak_note"] != ""
     table["verdict"] = _verdicts(table, level)
     table["trend"] = _trends(table, level)
     table["order"] = table["outcome"].map({name: number for number, name in enumerate(known)})
@@ -150,10 +155,10 @@ def attribute_effects(
 
 
 def _verdicts(table: pd.DataFrame, level: float) -> np.ndarray:
-    proven = ((table["q_value"] <= level) & (table["consistency"] >= CONSISTENCY_BAR - 1e-12) & ~table["is_leak"]).to_numpy()
+    proven = ((table["q_value"] <= level) & (table["consistency"] >= CONSISTENCY_BAR - 1e-12)).to_numpy()
     raises = proven & (table["lift_low"] > 1).to_numpy()
     lowers = proven & (table["lift_high"] < 1).to_numpy()
-    return np.where(raises, "raises", np.where(lowers, "lowers", "no_evidence"))
+    return np.select([table["is_leak"], raises, lowers], ["leak_suspected", "raises", "lowers"], "no_evidence")
 
 
 def _trends(table: pd.DataFrame, level: float) -> np.ndarray:

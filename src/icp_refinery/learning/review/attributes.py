@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control, norm
 
-from icp_refinery.learning.effects.information import leaking_traits
 from icp_refinery.learning.review.looks import DRAWS, YEARLY, typed_rows, year_of_looks
 from icp_refinery.learning.traits import banded_traits
 
@@ -47,9 +46,6 @@ def emerged_attributes(pursuits: pd.DataFrame, cycles: pd.DataFrame, traits: pd.
     won = pursuits["is_won"].to_numpy(dtype=float)
     if len(cycles) < 2 or won.min() == won.max():
         return none
-    outcomes = pd.DataFrame({"account_id": pursuits["account_id"], "period": start, "won": won})
-    leaks = leaking_traits(outcomes.assign(period=_quarters(pursuits["closed_on"])), wide)
-    wide = wide.drop(columns=list(leaks.loc[leaks["is_leak"], "attribute"]), errors="ignore")
     values, members, compared = [], [], []
     for name, coded in banded_traits(wide[sorted(wide.columns)]).items():
         count = np.bincount(coded.codes[coded.codes >= 0], minlength=len(coded.labels))
@@ -116,10 +112,6 @@ def emerged_attributes(pursuits: pd.DataFrame, cycles: pd.DataFrame, traits: pd.
                     change = 2 * norm.sf(abs(z[at]))
                     rows.append((cycle_start, *values[value], trend, home, *figures[0], *figures[1], p, change))
     return typed_rows(rows, ATTRIBUTES)
-
-
-def _quarters(days: pd.Series) -> np.ndarray:
-    return days.dt.to_period("Q").astype(str).to_numpy()
 
 
 def _by_cycle(part: np.ndarray, cycle: np.ndarray, cycles: int) -> np.ndarray:

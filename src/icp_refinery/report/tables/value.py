@@ -7,7 +7,7 @@ TABLES: dict[str, Definition] = {
         "Traits with a verdict",
         f"""
         select * from (
-            select * from marts.icp_attribute_effects where verdict <> 'no_evidence'
+            select * from marts.icp_attribute_effects where verdict in ('raises', 'lowers')
             order by q_value, outcome, attribute, value
             limit {LISTED_EFFECTS}
         ) as effects
@@ -16,7 +16,7 @@ TABLES: dict[str, Definition] = {
         [
             Column("outcome", "Outcome", "code"),
             Column("attribute", "Trait", "code"),
-            Column("value", "Value"),
+            Column("value", "Value", "code"),
             Column("verdict", "Verdict", "code"),
             Column("accounts", "Accounts (n)", "count"),
             Column("rate", "Rate", "share"),
@@ -47,9 +47,10 @@ TABLES: dict[str, Definition] = {
         [
             Column("score_band", "Score band"),
             *WIN_RATE,
-            Column("value_per_pursuit", "Value per pursuit ({})", "money"),
-            Column("predicted_value", "Predicted ({})", "money"),
+            Column("value_per_pursuit", "Value per first deal ({value_unit})", "money"),
+            Column("predicted_value", "Predicted ({value_unit})", "money"),
             Column("is_within_interval", "Within the interval", "yes"),
+            Column("window_months", "Months since the win", "count"),
             Column("cutoff_on", "Learned before", "day"),
         ],
     ),
@@ -62,9 +63,9 @@ TABLES: dict[str, Definition] = {
             Column("definition", "Definition", "name"),
             Column("verdict", "Verdict"),
             *WIN_RATE,
-            Column("value_per_pursuit", "Value per pursuit ({})", "money"),
+            Column("value_per_pursuit", "Value per first deal ({value_unit})", "money"),
             LIFT,
-            Column("share_of_tier_1", "Share of tier 1", "share"),
+            Column("share_of_tier_1", "Share of best fit", "share"),
             Column("reason", "Why not"),
         ],
     ),
