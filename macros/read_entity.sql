@@ -164,7 +164,7 @@ from checked
         group by all
         order by row_count desc, rule
     {%- endset -%}
-    {%- set rules = run_query(query).rows if execute else [] -%}
+    {%- set rules = run_query(query).rows if execute and not var('check_only', false) else [] -%}
     {%- if rules and not rules | selectattr(0, 'equalto', '') | list -%}
         {%- set reasons = [] -%}
         {%- for rule, row_count, column, value in rules -%}
