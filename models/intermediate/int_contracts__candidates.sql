@@ -32,8 +32,11 @@ windows as (
 
 -- What is replaced by name is renewed by nothing else.
 renewable as (
-    select contracts.*
+    select
+        contracts.*,
+        own.replaces_order_id
     from contracts
+    left join replacements as own on contracts.order_id = own.order_id
     anti join replacements on contracts.order_id = replacements.replaces_order_id
     where contracts.ends_on is not null
 ),
@@ -66,6 +69,8 @@ pairs as (
             older.account_id = newer.account_id
             and older.product_id = newer.product_id
             and older.order_id <> newer.order_id
+            -- What was replaced does not renew what replaced it.
+            and older.replaces_order_id is distinct from newer.order_id
             and newer.starts_on >= {{ add_days('older.ends_on', '-newer.overlap_days') }}
             and newer.starts_on <= {{ add_days('older.ends_on', var('renewal_grace_days')) }}
             and (newer.contracted_ends_on > older.ends_on or newer.contracted_ends_on is null)

@@ -45,7 +45,7 @@ def marts_of(companies: int) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def diff_and_apply(url: str, companies: int, folder: Path, clock: SimulatedClock) -> None:
-    config = Config(base_url=url, max_changes=companies)
+    config = Config(max_changes=companies)
     with marts_of(companies) as marts, Portal(url, TOKEN, sleep=clock.sleep, clock=clock.now) as portal:
         summary = write_plan(portal, marts, MANIFEST, config, folder / "plan.jsonl")
         assert summary["changes"] == companies

@@ -133,6 +133,7 @@ def renewals(tables: dict[str, list[Row]], as_of: str) -> dict[str, str]:
                 apart = (new["start"] - old["cut"]).days
                 is_later = (first["closed_at"], first["order_id"]) < (later["closed_at"], later["order_id"])
                 is_free = first["order_id"] not in names.values() and later["order_id"] not in names
+                is_free = is_free and names.get(first["order_id"]) != later["order_id"]
                 if is_later and is_free and -overlap <= apart <= GRACE and new["end"] > old["cut"] and new["cut"] >= new["start"]:
                     pairs.append((abs(apart), new["start"], later["closed_at"], new["id"], old["start"], old["id"]))
         for _, _, _, new, _, old in sorted(pairs):
