@@ -131,7 +131,7 @@ select
         when not compared.is_finished then 'the cycle is not finished'
         when compared.cycle_end <= reference.reference_end then 'part of what later cycles are compared with'
         when compared.cycle_end <= reference.a_year_before then 'more than a year ago'
-        else 'no pursuit has closed'
+        else 'no first deal has closed'
     end as reason,
     reference.reference,
     cast(judged.outcome as varchar) as outcome,

@@ -102,7 +102,7 @@ def learn_segments(
     won = frame["is_won"].to_numpy(dtype=bool)
     n = len(frame)
     if n < LEAST_PURSUITS or won.sum() < LEAST_WINS:
-        notes.append(("evidence", f"{n} pursuits with {won.sum()} wins are too few to learn from"))
+        notes.append(("evidence", f"{n} first deals with {won.sum()} wins are too few to learn from"))
         return _one_segment(frame, value, notes)
     leaks = leak_verdicts(frame, traits) if leaks is None else leaks
     notes += [("leak", f"{leak.attribute}: {leak.note}") for leak in leaks[leaks["is_suspected"]].itertuples()]
