@@ -28,8 +28,9 @@ test-fast: $(READY)  ## Run what builds no whole company
 mutations: $(READY)  ## Break the project in the ways of tests/mutations.yml and see its tests fail
 	$(BIN)/python tests/support/mutations.py
 
-validate: $(READY)  ## Run every study at full size and write docs/validation.md
+validate: $(READY)  ## Run every study at full size, write docs/validation.md, and build 60 random companies
 	$(BIN)/python -m icp_refinery.studies.report
+	ICP_RANDOM_COMPANIES=60 $(BIN)/python -m pytest --numprocesses 2 tests/python/test_random_companies.py
 
 lint: $(READY)  ## Check the format of SQL and Python
 	$(BIN)/ruff check .

@@ -75,14 +75,14 @@ def main() -> None:
 def measure(url: str, companies: int) -> list[str]:
     """Rows of the table: the first diff, the apply, and a diff with nothing left to do."""
     settings = yaml.safe_load((ROOT / "activation" / "hubspot.yml").read_text(encoding="utf-8"))
-    settings |= {"base_url": url, "requests_per_10_seconds": LIMIT, "max_changes": companies}
+    settings |= {"requests_per_10_seconds": LIMIT, "max_changes": companies}
     (WORK / "activation" / "hubspot.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     icp = [str(Path(sys.executable).parent / "icp"), "hubspot"]
     environment = {"HUBSPOT_TOKEN": "bench", "ICP_PUBLISHED": str(WORK / "published")}
     rows = []
     for arguments in (["diff"], ["apply", "--apply"], ["diff"]):
         before, cpu = seen(url), cpu_seconds()
-        seconds, peak = run_measured([*icp, *arguments], environment, WORK)
+        seconds, peak = run_measured([*icp, *arguments, "--base-url", url], environment, WORK)
         after, cpu = seen(url), cpu_seconds() - cpu
         calls = after["calls"] - before["calls"]
         refused = after["statuses"].get("429", 0) - before["statuses"].get("429", 0)

@@ -4,12 +4,36 @@
 -#}
 {% macro prepare_publishing() %}
     {%- if not execute -%} {{ return('') }} {%- endif -%}
-    {%- set folder = env_var('ICP_PUBLISHED', (flags.PROFILES_DIR | string) ~ '/published') -%}
     {%- set tests = graph.nodes.values() | selectattr('resource_type', 'equalto', 'test') | map(attribute='unique_id') -%}
     {%- set left_out = tests | reject('in', selected_resources) | list | length -%}
     {%- if left_out and not var('publish_untested') -%}
         {%- do exceptions.warn("Nothing is published: this run leaves data tests out (" ~ left_out ~ "). `dbt build` runs them all.") -%}
     {%- endif -%}
-    set variable published_folder = '{{ folder | replace("'", "''") }}';
+    {{ say_folders() }}
     set variable left_out_tests = {{ left_out }};
+{%- endmacro %}
+
+
+{#- Stops the build where the model found that the published state must stay: the model left the sentence in a variable. -#}
+{% macro say_why_not_published() %}
+    {%- if execute -%}
+        {%- set why = run_query("select getvariable('not_published')").rows[0][0] -%}
+        {%- if why -%} {{ exceptions.raise_compiler_error(why) }} {%- endif -%}
+    {%- endif -%}
+{%- endmacro %}
+
+
+{#-
+    Tells a Python model, in variables of its session, where the project, its target and what was published are. In the model's configuration
+    they would be those of the last parse: of another folder, once the project has been moved.
+-#}
+{% macro say_folders() %}
+    {%- set folders = {
+        'project_folder': flags.PROFILES_DIR,
+        'target_folder': flags.TARGET_PATH or 'target',
+        'published_folder': env_var('ICP_PUBLISHED', (flags.PROFILES_DIR | string) ~ '/published'),
+    } -%}
+    {%- for name, folder in folders.items() %}
+    set variable {{ name }} = '{{ folder | string | replace("'", "''") }}';
+    {%- endfor %}
 {%- endmacro %}

@@ -97,12 +97,15 @@
 {%- endmacro %}
 
 
-{#- Whether the source has a value for a column that cannot be read. A placeholder for a missing product type is no value. -#}
+{#-
+    Whether the source has a value for a column that cannot be read: a case, since `and` would look into every row. A placeholder for a missing
+    product type is not a value.
+-#}
 {% macro is_unreadable(column, entity) -%}
     {%- if column.type in ['id', 'text', 'label', 'currency'] -%}
     false
     {%- else -%}
-    ({{ column.name }} is null and {{ (read_label if entity == 'products' else read_text)('raw.' ~ column.name) }} is not null)
+    case when {{ column.name }} is null then {{ (read_label if entity == 'products' else read_text)('raw.' ~ column.name) }} is not null else false end
     {%- endif -%}
 {%- endmacro %}
 
@@ -150,3 +153,26 @@ from checked
 {% macro raw_text(raw) -%}
     cast(to_json({{ raw }}) as varchar)
 {%- endmacro %}
+
+
+{#- Stops the build where no row of an entity that all else rests on was accepted: one sentence with the rules. -#}
+{% macro stop_where_all_are_rejected(entity) %}
+    {%- set query -%}
+        select
+            coalesce(reject_rule, '') as rule,
+            count(*) as row_count,
+            max(reject_column) as reject_column,
+            max(reject_value) as reject_value
+        from {{ ref('input_' ~ entity ~ '__checked') }}
+        group by all
+        order by row_count desc, rule
+    {%- endset -%}
+    {%- set rules = run_query(query).rows if execute and not var('check_only', false) else [] -%}
+    {%- if rules and not rules | selectattr(0, 'equalto', '') | list -%}
+        {%- set reasons = [] -%}
+        {%- for rule, row_count, column, value in rules -%}
+            {%- do reasons.append(row_count ~ ' ' ~ rule ~ ' (' ~ column ~ (' `' ~ value ~ '`' if value else '') ~ ')') -%}
+        {%- endfor -%}
+        {%- do stop('Every row of ' ~ entity ~ ' was rejected, so nothing can be built: ' ~ reasons | join(', ') ~ '.') -%}
+    {%- endif -%}
+{% endmacro %}

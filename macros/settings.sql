@@ -20,9 +20,9 @@
     {%- if kept is boolean or kept is not integer or kept < 1 -%}
         {%- do stop("The variable published_states_kept is a whole number of states, 1 or more, not " ~ kept ~ ".") -%}
     {%- endif -%}
-    {%- if var('publish_untested') is not boolean -%}
-        {%- do stop("The variable publish_untested is true or false, not " ~ var('publish_untested') ~ ".") -%}
-    {%- endif -%}
+    {%- for name in ['publish_untested', 'publish_over'] if var(name) is not boolean -%}
+        {%- do stop("The variable " ~ name ~ " is true or false, not " ~ var(name) ~ ".") -%}
+    {%- endfor -%}
     {%- if var('missing_values') is string or var('missing_values') is not iterable or var('missing_values') | reject('string') | list -%}
         {%- do stop("The variable missing_values is a list of texts, not " ~ var('missing_values') ~ ".") -%}
     {%- endif -%}

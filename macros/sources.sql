@@ -284,7 +284,8 @@
         marked as (
             select
                 chr(10) || regexp_replace(
-                    replace(replace(replace(text, '\x22', '"'), '\x0A', chr(10)), '\x0D', chr(13)), '"[^"]*"', chr(2), 'g'
+                    replace(replace(replace(replace(text, '\x22', '"'), '\x0A', chr(10)), '\x0D', chr(13)), '\x09', chr(9)),
+                    '"[^"]*"', chr(2), 'g'
                 ) as text
             from bytes
             where contains(text, '\x22')

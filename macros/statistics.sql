@@ -1,3 +1,9 @@
+{#- A figure of win rates; null where no first deal was ever lost, because then nothing is known of losing one. -#}
+{% macro if_deals_are_lost(figure) -%}
+    case when exists (select 1 from {{ ref('int_pursuits') }} where not is_won) then {{ figure }} end
+{%- endmacro %}
+
+
 {#- The ends of Wilson's 95 % interval of a rate, count / n; null where n is 0. -#}
 {% macro wilson_low(count, n) -%}
     {{ wilson_end(count, n, '-') }}

@@ -10,6 +10,14 @@ problems as (
 checked as (
     select {{ stop_with('sentence') }} as stopped
     from problems
+),
+
+assumptions as (
+    select * from {{ ref('assumptions') }}
+    {% if 'sample' in var('connectors') -%}
+    union all
+    select * from {{ ref('demo_assumptions') }}
+    {% endif %}
 )
 
 select
@@ -20,6 +28,6 @@ select
     assumptions.operator,
     assumptions.value,
     assumptions.note
-from {{ ref('assumptions') }} as assumptions
+from assumptions
 cross join checked
 where checked.stopped is null

@@ -28,10 +28,12 @@ def model(dbt, session):
         "int_opportunities": dbt.ref("int_opportunities"),
         "int_orders__priced": dbt.ref("int_orders__priced"),
     }
-    folders = dbt.config.get("meta")
+    [(project, target, published)] = session.execute(
+        "select getvariable('project_folder'), getvariable('target_folder'), getvariable('published_folder')"
+    ).fetchall()
     return evaluate(
         session,
         relations,
-        published=Path(folders["published"]),
-        docs=Path(folders["project"]) / folders["target"] / "quality",
+        published=Path(published, "current"),
+        docs=Path(project, target, "quality").absolute(),
     )

@@ -1,7 +1,7 @@
 def model(dbt, session):
     from pathlib import Path
 
-    from icp_refinery.publish import nothing_published, publish
+    from icp_refinery.publish import NotPublished, nothing_published, publish
     from icp_refinery.report import render
 
     marts = {
@@ -53,13 +53,23 @@ def model(dbt, session):
     if left_out_tests and not settings["publish_untested"]:
         return nothing_published()
     [(as_of,)] = dbt.ref("int_as_of").select("as_of").fetchall()
-    return publish(
-        session,
-        marts,
-        Path(folder),
-        as_of=as_of,
-        reporting_currency=settings["reporting_currency"],
-        reporting_cycle=settings["reporting_cycle"],
-        kept=settings["states_kept"],
-        report=render,
-    )
+    places = {"sample": "seeds/sample", "files": settings["files_dir"]}
+    files = nothing_published()
+    try:
+        files = publish(
+            session,
+            marts,
+            Path(folder),
+            as_of=as_of,
+            reporting_currency=settings["reporting_currency"],
+            reporting_cycle=settings["reporting_cycle"],
+            connectors=settings["connectors"],
+            sources=[places.get(connector, connector) for connector in settings["connectors"]],
+            over=settings["publish_over"],
+            kept=settings["states_kept"],
+            report=render,
+        )
+    except NotPublished as problem:
+        # The post-hook says it: dbt would print the whole call stack around it.
+        session.execute("set variable not_published = ?", [str(problem)])
+    return files

@@ -29,14 +29,13 @@ def main() -> None:
         shutil.rmtree(PROJECT, ignore_errors=True)
         (PROJECT / "activation").mkdir(parents=True)
         shutil.copy(ROOT / "dbt_project.yml", PROJECT)
-        settings |= {"base_url": portal.url}
         (PROJECT / "activation" / "hubspot.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
         columns = str(max(shutil.get_terminal_size().columns, 120))
         environment = os.environ | {"HUBSPOT_TOKEN": portal.token, "ICP_PUBLISHED": str(published), "COLUMNS": columns}
 
         def icp(*arguments: str) -> None:
             print(f"\n$ icp hubspot {shlex.join(arguments)}", flush=True)
-            command = [str(Path(sys.executable).parent / "icp"), "hubspot", *arguments]
+            command = [str(Path(sys.executable).parent / "icp"), "hubspot", *arguments, "--base-url", portal.url]
             if subprocess.run(command, env=environment, cwd=PROJECT, check=False).returncode:
                 sys.exit("The demo stopped: the command above failed.")
 

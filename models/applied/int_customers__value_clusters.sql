@@ -1,28 +1,38 @@
 with
 
--- A row for each customer, cluster and figure that the clusters were learned from. A figure of contracts is missing where there never was one, and the other
--- way round.
+-- A figure of contracts is missing where there never was one, and the other way round.
+customers as (
+    select
+        account_id,
+        cast(net_amount as double) as net_amount,
+        cast(margin_amount as double) as margin_amount,
+        case when peak_mrr > 0 then case when current_mrr > 0 then 1 else 0 end end as is_live,
+        case when peak_mrr > 0 then (renewals_made + 1) / cast(renewals_due + 1 as double) end as renewal_rate,
+        case when peak_mrr <= 0 then tenure_months - {{ months_between('first_order_at', 'last_order_at') }} end as months_since_order,
+        case
+            when first_annual_contract_value > 0 then 12 * cast(peak_mrr as double) / cast(first_annual_contract_value as double)
+        end as mrr_growth,
+        case when peak_mrr > 0 then expansion_count end as expansion_count,
+        expansion_order_count as repeat_orders
+    from {{ ref('int_customers') }}
+),
+
+-- A row for each customer, cluster and figure that the clusters were learned from.
 figures as (
     select
         customers.account_id,
         centres.*,
         case centres.feature
-            when 'net_amount' then cast(customers.net_amount as double)
-            when 'margin_amount' then cast(customers.margin_amount as double)
-            when 'is_live' then case when customers.peak_mrr > 0 then case when customers.current_mrr > 0 then 1 else 0 end end
-            when 'renewal_rate' then case when customers.peak_mrr > 0 then (customers.renewals_made + 1) / cast(customers.renewals_due + 1 as double) end
-            when 'months_since_order' then case
-                when customers.peak_mrr <= 0
-                    then customers.tenure_months - {{ months_between('customers.first_order_at', 'customers.last_order_at') }}
-            end
-            when 'mrr_growth' then case
-                when customers.first_annual_contract_value > 0
-                    then 12 * cast(customers.peak_mrr as double) / cast(customers.first_annual_contract_value as double)
-            end
-            when 'expansion_count' then case when customers.peak_mrr > 0 then customers.expansion_count end
-            when 'repeat_orders' then customers.expansion_order_count
+            when 'net_amount' then customers.net_amount
+            when 'margin_amount' then customers.margin_amount
+            when 'is_live' then customers.is_live
+            when 'renewal_rate' then customers.renewal_rate
+            when 'months_since_order' then customers.months_since_order
+            when 'mrr_growth' then customers.mrr_growth
+            when 'expansion_count' then customers.expansion_count
+            when 'repeat_orders' then customers.repeat_orders
         end as figure
-    from {{ ref('int_customers') }} as customers
+    from customers
     cross join {{ ref('learned_value_clusters') }} as centres
 ),
 

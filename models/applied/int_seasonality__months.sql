@@ -71,7 +71,7 @@ dense as (
             and months.month = monthly.closed_month
 ),
 
--- Half a month at each end, so that twelve months have a middle.
+-- Twice the twelve months around, so that they have a middle: half a month at each end.
 around as (
     select
         *,
@@ -108,6 +108,6 @@ select
     month,
     cast(order_count as integer) as order_count,
     cast(net_amount as decimal(18, 4)) as net_amount,
-    case when has_average then orders_around / cast(24 as double) end as order_count_average,
-    case when has_average then cast(net_amount_around as double) / 24 end as net_amount_average
+    case when has_average then cast(orders_around as bigint) end as orders_around,
+    case when has_average then cast(net_amount_around as decimal(18, 4)) end as net_amount_around
 from around

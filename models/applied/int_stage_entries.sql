@@ -8,10 +8,6 @@ segments as (
     select * from {{ ref('int_accounts__segments') }}
 ),
 
-orders as (
-    select * from {{ ref('int_orders__priced') }}
-),
-
 contacts as (
     select
         contacts.contact_id,
@@ -26,7 +22,7 @@ contacts as (
 ),
 
 -- A stage that the company does not record is passed over.
-recorded as (
+recorded_stages as (
     select
         count(mql_at) > 0 as has_mql,
         count(sql_at) > 0 as has_sql
@@ -34,40 +30,12 @@ recorded as (
 ),
 
 first_orders as (
-    select * from orders
+    select * from {{ ref('int_orders__priced') }}
     where order_number = 1
 ),
 
-opportunity_orders as (
-    select
-        opportunity_id,
-        sum(net_amount) as net_amount,
-        sum(monthly_recurring_revenue) as mrr
-    from orders
-    where opportunity_id is not null
-    group by opportunity_id
-),
-
--- One without a type is new business until the account's first order.
 opportunities as (
-    select
-        opportunities.opportunity_id,
-        opportunities.account_id,
-        opportunities.is_closed,
-        opportunities.is_won,
-        case when opportunities.is_won then coalesce(opportunity_orders.net_amount, opportunities.amount) end as deal_size,
-        case when opportunities.is_won then opportunity_orders.mrr end as mrr,
-        opportunities.created_at,
-        case when opportunities.is_won then opportunities.closed_at end as won_at
-    from {{ ref('int_opportunities') }} as opportunities
-    left join first_orders on opportunities.account_id = first_orders.account_id
-    left join opportunity_orders on opportunities.opportunity_id = opportunity_orders.opportunity_id
-    where
-        opportunities.opportunity_type = 'new_business'
-        or (
-            opportunities.opportunity_type is null
-            and coalesce(first_orders.closed_at >= opportunities.created_at, true)
-        )
+    select * from {{ ref('int_opportunities__new_business') }}
 ),
 
 contact_entries as (
@@ -80,9 +48,9 @@ contact_entries as (
             case when cast(contacts.mql_at as date) >= cast(contacts.lead_at as date) then contacts.mql_at end,
             case when cast(contacts.sql_at as date) >= cast(contacts.lead_at as date) then contacts.sql_at end
         ) as next_at,
-        not recorded.has_mql and not recorded.has_sql as precedes_opportunity
+        not recorded_stages.has_mql and not recorded_stages.has_sql as precedes_opportunity
     from contacts
-    cross join recorded
+    cross join recorded_stages
     union all
     select
         'mql' as stage,
@@ -90,9 +58,9 @@ contact_entries as (
         contacts.account_id,
         contacts.mql_at as entered_at,
         case when cast(contacts.sql_at as date) >= cast(contacts.mql_at as date) then contacts.sql_at end as next_at,
-        not recorded.has_sql as precedes_opportunity
+        not recorded_stages.has_sql as precedes_opportunity
     from contacts
-    cross join recorded
+    cross join recorded_stages
     union all
     select
         'sql' as stage,
@@ -105,7 +73,7 @@ contact_entries as (
 ),
 
 -- The account's first opportunity from that day on.
-opened as (
+first_opportunities as (
     select
         contact_entries.stage,
         contact_entries.contact_id,
@@ -135,12 +103,12 @@ entries as (
         cast(null as decimal(18, 4)) as deal_size,
         cast(null as decimal(18, 4)) as mrr,
         contact_entries.entered_at,
-        coalesce(contact_entries.next_at, opened.opened_at) as next_at
+        coalesce(contact_entries.next_at, first_opportunities.opened_at) as next_at
     from contact_entries
-    left join opened
+    left join first_opportunities
         on
-            contact_entries.stage = opened.stage
-            and contact_entries.contact_id = opened.contact_id
+            contact_entries.stage = first_opportunities.stage
+            and contact_entries.contact_id = first_opportunities.contact_id
     where contact_entries.entered_at is not null
     union all
     select

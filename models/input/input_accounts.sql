@@ -1,3 +1,5 @@
+{{ config(post_hook="{{ stop_where_all_are_rejected('accounts') }}") }}
+
 with
 
 accounts as (

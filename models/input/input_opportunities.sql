@@ -1,3 +1,5 @@
+{{ config(post_hook="{{ stop_where_all_are_rejected('opportunities') }}") }}
+
 select
     -- ids
     opportunity_id,

@@ -1,3 +1,5 @@
+{{ config(post_hook="{{ stop_where_all_are_rejected('orders') }}") }}
+
 select
     -- ids
     order_id,

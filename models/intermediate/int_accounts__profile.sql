@@ -13,68 +13,94 @@ customers as (
     select * from {{ ref('int_customers') }}
 ),
 
-opportunities as (
-    select * from {{ ref('int_opportunities') }}
-),
-
 engagements as (
     select * from {{ ref('int_engagements') }}
 ),
 
-roles as (
-    select roles.*
-    from {{ ref('int_contacts__roles') }} as roles
-    cross join as_of
-    where coalesce(roles.created_at < as_of.ends_at, true)
+role_kinds as (
+    select 'function' as role_kind
+    union all
+    select 'seniority' as role_kind
 ),
 
-lead_sources as (
+purchase_kinds as (
+    select 'multi_year' as kind
+    union all
+    select 'add_on' as kind
+    union all
+    select 'service' as kind
+    union all
+    select 'bundle' as kind
+),
+
+-- A contact whose title says nothing of a kind, or an order that is not of a kind, makes the dimension known, without a value.
+held_values as (
     select
-        resolved.resolved_account_id as account_id,
-        contacts.lead_source,
-        contacts.created_at,
-        1 as preference,
-        contacts.contact_id as record_id
-    from {{ ref('input_contacts') }} as contacts
+        roles.account_id,
+        'people' as aspect,
+        role_kinds.role_kind as dimension,
+        case when roles.role_kind = role_kinds.role_kind then roles.role end as value
+    from {{ ref('int_contacts__roles') }} as roles
+    cross join role_kinds
     cross join as_of
-    inner join {{ ref('int_accounts__in_scope') }} as resolved on contacts.account_id = resolved.account_id
-    where
-        contacts.lead_source is not null
-        and coalesce(contacts.created_at < as_of.ends_at, true)
+    where coalesce(roles.created_at < as_of.ends_at, true)
     union all
     select
         account_id,
-        lead_source,
-        created_at,
-        2 as preference,
-        opportunity_id as record_id
-    from opportunities
-    where lead_source is not null
-),
-
--- An account comes from where the first of its contacts, or opportunities, came from.
-first_lead_sources as (
+        'engagement' as aspect,
+        'engagement_type' as dimension,
+        engagement_type as value
+    from engagements
+    where engagement_type is not null
+    union all
     select
         account_id,
-        lead_source,
-        row_number() over (
-            partition by account_id
-            order by created_at asc nulls last, preference asc, record_id asc
-        ) as source_number
-    from lead_sources
-),
-
-terms as (
+        'engagement' as aspect,
+        'topic' as dimension,
+        topic as value
+    from engagements
+    where topic is not null
+    union all
     select
         account_id,
+        'source' as aspect,
+        'lead_source' as dimension,
+        lead_source as value
+    from {{ ref('int_accounts__first_lead_sources') }}
+    union all
+    select
+        account_id,
+        'source' as aspect,
+        'campaign_channel' as dimension,
+        channel as value
+    from {{ ref('int_campaign_members') }}
+    where channel is not null
+    union all
+    select
+        account_id,
+        'purchase' as aspect,
+        'term' as dimension,
         case
             when term_months is null then 'no term'
             when term_months < 12 then 'below 12 months'
             when term_months < 24 then '12 to 23 months'
             when term_months < 36 then '24 to 35 months'
             else '36 months or more'
-        end as term
+        end as value
     from orders
+    union all
+    select
+        orders.account_id,
+        'purchase' as aspect,
+        'ever_bought' as dimension,
+        case
+            when purchase_kinds.kind = 'multi_year' and orders.is_multi_year then 'multi_year'
+            when purchase_kinds.kind = 'add_on' and orders.has_add_on then 'add_on'
+            when purchase_kinds.kind = 'service' and orders.has_service then 'service'
+            when purchase_kinds.kind = 'bundle' and orders.product_count > 1 then 'bundle'
+        end as value
+    from orders
+    cross join purchase_kinds
 ),
 
 -- In the first year, so that old and new customers compare.
@@ -91,61 +117,6 @@ first_year_expansions as (
             and orders.closed_at < {{ add_months('customers.first_order_at', 12) }}
     where {{ add_months('customers.first_order_at', 12) }} < as_of.ends_at
     group by customers.account_id
-),
-
-held as (
-    {% for role_kind in ['function', 'seniority'] -%}
-    select
-        account_id,
-        'people' as aspect,
-        '{{ role_kind }}' as dimension,
-        case when role_kind = '{{ role_kind }}' then role end as value
-    from roles
-    union all
-    {% endfor -%}
-    {% for dimension in ['engagement_type', 'topic'] -%}
-    select
-        account_id,
-        'engagement' as aspect,
-        '{{ dimension }}' as dimension,
-        {{ dimension }} as value
-    from engagements
-    where {{ dimension }} is not null
-    union all
-    {% endfor -%}
-    select
-        account_id,
-        'source' as aspect,
-        'lead_source' as dimension,
-        lead_source as value
-    from first_lead_sources
-    where source_number = 1
-    union all
-    select
-        account_id,
-        'source' as aspect,
-        'campaign_channel' as dimension,
-        channel as value
-    from {{ ref('int_campaign_members') }}
-    where channel is not null
-    union all
-    select
-        account_id,
-        'purchase' as aspect,
-        'term' as dimension,
-        term as value
-    from terms
-    {% for kind, condition in [
-        ('multi_year', 'is_multi_year'), ('add_on', 'has_add_on'), ('service', 'has_service'), ('bundle', 'product_count > 1')
-    ] -%}
-    union all
-    select
-        account_id,
-        'purchase' as aspect,
-        'ever_bought' as dimension,
-        case when {{ condition }} then '{{ kind }}' end as value
-    from orders
-    {% endfor %}
 ),
 
 figures as (
@@ -183,7 +154,7 @@ select distinct
     value,
     cast(null as integer) as amount,
     cast(null as integer) as observations
-from held
+from held_values
 union all
 select
     account_id,

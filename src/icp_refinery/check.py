@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -14,11 +16,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from icp_refinery.input_folder import Column, InputFolder, look_at, read_contract
 from icp_refinery.project import project_directory
 
 # What is lost where a column holds nothing: (entity, column, what the result will not be able to say).
 NEEDED_FOR = [
-    ("orders", "order_id", "renewals, terms and MRR: each won opportunity stands for one order"),
+    (
+        "orders",
+        "order_id",
+        "renewals, terms and MRR but for what the lines of opportunities say: each won opportunity stands for one order",
+    ),
     ("order_lines", "order_line_id", "product bundles, add-ons and services: an order is one amount"),
     ("order_lines", "cost", "margin"),
     ("products", "product_type", "which products are add-ons and services"),
@@ -36,57 +43,113 @@ NEEDED_FOR = [
     ("account_external_ids", "external_id", "which CRM record an account is"),
 ]
 
+# What a value has to be, by the contract's type of its column.
+FORMS = {
+    "date": "a date such as 2024-01-31",
+    "timestamp": "a date or time such as 2024-01-31 or 2024-01-31T10:00:00Z",
+    "integer": "a whole number such as 250",
+    "amount": "a number such as 1234.56",
+    "number": "a number such as 1234.56",
+    "rate": "a number such as 1.0845",
+    "boolean": "true or false",
+}
+# What to do about a broken rule that is not about the form of a value.
+REMEDIES = {
+    "missing_value": "fill it in",
+    "implausible_date": "a date from 1900 to 2099",
+    "exact_duplicate": "nothing to do: the row counts once",
+    "conflicting_duplicate": "keep one version of the row",
+    "unknown_account": "add the account to accounts, or see why it was rejected",
+    "unknown_contact": "add the contact to contacts, or see why it was rejected",
+    "unknown_opportunity": "add the opportunity to opportunities, or see why it was rejected",
+    "unknown_order": "add the order to orders, or see why it was rejected",
+    "unknown_campaign": "add the campaign to campaigns",
+    "unknown_currency": "add a rate that is valid on the date to exchange_rates",
+    "ends_before_start": "correct one of the two dates",
+    "term_mismatch": "correct the dates or the term: they differ by more than a month",
+    "won_not_closed": "a won opportunity is closed",
+    "rejected_line": "mend the line: an order with a rejected line is rejected whole",
+    "order_rejected": "mend the order or its other lines",
+    "malformed_line": "a line needs as many fields as the header, in UTF-8",
+}
+# Words in a value that tell which of the allowed ones is meant.
+MEANINGS = {
+    "new_business": "new|initial|first",
+    "renewal": "renew",
+    "expansion": "expan|upsell|up-sell|cross|upgrade|add-?on|existing",
+    "closed_won": "won|signed|paid|complete",
+    "lost": "lost",
+    "cancelled": "cancel",
+    "open": "open|pending|draft|progress",
+    "recurring": "recur|subscr|monthly|annual|licen",
+    "one_time": "one.?time|one.?off|setup|service|hardware",
+    "add_on": "add",
+    "service": "serv|training|consult",
+    "core": "core|platform|bundle",
+}
+
 
 class CheckError(Exception):
-    """The folder cannot be built from at all; the message is one sentence that says why."""
+    """The folder cannot be built from at all; the message says why, a sentence per line."""
+
+
+@dataclass(frozen=True)
+class BrokenRule:
+    """A rule that rows of an entity break in a column: how many, the most frequent values, and what to do."""
+
+    entity: str
+    rule: str
+    column: str | None
+    rows: int
+    values: tuple[tuple[str, int], ...]
+    remedy: str
 
 
 @dataclass
 class FolderReport:
     """What `check_folder` found.
 
-    `entities`: (entity, file, rows read, rows rejected); `columns`: entity -> used, missing or ignored ->
-    names; `rejects`: (entity, rule, rows).
+    `entities`: (entity, file, rows read, rows rejected); `rejects` and `dropped`: rules that cost rows, and values;
+    `inferred`: sentences; `failures`: why a build would be of no use.
     """
 
+    folder: InputFolder
     entities: list[tuple[str, str, int, int]]
-    columns: dict[str, dict[str, list[str]]]
-    rejects: list[tuple[str, str, int]]
+    rejects: list[BrokenRule]
+    dropped: list[BrokenRule]
+    inferred: list[str]
     first_order_on: str | None
     as_of: str | None
-    currencies_without_rate: list[str]
+    failures: list[str]
     cannot_say: list[str] = field(default_factory=list)
-    other_files: list[str] = field(default_factory=list)
 
 
 def check_folder(folder: Path, reporting_currency: str = "USD") -> FolderReport:
-    """Runs the input layer on `folder` into a throw-away database and reads what it found.
+    """Look at the headers in `folder`, then run the input layer on it in a throw-away database and read what it found.
 
     Raises CheckError where the folder cannot be built from.
     """
     folder = folder.resolve()
+    found = look_at(folder)
+    if found.problems:
+        raise CheckError("\n".join(found.problems))
+    size = sum(file.path.stat().st_size for file in found.files.values())
+    print(f"Reading every row of {len(found.files)} files ({size / 1e6:,.1f} MB) ...", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         database = Path(scratch) / "check.duckdb"
         _run_input_layer(folder, reporting_currency, scratch, database)
         with duckdb.connect(str(database), read_only=True) as connection:
-            return _read_report(connection, folder, reporting_currency)
+            return _read_report(connection, found)
 
 
 def _run_input_layer(folder: Path, reporting_currency: str, scratch: str, database: Path) -> None:
     project = str(project_directory())
-    settings = {"connectors": ["files"], "files_dir": str(folder), "reporting_currency": reporting_currency}
-    command = [sys.executable, "-m", "dbt.cli.main", "--quiet", "--log-format", "json", "run"]
-    command += ["--select", "path:models/staging", "path:models/input", "int_as_of", "--vars", json.dumps(settings)]
-    command += [
-        "--project-dir",
-        project,
-        "--profiles-dir",
-        project,
-        "--target-path",
-        scratch,
-        "--log-path",
-        scratch,
-    ]
+    settings = {"connectors": ["files"], "files_dir": str(folder), "reporting_currency": reporting_currency, "check_only": True}
+    command = [sys.executable, "-P", "-m", "dbt.cli.main", "--quiet", "--log-format", "json", "build"]
+    command += ["--exclude-resource-type", "test", "unit_test"]
+    command += ["--select", "path:models/staging", "path:models/input", "+int_as_of", "+quality_inferences"]
+    command += ["--vars", json.dumps(settings), "--project-dir", project, "--profiles-dir", project]
+    command += ["--target-path", scratch, "--log-path", scratch]
     environment = os.environ | {"ICP_DATABASE": str(database)}
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if run.returncode != 0:
@@ -96,66 +159,105 @@ def _run_input_layer(folder: Path, reporting_currency: str, scratch: str, databa
 def _sentence(log: str) -> str:
     """The project's own sentence, out of the heading and the call stack that dbt puts around it."""
     messages = [json.loads(line)["info"]["msg"] for line in log.splitlines() if line.startswith("{")]
-    lines = [line.strip() for message in messages for line in message.splitlines()]
-    ours = [line for line in lines if line and not line.startswith((">", "Compilation Error", "Runtime Error", "Encountered"))]
+    errors = [message for message in messages if "Compilation Error" in message or "Runtime Error" in message]
+    lines = [line.strip() for message in errors for line in message.splitlines()]
+    ours = [line for line in lines if line and not re.match("> |Encountered|(Compilation|Runtime) Error", line)]
     return ours[0] if ours else ""
 
 
-def _read_report(connection: duckdb.DuckDBPyConnection, folder: Path, reporting_currency: str) -> FolderReport:
+def _read_report(connection: duckdb.DuckDBPyConnection, found: InputFolder) -> FolderReport:
     def rows(query: str) -> list[tuple]:
         return connection.execute(query).fetchall()
 
-    columns: dict[str, dict[str, list[str]]] = {}
-    files: dict[str, str] = {}
-    for entity, file, column, use in rows("select entity, source_file, column_name, column_use from input.input_source_columns"):
-        if file:
-            files[entity] = Path(file).name
-            columns.setdefault(entity, {"used": [], "missing": [], "ignored": []})[use].append(column)
-    rejects = rows("select entity, rule, count(*) from input.input_rejects group by all order by all")
+    contract = read_contract()
+    rejects = _broken_rules(rows, "input.input_rejects", contract)
     entities = []
-    for entity, file in files.items():
-        rejected = sum(count for name, _, count in rejects if name == entity)
-        entities.append((entity, file, _accepted(connection, entity) + rejected, rejected))
+    for entity, file in found.files.items():
+        rejected = sum(broken.rows for broken in rejects if broken.entity == entity)
+        accepted = rows(f"select count(*) from input.input_{entity}")[0][0]
+        entities.append((entity, file.path.name, accepted + rejected, rejected))
 
     cannot_say = [
-        sentence
-        for entity, column, sentence in NEEDED_FOR
-        if connection.execute(f"select count({column}) from input.input_{entity}").fetchone() == (0,)
+        sentence for entity, column, sentence in NEEDED_FOR if rows(f"select count({column}) from input.input_{entity}") == [(0,)]
     ]
-    if "orders" in files and not rows("select 1 from input.input_orders where term_months > 0 or ends_on is not null limit 1"):
+    if "orders" in found.files and not rows(
+        "select 1 from input.input_orders where term_months > 0 or ends_on is not null limit 1"
+    ):
         cannot_say.insert(0, "MRR, renewals and revenue retention: no order has a term")
+    sales = "input.input_orders where order_status = 'closed_won'"
+    if "orders" not in found.files:
+        sales = "input.input_opportunities where is_won"
+    first_order_at, sold = rows(f"select min(closed_at), count(*) from {sales}")[0]
     as_of, months = rows(
-        "select as_of, datediff('month', (select min(closed_at) from input.input_orders), as_of) from intermediate.int_as_of"
+        f"select as_of, datediff('month', (select min(closed_at) from {sales}), as_of) from intermediate.int_as_of"
     )[0]
     if months is not None and months < 24:
         cannot_say.append("which buyers are seasonal: that takes two full years of orders")
-    currencies = rows(
-        "select distinct upper(json_extract_string(raw_row, '$.currency_code'))"
-        " from input.input_rejects where rule = 'unknown_currency' order by all"
-    )
-    known = {f"{entity}.{kind}" for entity in _contract_entities(connection) for kind in ("csv", "parquet")}
+    failures = [
+        f"{entity} loses {rejected:,} of its {read:,} rows."
+        for entity, _, read, rejected in entities
+        if entity in ("accounts", "orders", "opportunities") and rejected and 2 * rejected >= read
+    ]
+    if not sold:
+        failures.append("No closed-won order is left.")
+    inferences = rows("select explanation, record_count from marts.quality_inferences where record_count > 0 order by all")
     return FolderReport(
+        folder=found,
         entities=entities,
-        columns=columns,
         rejects=rejects,
-        first_order_on=_text(rows("select cast(min(closed_at) as date) from input.input_orders")[0][0]),
-        as_of=_text(as_of),
-        currencies_without_rate=[code for (code,) in currencies],
+        dropped=_broken_rules(rows, "input.input_dropped_values", contract),
+        inferred=[f"{count:,}: {explanation}" for explanation, count in inferences],
+        first_order_on=str(first_order_at.date()) if first_order_at else None,
+        as_of=str(as_of) if as_of else None,
+        failures=failures,
         cannot_say=cannot_say,
-        other_files=sorted(file.name for file in folder.iterdir() if file.name not in known),
     )
 
 
-def _accepted(connection: duckdb.DuckDBPyConnection, entity: str) -> int:
-    return connection.execute(f"select count(*) from input.input_{entity}").fetchone()[0]
+def _broken_rules(rows, relation: str, contract: dict[str, dict[str, Column]]) -> list[BrokenRule]:
+    """Per entity, rule and column: the rows, and the three most frequent values."""
+    counts: dict[tuple, int] = defaultdict(int)
+    values: dict[tuple, list[tuple[str, int]]] = defaultdict(list)
+    query = f"""
+        with counted as (
+            select
+                entity,
+                rule,
+                column_name,
+                left(column_value, 60) as shown,
+                count(*) as row_count
+            from {relation}
+            group by all
+        )
+        select *, sum(row_count) over (partition by entity, rule, column_name) as total
+        from counted
+        qualify row_number() over (partition by entity, rule, column_name order by row_count desc, shown) <= 3
+        order by entity, rule, column_name, row_count desc, shown
+    """
+    for entity, rule, column, value, count, total in rows(query):
+        counts[entity, rule, column] = int(total)
+        if value is not None:
+            values[entity, rule, column].append((value, count))
+    return [
+        BrokenRule(*key, total, tuple(values[key]), _remedy(key[1], contract[key[0]].get(key[2]), values[key]))
+        for key, total in counts.items()
+    ]
 
 
-def _contract_entities(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    return [name for (name,) in connection.execute("select distinct entity from input.input_source_columns").fetchall()]
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+def _remedy(rule: str, column: Column | None, values: list[tuple[str, int]]) -> str:
+    if column is not None and column.allowed and rule == "not_allowed_value":
+        meant = [
+            f"map `{value}` to {allowed}"
+            for value, _ in values
+            for allowed in column.allowed
+            if re.search(MEANINGS[allowed], value.lower())
+        ]
+        return f"allowed: {', '.join(column.allowed)}" + (f" ({'; '.join(dict.fromkeys(meant))})" if meant else "")
+    if rule == "not_allowed_value":
+        return "a term is 1 to 1,200 months, a rate above 0, an amount below a trillion"
+    if rule == "unreadable_value" and column is not None:
+        return FORMS[column.type]
+    return REMEDIES[rule]
 
 
 def check(
@@ -163,39 +265,43 @@ def check(
     reporting_currency: Annotated[str, typer.Option(help="Currency of the marts (ISO 4217).")] = "USD",
 ) -> None:
     """Say what a folder holds before any build: rows, columns, rejects to expect, what cannot be said."""
-    console = Console()
+    console = Console(soft_wrap=True, markup=False, highlight=False)
+    errors = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     try:
         report = check_folder(folder, reporting_currency)
     except CheckError as error:
-        Console(stderr=True, soft_wrap=True).print(str(error), style="red", markup=False)
+        errors.print(str(error), style="red")
         raise typer.Exit(1) from None
 
     found = Table("entity", "file", "rows", "rejected")
     for entity, file, read, rejected in report.entities:
         found.add_row(entity, file, f"{read:,}", f"{rejected:,}")
     console.print(found)
-    words = {
-        "used": "columns used",
-        "missing": "missing, read as empty",
-        "ignored": "not in the contract, ignored",
-    }
-    for entity, uses in report.columns.items():
-        said = "; ".join(f"{words[use]}: {', '.join(names)}" for use, names in uses.items() if names)
-        console.print(f"{entity}: {said}", markup=False, highlight=False)
+    for entity, file in report.folder.files.items():
+        uses = {"columns used": file.used, "missing, read as empty": file.missing, "not in the contract, ignored": file.ignored}
+        console.print(f"{entity}: " + "; ".join(f"{use}: {', '.join(names)}" for use, names in uses.items() if names))
     console.print(f"Orders from {report.first_order_on or '-'}; the build would be as of {report.as_of or '-'}.")
-    if report.other_files:
-        console.print(f"Not read: {', '.join(report.other_files)}", markup=False)
-    if report.currencies_without_rate:
-        codes = ", ".join(report.currencies_without_rate)
-        console.print(f"Without a rate to {reporting_currency} on their date: {codes}", markup=False)
-    if report.rejects:
-        rules = Table("entity", "rule", "rows", title="Rejects to expect", title_justify="left")
-        for entity, rule, count in report.rejects:
-            rules.add_row(entity, rule, f"{count:,}")
-        console.print(rules)
-    else:
-        console.print("No row would be rejected.")
+    if report.folder.others:
+        console.print(f"Not read: {', '.join(report.folder.others)}")
+    _print_rules(console, "Rows that would be rejected", report.rejects, "No row would be rejected.")
+    _print_rules(console, "Values that would be dropped (their rows stay)", report.dropped, "No value would be dropped.")
+    if report.inferred:
+        console.print("What would be inferred:")
+        for sentence in report.inferred:
+            console.print(f"  - {sentence}")
     if report.cannot_say:
         console.print("For lack of data, the result will not be able to say:")
         for sentence in report.cannot_say:
-            console.print(f"  - {sentence}", markup=False)
+            console.print(f"  - {sentence}")
+    for sentence in report.failures:
+        errors.print(sentence, style="red")
+    if report.failures:
+        raise typer.Exit(1)
+
+
+def _print_rules(console: Console, title: str, rules: list[BrokenRule], none: str) -> None:
+    console.print(f"{title}:" if rules else none)
+    for broken in rules:
+        shown = ", ".join(f"`{value}` ({count:,})" for value, count in broken.values)
+        place = f"{broken.entity}.{broken.column}" if broken.column else broken.entity
+        console.print(f"  - {broken.rows:,} {broken.rule} in {place}{': ' + shown if shown else ''} - {broken.remedy}")

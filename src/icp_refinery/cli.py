@@ -3,6 +3,7 @@
 import os
 from datetime import date, datetime
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -29,8 +30,19 @@ app.command()(check)
 app.add_typer(hubspot, name="hubspot")
 
 
+def say_version(is_asked: bool) -> None:
+    """Say the version, and nothing else."""
+    if is_asked:
+        typer.echo(f"icp-refinery {version('icp-refinery')}")
+        raise typer.Exit
+
+
 @app.callback()
-def main() -> None:
+def main(
+    shows_version: Annotated[
+        bool, typer.Option("--version", callback=say_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
     """Derive a company's Ideal Customer Profile from the orders it really won."""
 
 
@@ -75,6 +87,9 @@ def adopt(
     marketing: Annotated[str, typer.Option(help="Who agrees for Marketing.")] = "",
     reason: Annotated[str, typer.Option(help="Why.")] = "",
     on: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day of the adoption; default today.")] = None,
+    name: Annotated[
+        list[str] | None, typer.Option(help="A segment's name for people: seg_x='Mid-size finance'. Repeatable.")
+    ] = None,
     database: Annotated[Path | None, typer.Option(help="A built database; default ICP_DATABASE, else the project's.")] = None,
     check_only: Annotated[bool, typer.Option("--check", help="Adopt nothing: say what is wrong with the adopted files.")] = False,
 ) -> None:
@@ -86,7 +101,11 @@ def adopt(
         if check_only:
             _say_problems(folder, database)
             return
-        typer.echo(adoption.adopt(database, folder, sales, marketing, reason, on.date() if on else date.today()))
+        named = [text.partition("=") for text in name or []]
+        if wrong := next((text for text, (_, sign, _) in zip(name or [], named, strict=True) if not sign), None):
+            raise adoption.AdoptionError(f"A name is given as segment_id=name, not {wrong}.")
+        names = {key.strip(): text.strip() for key, _, text in named}
+        typer.echo(adoption.adopt(database, folder, sales, marketing, reason, on.date() if on else date.today(), names))
     except (adoption.AdoptionError, OSError) as problem:
         typer.secho(str(problem), err=True, fg="red")
         raise typer.Exit(1) from None

@@ -3,12 +3,21 @@
 from pathlib import Path
 
 TIERS = ("tier_1", "tier_2", "tier_3", "deprioritized")
+# What people read for a tier; the codes above are for tables.
+TIER_NAMES = {
+    "tier_1": "Best fit",
+    "tier_2": "Good fit",
+    "tier_3": "Neutral: no evidence",
+    "deprioritized": "Low fit",
+}
 OUTCOMES = ("won", "high_value", "multi_year", "add_on", "retained", "expanded")
 
 
 def project_directory() -> Path:
-    """The dbt project: the nearest folder upwards with a dbt_project.yml, else this package's own."""
-    for folder in [Path.cwd(), *Path.cwd().parents]:
-        if (folder / "dbt_project.yml").exists():
-            return folder
+    """The dbt project: the current folder, if it has a dbt_project.yml, else this package's own.
+
+    Not a folder above: its settings, and its models, could be anybody's.
+    """
+    if (Path.cwd() / "dbt_project.yml").exists():
+        return Path.cwd()
     return Path(__file__).resolve().parents[2]

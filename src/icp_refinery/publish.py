@@ -8,7 +8,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import version
@@ -19,11 +19,14 @@ from typing import Any
 import duckdb
 import pandas as pd
 
+from icp_refinery import permissions
+from icp_refinery.emails import without_emails
+
 STORAGE_VERSION = "v1.4.0"  # of the DuckDB file: what readers of that version and newer can open
 KEPT = 5  # states, with the current one
 LEAST_AGE = timedelta(hours=1)  # since a state was current: who opened it may still open another file of it
-LETTERS = r"\p{L}\p{M}\p{N}"
-EMAIL = rf"[{LETTERS}\"''.!#$%&*+/=?^_`{{|}}~-]+@[{LETTERS}-]+(\.[{LETTERS}-]+)+"  # as between quotes in SQL
+LEAST_COMMON = 0.1  # of the fewer orders, for two states to be of one company
+DEMO = ["sample"]  # the connectors of the demo company
 OF_MARTS = "database_name = current_database() and schema_name = 'marts'"
 FILES = {
     "file": "str",
@@ -43,6 +46,9 @@ def publish(
     as_of: date | None,
     reporting_currency: str,
     reporting_cycle: str,
+    connectors: Sequence[str],
+    sources: Sequence[str],
+    over: bool = False,
     kept: int = KEPT,
     report: Callable[[duckdb.DuckDBPyConnection, dict[str, Any]], str] | None = None,
 ) -> pd.DataFrame:
@@ -51,29 +57,52 @@ def publish(
     A state is a folder `states/<time>-<random>` with `<mart>.parquet` for each mart, all of them in `icp.duckdb` (schema
     `marts`, with the comments), and `manifest.json`. It is on disk, complete, before the link moves; where anything
     fails, or the process is killed, the link stays. What a killed process left is removed by the next one. Publishers
-    of one folder wait for each other. An e-mail address in a text is replaced (see `_without_emails`). `as_of` is None where
-    there is no event.
+    of one folder wait for each other. An e-mail address in a text is replaced (see `emails`). `as_of` is None where there is
+    no event.
+
+    `connectors` and `sources` say where the data came from. The demo company never replaces another's state; where `fct_orders`
+    has hardly an order in common with the current state's, it is replaced only if `over`, or if it is the demo company's.
 
     `report` makes the text of `report.html` from a connection to the new `icp.duckdb` and the manifest, whose `files` are
     those of the marts then.
 
     Kept are the `kept` newest states, the current one, and those that were current within `LEAST_AGE`.
 
-    Returns one row per file with the columns `FILES`. Raises ValueError where a mart is missing and OSError where
-    the folder cannot be written.
+    Returns one row per file with the columns `FILES`. Raises NotPublished where the current state must stay, ValueError where a
+    mart is missing and OSError where the folder cannot be written.
     """
     folder = Path(folder).absolute()
-    states = folder / "states"
-    states.mkdir(parents=True, exist_ok=True)
+    states, current = folder / "states", folder / "current"
+    if current.exists() and not current.is_symlink():
+        raise NotPublished(f"{current} is not the link that states are published by: move it away, and build again.")
+    if not states.exists():
+        states.mkdir(parents=True)
+        for made in (states, folder):
+            permissions.publish_to_readers(made, 0o777)
     with _locked(folder):
         _sweep(folder)
+        before = _connectors_of(current)
+        if connectors == DEMO and before not in (None, DEMO):
+            raise NotPublished(
+                f"{current} is the state of {' and '.join(before)}, which the demo company does not replace: name the connectors "
+                "(--vars), or another folder (ICP_PUBLISHED)."
+            )
         published_at = datetime.now(UTC)
         name = f"{published_at:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(4)}"
         unfinished = states / f"{name}.part"
         unfinished.mkdir()
+        permissions.publish_to_readers(unfinished, 0o777)
         try:
             rows = _write_marts(connection, marts, unfinished)
+            if not over and before != DEMO and (common := _common_orders(current, unfinished)) < LEAST_COMMON:
+                raise NotPublished(
+                    f"{current} is of another company: {common:.0%} of the orders are the same. To replace it, say "
+                    "--vars 'publish_over: true'; to keep it, name another folder (ICP_PUBLISHED)."
+                )
             manifest = {
+                "connectors": list(connectors),
+                "sources": list(sources),
+                "accounts": _fingerprint(unfinished / "dim_accounts.parquet"),
                 "as_of": as_of and as_of.isoformat(),
                 "published_at": published_at.isoformat(),
                 "project_version": version("icp-refinery"),
@@ -100,6 +129,10 @@ def publish(
     return pd.DataFrame(files).assign(published_at=published_at.replace(tzinfo=None))[list(FILES)].astype(FILES)
 
 
+class NotPublished(Exception):
+    """The current state stays; the message is one sentence that says why."""
+
+
 def nothing_published() -> pd.DataFrame:
     """What `publish` returns, without a row."""
     return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in FILES.items()})
@@ -119,14 +152,18 @@ def _write_marts(connection: duckdb.DuckDBPyConnection, marts: Iterable[str], fo
             if mart not in tables:
                 raise ValueError(f"There is no mart {mart}")
             table = f"{new}.marts.{_name(mart)}"
-            selected = ", ".join(_without_emails(column, kind) for column, kind, _ in columns[mart])
+            selected = ", ".join(
+                f"{without_emails(_name(column)) if kind == 'VARCHAR' else _name(column)} as {_name(column)}"
+                for column, kind, _ in columns[mart]
+            )
             cursor.execute(f"create table {table} as select {selected} from marts.{_name(mart)}")
             if tables[mart]:
                 cursor.execute(f"comment on table {table} is {_text(tables[mart])}")
             for column, _, comment in columns[mart]:
                 if comment:
                     cursor.execute(f"comment on column {table}.{_name(column)} is {_text(comment)}")
-            copied = cursor.execute(f"copy (from {table}) to {_text(folder / f'{mart}.parquet')} (format parquet)")
+            # In one order, so that the same rows have the same checksum.
+            copied = cursor.execute(f"copy (from {table} order by all) to {_text(folder / f'{mart}.parquet')} (format parquet)")
             [(rows[mart],)] = copied.fetchall()
         cursor.commit()
     except BaseException:
@@ -153,21 +190,46 @@ def _columns(cursor: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[str, str
     return found
 
 
-def _without_emails(column: str, kind: str) -> str:
-    """A column, e-mail addresses in its texts replaced by a hash of the whole text: equal texts stay equal, keys stay keys."""
-    name = _name(column)
-    if kind != "VARCHAR":
-        return name
-    masked = f"regexp_replace({name}, '{EMAIL}', '(e-mail ' || left(sha256({name}), 16) || ')', 'g')"
-    return f"case when contains({name}, '@') then {masked} else {name} end as {name}"
-
-
 def _name(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
 def _text(value: str | Path) -> str:
     return "'" + str(value).replace("'", "''") + "'"
+
+
+def _connectors_of(state: Path) -> list[str] | None:
+    """The connectors that a state came from; None where there is no state, or it does not say."""
+    try:
+        return json.loads((state / "manifest.json").read_text(encoding="utf-8")).get("connectors")
+    except FileNotFoundError:
+        return None
+
+
+def _common_orders(before: Path, now: Path) -> float:
+    """The share of the fewer orders that are in both states; 1 where there is nothing to compare with."""
+    old, new = (state / "fct_orders.parquet" for state in (before, now))
+    if not old.exists() or not new.exists():
+        return 1.0
+    ids = "select order_id from read_parquet({}, hive_partitioning = false)"
+    with duckdb.connect() as session:
+        [(were, are, both)] = session.execute(
+            f"with old as ({ids.format(_text(old))}), new as ({ids.format(_text(new))}) select (select count(*) from old),"
+            " (select count(*) from new), (select count(*) from old where order_id in (select order_id from new))"
+        ).fetchall()
+    return both / max(min(were, are), 1) if were else 1.0
+
+
+def _fingerprint(accounts: Path) -> dict[str, Any] | None:
+    """How many accounts there are, and a digest of their ids that is the same for the same accounts."""
+    if not accounts.exists():
+        return None
+    with duckdb.connect() as session:
+        [(count, digest)] = session.execute(
+            "select count(*), lower(to_hex(bit_xor(md5_number(account_id))))"
+            f" from read_parquet({_text(accounts)}, hive_partitioning = false)"
+        ).fetchall()
+    return {"count": count, "fingerprint": digest}
 
 
 @contextmanager
@@ -220,7 +282,7 @@ def _write(path: Path, text: str) -> None:
 
 def _seal(path: Path) -> None:
     """Let nobody write to a file any more, and wait until it is on disk."""
-    path.chmod(0o444)
+    permissions.publish_to_readers(path, 0o444)
     _sync(path)
 
 

@@ -288,7 +288,7 @@ def input_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
         project / "models" / "staging" / "sample",
         project / "tests",
         project / "python_models",
-        project / "seeds" / "sample",
+        project / "seeds",
     ]:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     return project
@@ -337,7 +337,13 @@ def one_sentence(result: BuildResult) -> str:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock of a portal is the user's: here a test's own, as the stand-ins share a portal's number."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def desk(tmp_path: Path, own_locks: None) -> Iterator[Desk]:
     with HubSpotPortal() as hubspot:
         yield Desk(hubspot, tmp_path)
 

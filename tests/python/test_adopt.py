@@ -6,9 +6,11 @@ import csv
 import json
 import random
 import shutil
+from contextlib import nullcontext
 from datetime import date
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -17,7 +19,7 @@ from typer.testing import CliRunner
 
 from conftest import SAMPLE, BuildResult, build, copy_project, frame
 from icp_refinery.adopt import Adopted, AdoptionError, adopt, adopted_problems, partition_problem, read_adopted, write_adopted
-from icp_refinery.adopt.files import FILES, Row
+from icp_refinery.adopt.files import FIGURES, FILES, Row
 from icp_refinery.cli import app
 from icp_refinery.learning.conditions import assign
 
@@ -196,6 +198,95 @@ def test_texts_come_back_as_they_were_written(tmp_path: Path) -> None:
     assert read_adopted(tmp_path) == broken(adoption=[agreed])
 
 
+@pytest.mark.parametrize("killed_at", range(5))
+def test_an_adoption_that_is_killed_is_whole_or_not_there_after_the_next_run(
+    killed_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, after = sound(), broken(adoption=[sound().adoption[0] | {"reason": "Another"}])
+    write_adopted(tmp_path, before)
+    done = 0
+
+    def replace(part: Path, target: Path, whole: Any = Path.replace) -> Path:
+        nonlocal done
+        if done == killed_at:
+            raise KeyboardInterrupt
+        done += 1
+        return whole(part, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace)
+        with pytest.raises(KeyboardInterrupt) if killed_at < 4 else nullcontext():
+            write_adopted(tmp_path, after)
+    assert read_adopted(tmp_path) == (before if killed_at == 0 else after)
+    assert sorted(path.name for path in tmp_path.glob("*.csv")) == sorted(f"{name}.csv" for name in FILES)
+    write_adopted(tmp_path, before)
+    assert read_adopted(tmp_path) == before
+
+
+@pytest.mark.parametrize("text", ["null", " NULL ", "  "])
+def test_what_would_not_come_back_is_not_written(text: str, tmp_path: Path) -> None:
+    write_adopted(tmp_path, sound())
+    with pytest.raises(AdoptionError, match=r"adoption.csv cannot hold .* as agreed_by_sales: dbt reads it as empty"):
+        write_adopted(tmp_path, broken(adoption=[sound().adoption[0] | {"agreed_by_sales": text}]))
+    assert read_adopted(tmp_path) == sound()
+
+
+def learned_database(path: Path, attribute: str = "industry", value: str = "=cmd()") -> Path:
+    """What adopting reads, with two segments."""
+    conditions = [{"attribute": attribute, "operator": operator, "value": value} for operator in ("=", "!=")]
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create schema learned; create schema intermediate")
+        figures = ", ".join(f"1.0 as {name}" for name in FIGURES if name not in ("pursuits", "wins"))
+        for number, condition in enumerate(conditions):
+            rules = json.dumps([condition]).replace("'", "''")
+            row = f"""select 'seg_{number}' as segment_id, '=HYPERLINK("x")' as segment_name, '@definition' as definition,
+                'tier_1' as tier, 3 as pursuits, 1 as wins, '{rules}' as rules, {figures}"""
+            connection.execute(
+                f"{'insert into' if number else 'create table'} learned.learned_segments {'' if number else 'as'} {row}"
+            )
+        connection.execute(f"create table intermediate.int_trait_names as select '{attribute}' as attribute, false as is_numeric")
+        connection.execute("create table intermediate.int_as_of as select date '2025-06-30' as as_of")
+    return path
+
+
+def test_no_cell_of_an_adoption_is_a_formula(tmp_path: Path) -> None:
+    database = learned_database(tmp_path / "icp.duckdb")
+    adopt(database, tmp_path / "adopted", "=1+1", "@Ben", "-now", date(2025, 7, 1), {"seg_1": "+Mid-size finance"})
+    cells = [cell for file in (tmp_path / "adopted").glob("*.csv") for row in csv.reader(file.open()) for cell in row]
+    assert [cell for cell in cells if cell and cell[0] in "=+-@\t\r"] == []
+    adopted = read_adopted(tmp_path / "adopted")
+    # What is compared with data stays what it is.
+    assert [(row["operator"], row["value"]) for row in adopted.adopted_segment_rules] == [
+        ("in", '["=cmd()"]'),
+        ("not_in", '["=cmd()"]'),
+    ]
+    assert [row["segment_name"] for row in adopted.adopted_segments] == ['\'=HYPERLINK("x")', "'+Mid-size finance"]
+    with pytest.raises(AdoptionError, match="A spreadsheet would take the trait =cmd for a formula"):
+        adopt(learned_database(tmp_path / "b.duckdb", "=cmd"), tmp_path / "b", "a", "b", "c", date(2025, 7, 1))
+
+
+def test_a_segment_gets_the_name_that_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = learned_database(tmp_path / "icp.duckdb")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dbt_project.yml").touch()
+
+    def adopting(*names: str) -> Any:
+        options = [part for name in names for part in ("--name", name)]
+        agreed = ["--sales", "Ana", "--marketing", "Ben", "--reason", "Quarter"]
+        return CliRunner().invoke(app, ["adopt", *agreed, *options, "--database", str(database)])
+
+    assert "There is no segment seg_9 to name; there are seg_0, seg_1" in adopting("seg_9=X").output
+    assert "A segment's name is not empty" in adopting("seg_1=").output
+    assert "A name is given as segment_id=name, not seg_1" in adopting("seg_1").output
+    assert not (tmp_path / "seeds").exists()
+    assert adopting("seg_1=Mid-size finance", "seg_0=Others = all").exit_code == 0
+    adopted = read_adopted(tmp_path / "seeds" / "adopted")
+    assert {row["segment_id"]: row["segment_name"] for row in adopted.adopted_segments} == {
+        "seg_1": "Mid-size finance",
+        "seg_0": "Others = all",
+    }
+
+
 def test_a_file_that_is_no_table_is_told(tmp_path: Path) -> None:
     write_adopted(tmp_path, sound())
     (tmp_path / "adopted_segments.csv").write_text("adoption_number,segment_id\n1,big\n")
@@ -286,7 +377,8 @@ def test_a_second_adoption_keeps_the_first(adopted_project: Path, demo: BuildRes
     said = adopt(demo.database, project / "seeds" / "adopted", "Ana", "Ben", "Again", date(2025, 8, 1))
     assert "The override of " in said
     assert "stays" in said
-    nodes = "path:seeds rule_problems int_icp_versions+1 int_segment_conditions int_accounts__segments_by_version"
+    nodes = "path:seeds rule_problems checked_adoptions int_icp_versions+1 int_segment_conditions"
+    nodes += " int_accounts__segments_by_version"
     database = Path(shutil.copy(demo.database, tmp_path / "icp.duckdb"))
     result = build(tmp_path / "now", project=project, database=database, select=nodes, unit_tests=False)
     versions = frame(result.database, "applied.int_icp_versions").set_index("icp_version")
@@ -344,8 +436,8 @@ def test_the_backtest_tries_what_is_adopted_beside_what_learning_anew_would_have
     files = read_adopted(project / "seeds" / "adopted")
     files.adoption[0]["as_of"] = "2024-06-30"  # dated back: this tries the way, not what is found on it
     write_adopted(project / "seeds" / "adopted", files)
-    nodes = "path:seeds/adopted rule_problems int_icp_versions int_icp_versions__segments int_segment_conditions"
-    nodes += " int_accounts__segments_by_version learned_backtest icp_backtest"
+    nodes = "path:seeds/adopted rule_problems checked_adoptions int_icp_versions int_icp_versions__segments"
+    nodes += " int_segment_conditions int_accounts__segments_by_version learned_backtest icp_backtest"
     result = build(tmp_path / "build", project=project, database=database, select=nodes, unit_tests=False)
     found = frame(result.database, "marts.icp_backtest")
     adopted = found[found["scorer"] == "adopted"]

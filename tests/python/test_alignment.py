@@ -101,8 +101,8 @@ def figures(rows: pd.DataFrame, stage: str) -> dict[str, float]:
     if stage == "opportunity":
         closed = rows["is_closed"].sum()
         won = rows["next_at"].notna().sum()
-        said |= {"open_count": len(rows) - closed, "closed_count": closed, "won_count": won, "win_rate": won / closed}
-        said["win_rate_low"], said["win_rate_high"] = proportion_confint(won, closed, method="wilson")
+        said |= {"open_count": len(rows) - closed, "closed_count": closed, "won_count": won, "pipeline_win_rate": won / closed}
+        said["pipeline_win_rate_low"], said["pipeline_win_rate_high"] = proportion_confint(won, closed, method="wilson")
         said["average_days_to_close"] = rows["days"].mean()
         speed = (len(rows) - closed) * won / closed * rows["deal_size"].mean() / rows["days"].mean()
         said["pipeline_velocity"] = speed
@@ -206,8 +206,10 @@ def adopted(demo: BuildResult, tmp_path_factory: pytest.TempPathFactory) -> Buil
             row |= {"tier_override": OVERRIDDEN[row["adoption_number"]], "override_reason": "Another reason"}
     write_adopted(seeds, files)
     database = Path(shutil.copy(demo.database, folder / "icp.duckdb"))
-    select = """path:seeds/adopted rule_problems int_icp_versions int_icp_versions__segments int_segment_conditions
-        int_accounts__segments_by_version int_cycles icp_alignment icp_agreement icp_spend"""
+    select = """path:seeds/adopted rule_problems checked_adoptions int_icp_versions int_icp_versions__segments
+        int_segment_conditions int_accounts__segments_by_version int_cycles__versions int_cycles__prospects
+        int_cycles__accounts_by_tier int_stage_entries__by_cycle int_accounts__campaign_spend_by_cycle icp_alignment
+        icp_agreement icp_spend"""
     return build(folder / "build", project=project, database=database, select=select, unit_tests=False)
 
 

@@ -158,13 +158,19 @@ UNUSABLE = {
     ),
     "a Parquet file cut off": Unusable({"accounts.csv": ACCOUNTS, "orders.parquet": b"PAR1\x15\x04"}, ("orders.parquet",)),
     "a folder named like a file": Unusable({"accounts.csv": ACCOUNTS, "orders.csv": None}, ("orders",)),
-    "semicolons": Unusable(USABLE | {"accounts.csv": ACCOUNTS.replace(",", ";")}, ("accounts", "account_id")),
-    "tabs": Unusable(USABLE | {"accounts.csv": ACCOUNTS.replace(",", "\t")}, ("accounts",)),
     "UTF-16": Unusable(USABLE | {"accounts.csv": ACCOUNTS.encode("utf-16")}, ("accounts",)),
     "bytes that are no CSV": Unusable(USABLE | {"accounts.csv": bytes(range(256)) * 8}, ("accounts",)),
     "a page of HTML": Unusable(USABLE | {"accounts.csv": "<html>\nSign in\n</html>\n"}, ("accounts", "account_id")),
     "no header": Unusable(USABLE | {"accounts.csv": "a1,One\na2,Two\n"}, ("accounts", "account_id")),
-    "columns in capitals": Unusable(USABLE | {"accounts.csv": ACCOUNTS.upper()}, ("accounts", "account_id")),
+    "a column twice": Unusable(USABLE | {"orders.csv": ORDERS.replace("amount", "amount,Amount")}, ("orders", "amount", "twice")),
+    "a column in two spellings": Unusable(
+        USABLE | {"accounts.csv": "account_id,Account Name,account-name\na1,One,Two\n"}, ("accounts", "account_name", "twice")
+    ),
+    "one entity in two spellings": Unusable(USABLE | {"Accounts.CSV": ACCOUNTS}, ("accounts", "twice")),
+    "gaps in two entities": Unusable(
+        {"accounts.csv": "name\nOne\n", "orders.csv": "order_id\no1\n"},
+        ("account_id", "account_id, order_status, closed_at"),
+    ),
     **{
         f"{entity} without {column}": Unusable(_without(entity, column), (entity, column))
         for entity, column in (
@@ -198,10 +204,136 @@ def test_columns_missing_from_a_parquet_file_stop_the_run(build_files: InputBuil
     assert all(word in sentence for word in (FOLDER, "orders", "closed_at"))
 
 
+# Spellings of one little company: file names, headers, delimiters.
+SPELLINGS: dict[str, Files] = {
+    "as in the contract": USABLE,
+    "semicolons": {name: text.replace(",", ";") for name, text in USABLE.items()},
+    "tabs": {name: text.replace(",", "\t") for name, text in USABLE.items()},
+    "pipes": {name: text.replace(",", "|") for name, text in USABLE.items()},
+    "headers in capitals": USABLE | {"accounts.csv": "ACCOUNT_ID,ACCOUNT_NAME\na1,One\na2,Two\n"},
+    "headers with blanks and hyphens": USABLE | {"accounts.csv": '" Account ID ",account-name\na1,One\na2,Two\n'},
+    "file names in capitals": {"Accounts.CSV": ACCOUNTS, " ORDERS.csv": ORDERS},
+    "a thousand more columns": USABLE
+    | {
+        "accounts.csv": "".join(
+            f"{line},{','.join(f'{mark}{number}' for number in range(1000))}\n"
+            for line, mark in zip(ACCOUNTS.splitlines(), ("note ", "x", "y"), strict=True)
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("kind", SPELLINGS)
+def test_spelling_of_names_headers_and_delimiters_changes_nothing(kind: str, build_files: InputBuild, tmp_path: Path) -> None:
+    result = build_files(write_files(tmp_path / "files", SPELLINGS[kind]), "--select", "+input_orders", "+input_rejects")
+    assert result.returncode == 0, result.stdout
+    accounts = frame(result.database, "input.input_accounts")
+    assert sorted(zip(accounts["account_id"], accounts["account_name"], strict=True)) == [("a1", "One"), ("a2", "Two")]
+    assert list(frame(result.database, "input.input_orders")["amount"]) == [100]
+    assert frame(result.database, "input.input_rejects").empty
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_name_of_a_folder_is_never_data(form: str, build_input: InputBuild, tmp_path: Path) -> None:
+    folder = tmp_path / "region=HIVE" / "currency_code=JPY" / "account_id=A1"
+    files = {"accounts.csv": ACCOUNTS, "orders.csv": ORDERS}
+    if form == "parquet":
+        files = {
+            "accounts.parquet": _parquet(tmp_path, "select unnest(['a1', 'a2']) as account_id"),
+            "orders.parquet": _parquet(
+                tmp_path,
+                "select 'o1' as order_id, 'a1' as account_id, 'closed_won' as order_status, '2024-01-01' as closed_at, 100 as amount",
+            ),
+        }
+    result = build_input(write_files(folder, files), arguments=("--select", "+input_orders", "+input_rejects"))
+    assert set(frame(result.database, "input.input_accounts")["region"]) == {None}
+    orders = frame(result.database, "input.input_orders")
+    assert list(zip(orders["account_id"], orders["currency_code"], strict=True)) == [("a1", None)]
+    assert frame(result.database, "input.input_rejects").empty
+
+
+def test_where_every_order_is_rejected_the_build_stops_with_the_rules(build_files: InputBuild, tmp_path: Path) -> None:
+    orders = ORDERS.replace("a1", "nobody") + "o2,a1,closed_won,soon,5\n"
+    result = build_files(write_files(tmp_path / "files", USABLE | {"orders.csv": orders}))
+    assert result.returncode != 0
+    assert (
+        "Every row of orders was rejected, so nothing can be built:"
+        " 1 unknown_account (account_id `nobody`), 1 unreadable_value (closed_at `soon`)." in result.stdout
+    )
+    assert "Traceback" not in result.stdout
+
+
+# One bad cell in each optional column on which neither identity nor money nor the date of a fact depends.
+BAD_CELLS = {
+    "accounts": (
+        "account_id,merged_into_account_id,employee_count,annual_revenue,created_at",
+        "a1,nobody,about 50,1.2M,2023-01-01 10:00 tbd",
+    ),
+    "contacts": (
+        "contact_id,account_id,created_at,became_lead_at,became_mql_at,became_sql_at",
+        "c1,a1,soon,31/12/2024,Q3,1753-01-01",
+    ),
+    "opportunities": (
+        "opportunity_id,account_id,opportunity_type,is_closed,is_won,created_at",
+        "d1,a1,New Customer,no,no,2023-01-01",
+    ),
+    "opportunity_stages": ("opportunity_id,stage,stage_order,entered_at", "d1,demo,third,2023-01-01"),
+    "orders": ("order_id,account_id,order_status,closed_at,amount", "o1,a1,closed_won,2024-01-01,100"),
+    "order_lines": ("order_line_id,order_id,amount,quantity,cost", "l1,o1,100,11-50,free"),
+    "products": ("product_id,product_type", "p1,hardware"),
+    "campaigns": ("campaign_id,started_on,ended_on", "k1,spring,31.12.2024"),
+    "campaign_members": ("campaign_id,account_id,added_at,responded", "k1,a1,2023-01-01,perhaps"),
+}
+
+
+def test_bad_optional_cell_costs_its_value_and_no_row(build_files: InputBuild, tmp_path: Path) -> None:
+    files: Files = {f"{entity}.csv": "\n".join(lines) + "\n" for entity, lines in BAD_CELLS.items()}
+    result = build_files(write_files(tmp_path / "files", files))
+    assert result.returncode == 0, result.stdout
+    assert frame(result.database, "input.input_rejects").empty
+    assert {entity: len(frame(result.database, f"input.input_{entity}")) for entity in BAD_CELLS} == dict.fromkeys(BAD_CELLS, 1)
+    dropped = frame(result.database, "input.input_dropped_values")
+    assert len(dropped) == 17
+    for value in dropped.to_dict("records"):
+        accepted = frame(result.database, f"input.input_{value['entity']}")
+        assert accepted[value["column_name"]][0] is None
+        assert value["column_value"] in BAD_CELLS[value["entity"]][1]
+
+
+def test_lines_of_won_opportunities_are_accepted_without_orders(build_files: InputBuild, tmp_path: Path) -> None:
+    """By `opportunity_id` or by an `order_id` that is an opportunity's; a rejected line rejects the whole deal."""
+    deals = "opportunity_id,account_id,is_closed,is_won,created_at,closed_at\n"
+    deals += "".join(f"d{number},a1,true,true,2024-01-01,2024-02-01\n" for number in (1, 2, 3))
+    lines = "order_line_id,order_id,opportunity_id,amount,billing_months,term_months\n"
+    lines += "l1,,d1,100,1,\nl2,d2,,200,,12\nl3,,d3,300,,\nl4,,d3,much,,\nl5,,d9,1,,\nl6,,,1,,\n"
+    files = {"accounts.csv": ACCOUNTS, "opportunities.csv": deals, "order_lines.csv": lines}
+    result = build_files(write_files(tmp_path / "files", files))
+    assert result.returncode == 0, result.stdout
+    accepted = frame(result.database, "input.input_order_lines")
+    assert sorted(
+        zip(accepted["order_line_id"], accepted["order_id"], accepted["billing_months"], accepted["term_months"], strict=True)
+    ) == [
+        ("l1", "d1", 1, None),
+        ("l2", "d2", None, 12),
+    ]
+    rejects = frame(result.database, "input.input_rejects")
+    assert set(zip(rejects["row_id"], rejects["rule"], rejects["column_value"], strict=True)) == {
+        ("d3", "rejected_line", "l4"),
+        ("l3", "order_rejected", "d3"),
+        ("l4", "unreadable_value", "much"),
+        ("l5", "unknown_order", "d9"),
+        ("l6", "missing_value", None),
+    }
+
+
 UNUSABLE_VARIABLES = {
     "an unknown connector": ({"connectors": ["salesforce"]}, ("salesforce", "sample", "files")),
     "a connector that is no list": ({"connectors": "files", "files_dir": "x"}, ("connectors", "list")),
     "no connector": ({"connectors": []}, ("connector",)),
+    "placeholders that are no list": (
+        {"connectors": ["files"], "files_dir": "x", "missing_values": "n/a"},
+        ("missing_values", "list"),
+    ),
     "no folder given": ({"connectors": ["files"]}, ("files_dir",)),
     "an empty folder name": ({"connectors": ["files"], "files_dir": ""}, ("files_dir",)),
 }

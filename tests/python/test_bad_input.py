@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -53,6 +54,9 @@ EITHER = "either"
 
 ROWS: list[Row | Line] = []
 
+# The values that are dropped from accepted rows, as input_dropped_values shows them.
+DROPPED: list[dict[str, str | None]] = []
+
 DEFAULTS: dict[str, dict[str, str]] = {
     "accounts": {"account_name": "An account", "created_at": "2022-01-01T00:00:00"},
     "account_external_ids": {"account_id": "a1", "system": "hubspot"},
@@ -98,6 +102,15 @@ def add(
     ROWS.append(Row(kind, entity, given, rule, becomes or {}))
 
 
+def add_dropped(kind: str, entity: str, rule: str, **values: str) -> None:
+    """Add a row whose last value is dropped for `rule`, and which is accepted without it."""
+    column = list(values)[-1]
+    add(kind, entity, None, {column: None}, **values)
+    DROPPED.append(
+        {"entity": entity, "row_id": ROWS[-1].row_id, "column_name": column, "column_value": values[column], "rule": rule}
+    )
+
+
 def add_line(kind: str, entity: str, text: str | bytes) -> None:
     """Add a malformed line."""
     ROWS.append(Line(kind, entity, text))
@@ -115,19 +128,23 @@ def _accounts() -> None:
     add("an id of 300 characters", "accounts", account_id=LONG_ID)
     add("an id in another script", "accounts", account_id="客戶-1", account_name=TEXT_IN_MANY_SCRIPTS)
     add("a name with quotes, commas and line ends", "accounts", account_name=AWKWARD_TEXT)
-    add("a name that says null", "accounts", account_name="NULL", industry="NA")
+    for text in ("NULL", "NA", " n/a ", "N / A", "None", "-", "--", "unknown", "Not Available", "#N/A"):
+        add(f"an industry that says {text}", "accounts", None, {"industry": None}, industry=text)
+    add("an industry that begins like a placeholder", "accounts", industry="NA-tional")
+    add_dropped("employees from 11 to 50", "accounts", "unreadable_value", employee_count="11-50")
+    add_dropped("a thousand employees or more", "accounts", "unreadable_value", employee_count="1000+")
     add("a line that starts with #", "accounts", account_id="# not a comment")
     add("merged into itself", "accounts", account_id="self", merged_into_account_id="self")
-    add("merged into an unknown account", "accounts", merged_into_account_id="nobody")
+    add_dropped("merged into an unknown account", "accounts", "unknown_account", merged_into_account_id="nobody")
     add("an unknown parent", "accounts", parent_account_id="nobody")
     add("no date and no name", "accounts", account_name=None, created_at=None)
-    add("employees with a thousands separator", "accounts", "unreadable_value", employee_count="1,200")
-    add("half an employee", "accounts", "unreadable_value", employee_count="12.5")
+    add("employees with a thousands separator", "accounts", None, {"employee_count": 1200}, employee_count="1,200")
+    add_dropped("half an employee", "accounts", "unreadable_value", employee_count="12.5")
     add("employees as a decimal", "accounts", None, {"employee_count": 12}, employee_count="12.0")
-    add("unknown employees", "accounts", "unreadable_value", employee_count="n/a")
+    add_dropped("unknown employees", "accounts", "unreadable_value", employee_count="n/a")
     add("negative revenue", "accounts", None, {"annual_revenue": Decimal("-5")}, annual_revenue="-5")
-    add("revenue in words", "accounts", "unreadable_value", annual_revenue="a million")
-    add("created before 1900", "accounts", "implausible_date", created_at="1753-01-01")
+    add_dropped("revenue in words", "accounts", "unreadable_value", annual_revenue="a million")
+    add_dropped("created before 1900", "accounts", "implausible_date", created_at="1753-01-01")
     for copy in range(3):
         rule = None if copy == 0 else "exact_duplicate"
         add("one account three times", "accounts", rule, account_id="thrice")
@@ -153,8 +170,8 @@ def _contacts() -> None:
     add("a contact of no account", "contacts", account_id=None)
     add("a contact of nobody", "contacts", "unknown_account", account_id="nobody")
     add("a missing contact id", "contacts", "missing_value", contact_id=None)
-    add("an unreadable MQL date", "contacts", "unreadable_value", became_mql_at="31/12/2024")
-    add("a lead date in the year 9999", "contacts", "implausible_date", became_lead_at="9999-12-31")
+    add_dropped("an unreadable MQL date", "contacts", "unreadable_value", became_mql_at="31/12/2024")
+    add_dropped("a lead date in the year 9999", "contacts", "implausible_date", became_lead_at="9999-12-31")
     for title in ("CFO", "CEO"):
         add("two contacts of one id", "contacts", "conflicting_duplicate", contact_id="k2", job_title=title)
 
@@ -167,13 +184,15 @@ def _opportunities() -> None:
     add("created_at missing", "opportunities", "missing_value", created_at=None)
     add("won but not closed", "opportunities", "won_not_closed", is_closed="false")
     add("closed without a date", "opportunities", closed_at=None)
-    for yes in ("true", "TRUE", "True", " true ", "t", "1"):
+    for yes in ("true", "TRUE", "True", " true ", "t", "1", "yes", "Y"):
         add(f"closed: {yes!r}", "opportunities", None, {"is_closed": True}, is_closed=yes)
-    for no in ("false", "FALSE", "f", "0"):
+    for no in ("false", "FALSE", "f", "0", "No", "n"):
         add(f"won: {no!r}", "opportunities", None, {"is_won": False}, is_won=no)
     for word in ("ja", "closed", "2", "-", "wahr", "x"):
         add(f"closed: {word!r}", "opportunities", "unreadable_value", is_closed=word)
-    add("a type that is not in the list", "opportunities", "not_allowed_value", opportunity_type="New Business")
+    add("a type with a blank", "opportunities", None, {"opportunity_type": "new_business"}, opportunity_type="New Business")
+    add("a type with a hyphen", "opportunities", None, {"opportunity_type": "new_business"}, opportunity_type="new-business")
+    add_dropped("a type that is not in the list", "opportunities", "not_allowed_value", opportunity_type="New Customer")
     add("a type in capitals", "opportunities", None, {"opportunity_type": "renewal"}, opportunity_type="RENEWAL")
     add("an opportunity's amount in words", "opportunities", "unreadable_value", amount="ten")
     add("an opportunity in an unknown currency", "opportunities", "unknown_currency", currency_code="XXX")
@@ -194,7 +213,7 @@ def _opportunities() -> None:
     add("a missing stage", "opportunity_stages", "missing_value", stage=None)
     add("a missing entry date", "opportunity_stages", "missing_value", stage="won", entered_at=None)
     add("an unreadable entry date", "opportunity_stages", "unreadable_value", stage="won", entered_at="soon")
-    add("a stage order of 1.5", "opportunity_stages", "unreadable_value", stage="won", stage_order="1.5")
+    add_dropped("a stage order of 1.5", "opportunity_stages", "unreadable_value", stage="won", stage_order="1.5")
 
 
 UNREADABLE_NUMBERS = [
@@ -204,7 +223,6 @@ UNREADABLE_NUMBERS = [
     "inf",
     "-Infinity",
     "1_000",
-    "1,000.00",
     "1.000,00",
     "12,5",
     "$100",
@@ -224,7 +242,11 @@ UNREADABLE_NUMBERS += [
     "'5",
     "100000000000000",
 ]
+UNREADABLE_NUMBERS += ["1,5", "1,00", "1,0000", "0,123", ",123", "1,234,56", "11-50", "1000+"]
 READABLE_NUMBERS = {
+    "1,234": "1234",
+    "1,000.00": "1000",
+    "-1,234,567.50": "-1234567.5",
     " 100.00 ": "100",
     "+5": "5",
     "-5": "-5",
@@ -247,6 +269,14 @@ UNREADABLE_DATES = [
     "20240230",
     "now",
     "today",
+]
+UNREADABLE_DATES += [
+    "2024-01-01 10:00 tbd",
+    "2024-01-01 tbd",
+    "2024-01-01T10:00:00Zulu",
+    "2024/01/01",
+    "2024-1-1",
+    "2024-01-01 10:00:00+2",
 ]
 UNREADABLE_DATES += [
     "yesterday",
@@ -320,6 +350,15 @@ def _orders() -> None:
         "2024-03-01T23:30:00-05:00": datetime(2024, 3, 2, 4, 30),
         "2024-03-01 10:00:00.5": datetime(2024, 3, 1, 10, 0, 0, 500_000),
         "2024-03-01": datetime(2024, 3, 1),
+        "2024-03-01T10:00:00 Z": datetime(2024, 3, 1, 10),
+        "2024-03-01 10:00:00 +0200": datetime(2024, 3, 1, 8),
+        "2024-03-01 10:00:00+02": datetime(2024, 3, 1, 8),
+        "2024-03-01 10:00:00 -05:30": datetime(2024, 3, 1, 15, 30),
+        "2024-03-01T10:00": datetime(2024, 3, 1, 10),
+        "20240301T010944Z": datetime(2024, 3, 1, 1, 9, 44),
+        "20240301T0109": datetime(2024, 3, 1, 1, 9),
+        "20240301T010944.5+0200": datetime(2024, 2, 29, 23, 9, 44, 500_000),
+        "20240301": datetime(2024, 3, 1),
         " 2024-02-29 ": datetime(2024, 2, 29),
         "1900-01-01": datetime(1900, 1, 1),
         "2099-12-31T23:59:59": datetime(2099, 12, 31, 23, 59, 59),
@@ -370,6 +409,8 @@ def _order_lines() -> None:
 
     good = order("good lines", starts_on="2024-01-01", ends_on="2024-12-31")
     line("a line", None, good, product_id="p1", order_line_id="l1")
+    add_dropped("an unreadable quantity", "order_lines", "unreadable_value", order_id=good, quantity="many")
+    add_dropped("an unreadable cost", "order_lines", "unreadable_value", order_id=good, cost="free")
     line("a negative quantity", None, good, {"quantity": Decimal(-3)}, quantity="-3")
     line("a zero amount", None, good, {"amount": Decimal(0)}, amount="0")
     line("a credit", None, good, {"amount": Decimal("-50.05")}, amount="-50.05")
@@ -384,8 +425,13 @@ def _order_lines() -> None:
         "a blank amount": ("missing_value", {"amount": "   "}),
         "an amount of 1e15": ("unreadable_value", {"amount": "1e15"}),
         "an amount of NaN": ("unreadable_value", {"amount": "NaN"}),
-        "an unreadable quantity": ("unreadable_value", {"quantity": "many"}),
-        "an unreadable cost": ("unreadable_value", {"cost": "free"}),
+        "a term of no month": ("not_allowed_value", {"term_months": "0"}),
+        "no billing month": ("not_allowed_value", {"billing_months": "0"}),
+        "an unreadable billing": ("unreadable_value", {"billing_months": "monthly"}),
+        "a term that is not its dates": (
+            "term_mismatch",
+            {"starts_on": "2024-01-01", "ends_on": "2024-12-31", "term_months": "24"},
+        ),
         "a line type not in the list": ("not_allowed_value", {"line_type": "subscription"}),
         "an end before its start": ("ends_before_start", {"starts_on": "2024-06-01", "ends_on": "2024-05-31"}),
         "a start in 0203": ("implausible_date", {"starts_on": "0203-06-01"}),
@@ -414,12 +460,13 @@ def _order_lines() -> None:
 
 def _campaigns() -> None:
     add("a product", "products", product_id="p1", product_name=TEXT_IN_MANY_SCRIPTS, product_type="Core")
-    add("a product type not in the list", "products", "not_allowed_value", product_type="hardware")
+    add_dropped("a product type not in the list", "products", "not_allowed_value", product_type="hardware")
+    add("an unknown product type", "products", None, {"product_type": None}, product_type="n/a")
     add("a missing product id", "products", "missing_value", product_id=None)
     add("a campaign", "campaigns", campaign_id="c1", campaign_name='Spring, "24"')
     add("a campaign that ends first", "campaigns", "ends_before_start", started_on="2024-02-01", ended_on="2024-01-31")
     add("a campaign of a day", "campaigns", started_on="2024-02-01", ended_on="2024-02-01")
-    add("an unreadable campaign start", "campaigns", "unreadable_value", started_on="spring")
+    add_dropped("an unreadable campaign start", "campaigns", "unreadable_value", started_on="spring")
     add("a member twice", "campaign_members", responded="false")
     add("a member twice", "campaign_members", "exact_duplicate", responded="false")
     add("a contact as member", "campaign_members", account_id=None, contact_id="k1")
@@ -429,7 +476,7 @@ def _campaigns() -> None:
     add("a member of no campaign", "campaign_members", "unknown_campaign", campaign_id="none")
     add("a member without a campaign", "campaign_members", "missing_value", campaign_id=None)
     add("a member added once", "campaign_members", "unreadable_value", added_at="once")
-    add("a member who maybe responded", "campaign_members", "unreadable_value", responded="maybe")
+    add_dropped("a member who maybe responded", "campaign_members", "unreadable_value", account_id="007", responded="maybe")
     for rule in (None, "exact_duplicate"):
         day = {"spent_on": date(2024, 2, 1)} if rule is None else {}
         add("spend twice", "campaign_spend", rule, day, spent_on="2024-02-01", currency_code="EUR")
@@ -622,6 +669,24 @@ def test_row_is_accepted_or_rejected_by_the_right_rule(fault: str, checked: Chec
             assert len(matches) == 1, [found for found in checked.accepted[row.entity] if row.row_id in found.values()]
 
 
+def test_dropped_values_are_listed(bad_rows: BuildResult) -> None:
+    dropped = frame(bad_rows.database, "input.input_dropped_values").to_dict("records")
+    assert sorted(dropped, key=str) == sorted(DROPPED, key=str)
+
+
+def test_reject_names_the_value_that_broke_the_rule(checked: Checked) -> None:
+    """The value stands in the raw row under the column's name; a line that costs its order is named by its id."""
+    for reject in checked.rejects:
+        if reject["rule"] == "malformed_line":
+            continue
+        column, value = reject["column_name"], reject["column_value"]
+        assert column, reject
+        if reject["rule"] == "rejected_line":
+            assert column == "order_line_id"
+        else:
+            assert json.loads(reject["raw_row"])[column] == value, reject
+
+
 MALFORMED = [row for row in ROWS if isinstance(row, Line)]
 
 
@@ -655,8 +720,9 @@ def test_rows_read_are_rows_accepted_and_rejected(entity: str, checked: Checked)
 
 
 def _money(text: str | None) -> Decimal:
+    text = (text or "").strip()
     try:
-        amount = Decimal((text or "").strip())
+        amount = Decimal(text.replace(",", "") if re.fullmatch(r"-?[1-9]\d{0,2}(,\d{3})+(\.\d+)?", text) else text)
     except InvalidOperation:
         return Decimal(0)
     return amount if amount.is_finite() else Decimal(0)

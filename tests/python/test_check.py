@@ -1,5 +1,7 @@
 """`icp check` says what a folder holds before any build."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ from typer.testing import CliRunner
 
 from icp_refinery.check import CheckError, check_folder
 from icp_refinery.cli import app
+from icp_refinery.input_folder import look_at
 
 
 def write(folder: Path, **files: str) -> Path:
@@ -20,7 +23,10 @@ def write(folder: Path, **files: str) -> Path:
 def report(tmp_path_factory):
     folder = write(
         tmp_path_factory.mktemp("check"),
-        accounts="account_id,account_name,tier\nA,One,gold\nB,Two,\n",
+        accounts="account_id,Account Name,employee_count,tier,merged_into_account_id\n"
+        "A,One,11-50,gold,\nB,Two,,,\nC,Two again,,,B\n",
+        Opportunities="opportunity_id,account_id,opportunity_type,is_closed,is_won,created_at,closed_at\n"
+        "d1,A,New Customer,true,false,2024-01-01,2024-02-01\nd2,B,New Customer,false,false,2024-01-01,\n",
         orders="order_id,account_id,order_status,closed_at,currency_code,amount\n"
         "1,A,closed_won,2024-01-05,,100\n2,A,closed_won,2024-03-05,EUR,50\n3,Z,closed_won,2024-02-05,,70\n",
     )
@@ -29,28 +35,40 @@ def report(tmp_path_factory):
 
 
 def test_entities_rows_and_rejects_are_counted(report):
-    assert ("accounts", "accounts.csv", 2, 0) in report.entities
+    assert ("accounts", "accounts.csv", 3, 0) in report.entities
     assert ("orders", "orders.csv", 3, 2) in report.entities
-    assert sorted(report.rejects) == [("orders", "unknown_account", 1), ("orders", "unknown_currency", 1)]
+    assert ("opportunities", "Opportunities.csv", 2, 0) in report.entities
+    assert report.failures == ["orders loses 2 of its 3 rows."]
+
+
+def test_broken_rule_names_column_values_and_what_to_do(report):
+    rejects = {(broken.entity, broken.rule, broken.column): broken for broken in report.rejects}
+    assert rejects["orders", "unknown_account", "account_id"].values == (("Z", 1),)
+    assert rejects["orders", "unknown_currency", "currency_code"].values == (("EUR", 1),)
+    [employees, kind] = sorted(report.dropped, key=lambda broken: broken.column)
+    assert (employees.column, employees.rows, employees.values) == ("employee_count", 1, (("11-50", 1),))
+    assert (kind.column, kind.rows, kind.values) == ("opportunity_type", 2, (("New Customer", 2),))
+    assert "map `New Customer` to new_business" in kind.remedy
 
 
 def test_columns_are_told_apart(report):
-    assert report.columns["accounts"]["used"] == ["account_id", "account_name"]
-    assert report.columns["accounts"]["ignored"] == ["tier"]
-    assert "industry" in report.columns["accounts"]["missing"]
+    accounts = report.folder.files["accounts"]
+    assert accounts.used == ["account_id", "account_name", "employee_count", "merged_into_account_id"]
+    assert accounts.ignored == ["tier"]
+    assert "industry" in accounts.missing
 
 
-def test_dates_currencies_and_other_files(report):
+def test_dates_other_files_and_inferences(report):
     assert report.first_order_on == "2024-01-05"
-    assert report.as_of == "2024-01-05"
-    assert report.currencies_without_rate == ["EUR"]
-    assert report.other_files == ["notes.txt"]
+    assert report.as_of == "2024-02-01"
+    assert report.folder.others == ["notes.txt"]
+    assert any(sentence.startswith("1: ") and "merge" in sentence.lower() for sentence in report.inferred), report.inferred
 
 
 def test_what_cannot_be_said_follows_from_what_is_missing(report):
     said = " / ".join(report.cannot_say)
     assert "no order has a term" in said
-    assert "win rate" in said
+    assert "margin" in said
     assert "two full years" in said
 
 
@@ -59,11 +77,32 @@ def test_a_folder_that_says_everything_has_nothing_missing():
     assert check_folder(sample).cannot_say == []
 
 
-def test_a_folder_that_cannot_be_built_from_is_one_sentence(tmp_path):
-    folder = write(tmp_path / "no orders", accounts="account_id\nA\n")
-    with pytest.raises(CheckError) as error:
+def test_every_gap_is_said_at_once_without_dbt(tmp_path):
+    folder = write(tmp_path / "gaps", accounts="name\nOne\n", orders="order_id,amount,Amount\n1,2,3\n", contacts="")
+    os.mkfifo(folder / "products.csv")
+    started = time.monotonic()
+    problems = look_at(folder).problems
+    assert time.monotonic() - started < 3
+    assert sorted(problems) == [
+        "accounts.csv lacks the required column account_id (it has name).",
+        "contacts.csv is an empty file: it has not even a header.",
+        "orders.csv has the column amount twice (amount, Amount): case, and blank or - for _, do not count.",
+        "orders.csv lacks the required columns account_id, order_status, closed_at (it has order_id, amount, Amount).",
+        "products.csv is not a regular file (a pipe or a device): copy its content into a file.",
+    ]
+    with pytest.raises(CheckError, match=r"contacts\.csv is an empty file"):
         check_folder(folder)
-    assert str(error.value) == f"The folder {folder} lacks orders and opportunities: one of the two is required."
+
+
+def test_a_folder_that_exists_is_not_said_not_to(tmp_path):
+    assert look_at(tmp_path).problems == [
+        f"The folder {tmp_path} has no file of the input contract (accounts.csv, orders.parquet, ...)."
+    ]
+
+
+def test_a_folder_without_orders_is_one_sentence(tmp_path):
+    folder = write(tmp_path / "no orders", accounts="account_id\nA\n")
+    assert look_at(folder).problems == [f"The folder {folder} lacks orders and opportunities: one of the two is required."]
 
 
 def test_the_command_fails_without_a_traceback(tmp_path):
@@ -71,3 +110,16 @@ def test_the_command_fails_without_a_traceback(tmp_path):
     assert result.exit_code == 1
     assert "does not exist" in result.output
     assert "Traceback" not in result.output
+
+
+def test_the_command_fails_where_no_order_is_left(tmp_path):
+    folder = write(
+        tmp_path / "rejected",
+        accounts="account_id\nA\n",
+        opportunities="opportunity_id,account_id,is_closed,is_won,created_at,closed_at\nd1,A,true,true,2024-01-01,soon\n",
+    )
+    result = CliRunner().invoke(app, ["check", str(folder)])
+    assert result.exit_code == 1
+    assert "unreadable_value in opportunities.closed_at: `soon` (1)" in result.output
+    assert "opportunities loses 1 of its 1 rows." in result.output
+    assert "No closed-won order is left." in result.output

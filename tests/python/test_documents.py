@@ -32,6 +32,16 @@ def test_links_lead_somewhere(document: Path) -> None:
         assert not anchor or anchor in anchors(linked), target
 
 
+def test_the_architecture_names_files_and_models_that_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    paths = re.findall(r"`((?:macros|models|python_models|src)/[\w/.<>]+)`", text)
+    models = re.findall(r"`((?:stg|input|int|learned|fct|dim|icp|published)_\w+)`", text)
+    assert len(paths) > 15
+    assert [path for path in paths if not (ROOT / path.replace("<entity>", "orders")).exists()] == []
+    known = {path.stem for folder in ("models", "python_models") for path in (ROOT / folder).rglob("*.*")}
+    assert [model for model in models if model not in known] == []
+
+
 def test_every_decision_is_listed_once() -> None:
     text = (ROOT / "DECISIONS.md").read_text()
     listed = re.findall(r"^- \[D(\d+)\]\(#d\1\) (.+)$", text, re.MULTILINE)
@@ -46,3 +56,9 @@ def test_the_readme_lists_every_setting() -> None:
         re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text().split("## Settings")[1].split("\n## ")[0], re.MULTILINE)
     )
     assert listed == set(settings.get("icp_refinery", settings))
+
+
+def test_the_validation_page_lists_every_situation() -> None:
+    table = (ROOT / "docs" / "validation.md").read_text().split("## Situations")[1].split("\n## ")[0]
+    listed = re.findall(r"^\| `(\w+)`", table, re.MULTILINE)
+    assert sorted(listed) == sorted(path.name for path in (ROOT / "tests" / "fixtures").iterdir() if path.is_dir())

@@ -19,6 +19,7 @@ import yaml
 from conftest import BuildResult, build, copy_project, frame
 from icp_refinery.expectations import SUITES, evaluate, read_suites
 from icp_refinery.simulate import SEED, simulate_tables
+from warm_dbt import run_dbt
 
 FILES = sorted(Path(str(SUITES)).glob("*.yml"))
 SUITE_OF = {item["name"]: file for file in FILES for item in yaml.safe_load(file.read_text())["expectations"]}
@@ -305,6 +306,19 @@ def test_other_companies_raise_no_alarm(tmp_path: Path, seed: int):
     assert found["is_passed"].eq(True).mean() > 0.9
 
 
+def test_where_everything_is_rejected_nothing_can_be_judged_but_the_rejects(tmp_path: Path):
+    with duckdb.connect() as connection:
+        company = simulated(connection, SEED)
+        everything = {name: query for name, query in company.relations.items() if name.startswith("input_")}
+        for relation in everything:
+            company.corrupt(relation, where="false")
+        company.relations["input_rejects"] = "select 'orders' as entity, 'unreadable_value' as rule from range(500)"
+        company.relations["int_as_of"] = "select cast(null as timestamp) as ends_at"
+        found = company.judge(input_suites(tmp_path / "suites"))
+    assert list(found.index[found["is_passed"].notna()]) == ["rows_are_accepted"]
+    assert not found["is_passed"]["rows_are_accepted"]
+
+
 @pytest.mark.parametrize("orders", [0, 1, 8])
 def test_a_tiny_company_raises_no_alarm(company: Company, orders: int):
     for relation in company.relations:
@@ -482,3 +496,25 @@ def test_a_build_as_of_an_earlier_day_misses_nothing_that_was_published(company:
         company.corrupt(BUILT_FROM[relation], where=f"{at} < timestamp '2024-07-01'")
     company.relations["int_as_of"] = "select timestamp '2024-07-01' as ends_at"
     assert company.judge(suites, published=published)["is_passed"].eq(True).all()
+
+
+@pytest.mark.slow
+def test_the_folders_are_found_from_anywhere_and_after_a_move(demo: BuildResult, tmp_path: Path):
+    project = copy_project(tmp_path / "here")
+    (project / "warehouse").mkdir()
+    shutil.copy(demo.database, project / "warehouse" / "icp.duckdb")
+    moved = tmp_path / "moved"
+
+    def built(cwd: Path, *places: str) -> None:
+        command = ["--no-use-colors", "build", "--select", "expectation_results", *places]
+        code, printed = run_dbt(command, cwd, {"DBT_EXCLUDE_RESOURCE_TYPES": "unit_test test"}, tmp_path / "output")
+        assert code == 0, printed
+
+    built(tmp_path, "--project-dir", "here", "--profiles-dir", "here")
+    assert (project / "target" / "quality" / "index.html").exists()
+    project.rename(moved)
+    shutil.rmtree(moved / "target" / "quality")
+    built(moved, "--profiles-dir", ".")
+    assert (moved / "target" / "quality" / "index.html").exists()
+    assert not project.exists()
+    assert not (tmp_path / "target").exists()

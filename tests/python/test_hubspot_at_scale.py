@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+import pytest
 
 import hubspot_portal
 from hubspot_portal import TOKEN, HubSpotPortal, SimulatedClock
@@ -17,6 +18,7 @@ from icp_refinery.hubspot.client import Portal
 from icp_refinery.hubspot.config import Config
 from icp_refinery.hubspot.plan import write_plan
 
+pytestmark = pytest.mark.usefixtures("own_locks")
 MANIFEST = {"as_of": "2026-09-30", "published_at": "2026-10-01T00:00:00+00:00"}
 
 
@@ -45,7 +47,7 @@ def marts_of(companies: int) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def diff_and_apply(url: str, companies: int, folder: Path, clock: SimulatedClock) -> None:
-    config = Config(base_url=url, max_changes=companies)
+    config = Config(max_changes=companies)
     with marts_of(companies) as marts, Portal(url, TOKEN, sleep=clock.sleep, clock=clock.now) as portal:
         summary = write_plan(portal, marts, MANIFEST, config, folder / "plan.jsonl")
         assert summary["changes"] == companies

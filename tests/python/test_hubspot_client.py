@@ -11,7 +11,7 @@ from hubspot_portal import TOKEN, Fault, HubSpotPortal, SimulatedClock, bad_gate
 from icp_refinery.hubspot import client
 from icp_refinery.hubspot.apply import Outcome
 from icp_refinery.hubspot.client import Portal, TokenBucket
-from icp_refinery.hubspot.errors import DailyQuota, HubSpotError, MissingScope, Unauthorized, Unreachable
+from icp_refinery.hubspot.errors import BadAddress, DailyQuota, HubSpotError, MissingScope, Unauthorized, Unreachable
 from icp_refinery.hubspot.plan import read_plan
 
 
@@ -181,7 +181,7 @@ def test_the_token_is_in_no_output_and_no_file(synced: Desk, caplog: pytest.LogC
 
 
 def test_the_token_is_only_sent_over_https_or_to_this_machine() -> None:
-    with pytest.raises(ValueError, match="https"):
+    with pytest.raises(BadAddress, match="https"):
         Portal("http://api.hubapi.com", TOKEN)
     # The settings allow each address of this machine, and so does the client.
     Portal("http://127.0.0.2:9", TOKEN)

@@ -59,7 +59,8 @@ def test_killed_between_any_two_calls_the_next_run_ends_right(desk: Desk, ending
     original, state = desk.held(), copy.deepcopy((hubspot.companies, hubspot.properties))
     wanted = {"icp_tier": "tier_2", "icp_segment": "seg_b", "icp_fit_score": "72.5", "icp_reasons": "energy (+30)"}
     arguments = ["hubspot", "apply", "--apply", "--config", str(desk.write_settings()), "--plan", str(desk.plan)]
-    env = {"HUBSPOT_TOKEN": TOKEN, "ICP_PUBLISHED": str(desk.folder / "published")}
+    arguments += ["--base-url", hubspot.url]
+    env = {"HUBSPOT_TOKEN": TOKEN, "ICP_PUBLISHED": str(desk.folder / "published"), "XDG_STATE_HOME": str(desk.folder / "state")}
     whole_plan = desk.plan.read_text()
     killed = 0
     for after in (False, True):

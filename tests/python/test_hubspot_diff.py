@@ -24,7 +24,8 @@ def test_diff_shows_what_would_change_and_writes_nothing(desk: Desk) -> None:
     assert "first values: energy (+30)" in shown.output
     assert "icp_tier: (empty) → tier_1: 1" in shown.output
     assert "create the company property icp_tier (enumeration)" in shown.output
-    assert desk.lines("summary") == [{"kind": "summary", "schema": 6, "changes": 1, "cleared": 0, "withheld": 0, "lists": 0}]
+    counts = {"schema": 6, "changes": 1, "cleared": 0, "found": 1, "unknown": 0, "keep": 0, "withheld": 0, "lists": 0}
+    assert desk.lines("summary") == [{"kind": "summary"} | counts]
     (change,) = desk.lines("change")
     assert change["set"] == {
         "icp_tier": ["", "tier_1"],
@@ -209,7 +210,7 @@ def test_an_empty_or_shrunken_mart_changes_nothing(synced: Desk) -> None:
     assert refused.exit_code == 1
     assert synced.hubspot.writes() == []
     shrunken = synced.command("apply", "--apply", "--max-changes", "2")
-    assert "2 companies left the marts and would be cleared, more than stay (1)" in " ".join(shrunken.output.split())
+    assert "2 companies left the marts and would be cleared, more than keep a value (1)" in " ".join(shrunken.output.split())
     assert synced.hubspot.writes() == []
     assert synced.command("apply", "--apply", "--max-changes", "2", "--max-clears", "2").exit_code == 0
 
@@ -254,6 +255,7 @@ def test_a_terminal_without_the_letters_shows_a_question_mark(synced: Desk) -> N
     synced.publish({"101": row("tier_2", account_name="株式会社"), "102": row(), "103": row()})
     env = {"HUBSPOT_TOKEN": TOKEN, "ICP_PUBLISHED": str(synced.folder / "published")}
     arguments = ["hubspot", "diff", "--config", str(synced.write_settings()), "--plan", str(synced.plan)]
+    arguments += ["--base-url", synced.hubspot.url]
     shown = CliRunner(charset="ascii").invoke(app, arguments, env=env)
     assert shown.exit_code == 0, shown.exception
     assert "| ???? | 101 " in shown.output

@@ -54,6 +54,22 @@ def test_sql_places_every_account_as_the_library_does(demo: BuildResult) -> None
     assert found.nunique() > 1
 
 
+def test_the_observed_value_is_the_mean_of_what_first_deals_brought(demo: BuildResult) -> None:
+    """Net amount of the orders within two years of the first win, lost deals as 0; not all orders of the demo have a margin."""
+    with duckdb.connect(str(demo.database), read_only=True) as connection:
+        deals = connection.execute("select * from marts.fct_opportunities where is_first_deal").df()
+        orders = connection.execute("select account_id, closed_at, net_amount::double as net_amount from marts.fct_orders").df()
+        segments = connection.execute("select * from marts.icp_segments").df().set_index("segment_id")
+    joined = deals[deals["is_won"]].merge(orders, on="account_id", suffixes=("", "_order"))
+    since, until = joined["created_at"], joined["closed_at"] + pd.DateOffset(months=24)
+    brought = joined[(joined["closed_at_order"] >= since) & (joined["closed_at_order"] < until.dt.normalize())]
+    value = deals["account_id"].map(brought.groupby("account_id")["net_amount"].sum()).fillna(0)
+    expected = value.groupby(deals["segment_id"]).mean()
+    assert segments["observed_value_per_pursuit"].to_dict() == pytest.approx(expected.to_dict())
+    rate = deals.groupby("segment_id")["is_won"].mean()
+    assert segments["win_rate"].to_dict() == pytest.approx(rate.to_dict())
+
+
 def test_no_trait_is_dated_after_the_pursuit_began(demo: BuildResult) -> None:
     with duckdb.connect(str(demo.database), read_only=True) as connection:
         known_later = connection.execute("""

@@ -106,11 +106,16 @@ def test_values_of_parquet_columns(parquet_rows: tuple[BuildResult, dict]) -> No
         entity: {row[COLUMNS[entity][0].name]: row for row in frame(result.database, f"input.input_{entity}").to_dict("records")}
         for entity in PARQUET
     }
-    assert set(accepted["accounts"]) == {"1", "2", "3"}
+    assert set(accepted["accounts"]) == {"1", "2", "3", "4", "5"}
+    dropped = frame(result.database, "input.input_dropped_values").to_dict("records")
+    assert {(value["row_id"], value["column_name"]) for value in dropped if value["entity"] == "accounts"} == {
+        ("4", "employee_count"),
+        ("5", "employee_count"),
+    }
     assert accepted["accounts"]["1"]["employee_count"] == 1
     assert accepted["accounts"]["1"]["annual_revenue"] == Decimal("1234.5679")
     assert accepted["accounts"]["1"]["created_at"] == datetime(2022, 6, 2, 4, 30)
-    assert rejects["accounts"] == {("4", "unreadable_value"), ("5", "unreadable_value"), (None, "missing_value")}
+    assert rejects["accounts"] == {(None, "missing_value")}
 
     amounts = {order_id: row["amount"] for order_id, row in accepted["orders"].items()}
     assert amounts == {

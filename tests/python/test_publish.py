@@ -13,17 +13,22 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pytest
 
 from conftest import ROOT, BuildResult, copy_project
-from icp_refinery.publish import publish
+from icp_refinery.publish import NotPublished, publish
+from icp_refinery.simulate.catalogue import PRODUCTS
+from icp_refinery.simulate.words import COUNTRIES, INDUSTRIES, company_names
 from published_states import (
     MARTS,
+    SETTINGS,
     assert_complete,
     number_of,
     open_marts,
     publish_for_ever,
     publish_often,
+    publish_on_a_full_disk,
     publish_state,
     read_until,
 )
@@ -85,6 +90,65 @@ def test_an_email_address_does_not_leave_and_keys_stay_keys(marts: duckdb.DuckDB
         assert connection.execute('select count(*) from marts.accounts where account_id = "a name"').fetchall() == [(10,)]
 
 
+def test_the_same_rows_have_the_same_checksums_in_whatever_order_they_came(tmp_path: Path) -> None:
+    def checksums(order: str) -> dict[str, str]:
+        with open_marts(":memory:") as connection:
+            connection.execute("set preserve_insertion_order = false")
+            wide = "select range as id, 'text ' || range % 1000 as words, range / 3.0 as figure from range(300000)"
+            connection.execute(f"create table marts.wide as select * from ({wide}) order by {order}")
+            state = publish_state(connection, tmp_path / order.replace(" ", "_"), 1, marts=[*MARTS, "wide"])
+        files = json.loads((state / "manifest.json").read_text(encoding="utf-8"))["files"]
+        return {file["name"]: file["sha256"] for file in files if file["name"].endswith(".parquet")}
+
+    assert checksums("id") == checksums("hash(id)") == checksums("words desc, id")
+
+
+ODD_ADDRESSES = (
+    *("user@my_host.com", "user\uff20host\uff0ecom", "user\ufe6bhost.com", "u%40host.com", "user%40host%2Ecom"),
+    *("user @ host.com", "user@ host.com", "user\u00a0@\u00a0host.com", "user\t@\nhost.com"),
+    *("us\u200ber@ho\u200bst.com", "user\u200b@\u200bhost.com", "user@host\u00ad.com"),
+    *("user (at) host.com", "user[at]host[dot]com", "user&#64;host.com", "user&commat;host.com", '"john doe"@example.com'),
+    *("user@[192.168.0.1]", "user@192.168.0.1", "user@host.co.uk.", "user@host\u3002com", "\uff35ser\uff20host\uff0e\uff43om"),
+    *("user@xn--80ak6aa92e.xn--p1ai", "user@xn--p1ai.рф", "mailto:user@host.com?cc=user@b.org", "Name<user@host.com>"),
+)
+ORDINARY = (
+    *("AT&T", "Booking.com", "5 @ 3.50", "24/7 Support @ 99.9%", "Node.js @ Scale", "Meeting @ St. James", "Sales @ Acme Inc."),
+    *("C++ @ v2.0", "Discount 40%", "Bundle %40 off", "Suite 100%40", "rate (at) 5.0", "Look [at] this. Now", "Widget @2x"),
+    *(
+        "@Home",
+        "P@ssword Manager",
+        "50 seats @ $12.50",
+        "Yahoo! Inc.",
+        "L.A. Gear",
+        "H&M",
+        "1&1",
+        "Ph.D. Tools",
+        "A@B",
+        "Cafe@Work",
+    ),
+)
+
+
+def test_odd_forms_of_an_email_address_do_not_leave(marts: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    marts.execute("delete from marts.accounts")
+    marts.executemany("insert into marts.accounts values (?, null, 0, 0)", [[text] for text in ODD_ADDRESSES])
+    with duckdb.connect(str(publish_state(marts, tmp_path) / "icp.duckdb"), read_only=True) as connection:
+        found = [text for (text,) in connection.execute("select account_id from marts.accounts").fetchall()]
+    assert len(set(found)) == len(ODD_ADDRESSES)
+    assert [text for text in found if re.search("user|ser|john|doe|host", text)] == []
+
+
+def test_a_thousand_ordinary_names_leave_as_they_are(marts: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    number = np.arange(1200)
+    companies, _ = company_names(number, number % len(INDUSTRIES), number % len(COUNTRIES))
+    names = {*ORDINARY, *companies, *(product.name for product in PRODUCTS)}
+    assert len(names) >= 1000
+    marts.execute("delete from marts.accounts")
+    marts.executemany("insert into marts.accounts values (?, null, 0, 0)", [[name] for name in names])
+    with duckdb.connect(str(publish_state(marts, tmp_path) / "icp.duckdb"), read_only=True) as connection:
+        assert {name for (name,) in connection.execute("select account_id from marts.accounts").fetchall()} == names
+
+
 def test_the_report_is_made_from_the_new_state_and_is_a_part_of_it(marts: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     def report(written: duckdb.DuckDBPyConnection, manifest: dict) -> str:
         [(number,)] = written.execute("select max(number) from marts.accounts").fetchall()
@@ -100,8 +164,7 @@ def test_the_report_is_made_from_the_new_state_and_is_a_part_of_it(marts: duckdb
 def test_publishing_leaves_the_callers_transaction_alone(marts: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
     publish_state(marts, tmp_path, 1)
     marts.execute("begin; create table marts.later as select 1 as number")
-    settings = {"as_of": date(2025, 1, 1), "reporting_currency": "EUR", "reporting_cycle": "week"}
-    publish(marts, MARTS, tmp_path, **settings)
+    publish(marts, MARTS, tmp_path, as_of=date(2025, 1, 1), **SETTINGS)
     marts.execute("rollback")
     assert marts.execute("select count(*) from duckdb_tables() where table_name = 'later'").fetchall() == [(0,)]
     assert_complete(tmp_path / "current")
@@ -111,7 +174,7 @@ def test_where_publishing_fails_the_link_stays(marts: duckdb.DuckDBPyConnection,
     state = publish_state(marts, tmp_path, 1)
     marts.execute("drop table marts.orders")
     with pytest.raises(ValueError, match="There is no mart orders"):
-        publish(marts, MARTS, tmp_path, as_of=date(2025, 1, 1), reporting_currency="EUR", reporting_cycle="week")
+        publish(marts, MARTS, tmp_path, as_of=date(2025, 1, 1), **SETTINGS)
     assert (tmp_path / "current").resolve() == state
     assert [*(tmp_path / "states").iterdir()] == [state]
     assert marts.execute("select count(*) from duckdb_databases() where database_name like 'publishing%'").fetchall() == [(0,)]
@@ -150,6 +213,77 @@ def test_old_states_go_but_not_the_current_nor_one_that_was_current_lately(
     assert [path.name for path in left()] == [sixth.name, seventh.name, "9 a", "9 b"]
 
 
+# --- Whose state it is --------------------
+
+
+def with_orders(connection: duckdb.DuckDBPyConnection, ids: range) -> dict:
+    """Facts of a company with these orders, beside the small marts; what to publish them by."""
+    connection.execute(
+        f"create or replace table marts.fct_orders as select 'o' || range as order_id from range({ids.start}, {ids.stop})"
+    )
+    connection.execute("create or replace table marts.dim_accounts as select 'a' || range as account_id from range(50)")
+    return {"marts": [*MARTS, "fct_orders", "dim_accounts"]}
+
+
+def test_a_state_names_its_source_and_its_accounts(marts: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    def published() -> dict:
+        state = publish_state(marts, tmp_path, connectors=["files"], sources=["/data/acme"], **with_orders(marts, range(100)))
+        return json.loads((state / "manifest.json").read_text(encoding="utf-8"))
+
+    first, second = published(), published()
+    assert (first["connectors"], first["sources"], first["accounts"]["count"]) == (["files"], ["/data/acme"], 50)
+    assert first["accounts"] == second["accounts"]
+    more = with_orders(marts, range(100))
+    marts.execute("update marts.dim_accounts set account_id = 'other' where account_id = 'a7'")
+    state = publish_state(marts, tmp_path, **more)
+    assert json.loads((state / "manifest.json").read_text())["accounts"] != first["accounts"]
+
+
+def test_the_demo_company_never_replaces_another_state(marts: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    demo = {"connectors": ["sample"], "sources": ["seeds/sample"]}
+    publish_state(marts, tmp_path, **demo, **with_orders(marts, range(100)))
+    # The demo company is there to be replaced, by any company.
+    state = publish_state(marts, tmp_path, **with_orders(marts, range(5000, 5100)))
+    for over in (False, True):
+        with pytest.raises(NotPublished, match=r"is the state of files, which the demo company does not replace"):
+            publish_state(marts, tmp_path, over=over, **demo, **with_orders(marts, range(5000, 5100)))
+    assert (tmp_path / "current").resolve() == state
+    assert sorted(path.name for path in (tmp_path / "states").iterdir() if path.suffix == ".part") == []
+
+
+@pytest.mark.parametrize(
+    ("now", "is_same"),
+    [
+        (range(100), True),
+        (range(20), True),
+        (range(90, 400), True),
+        (range(95, 400), False),
+        (range(100, 200), False),
+        (range(0), False),
+    ],
+)
+def test_a_state_without_common_orders_is_replaced_only_where_that_is_said(
+    marts: duckdb.DuckDBPyConnection, tmp_path: Path, now: range, is_same: bool
+) -> None:
+    first = publish_state(marts, tmp_path, **with_orders(marts, range(100)))
+    if is_same:
+        assert publish_state(marts, tmp_path, **with_orders(marts, now)) != first
+        return
+    with pytest.raises(NotPublished, match=r"is of another company: .*publish_over: true"):
+        publish_state(marts, tmp_path, **with_orders(marts, now))
+    assert [*(tmp_path / "states").iterdir()] == [first]
+    state = publish_state(marts, tmp_path, over=True, **with_orders(marts, now))
+    assert (tmp_path / "current").resolve() == state
+
+
+def test_a_folder_in_the_place_of_the_link_is_said_and_nothing_grows(marts: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    (tmp_path / "current").mkdir()
+    for _ in range(3):
+        with pytest.raises(NotPublished, match=r"current is not the link that states are published by: move it away"):
+            publish_state(marts, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["current"]
+
+
 # --- Readers, and publishers at once and killed --------------------
 
 
@@ -185,6 +319,19 @@ def test_publishers_at_once_leave_complete_states(tmp_path: Path) -> None:
     assert sorted(number for state in states for number in number_of(state)) == sorted(n for numbers in ranges for n in numbers)
     assert (tmp_path / "current").resolve() == states[-1]
     assert not leftovers(tmp_path)
+
+
+@pytest.mark.parametrize("room", [0, 500, 4096, 20_000, 200_000])
+def test_a_full_disk_leaves_the_state_and_nothing_else(room: int, tmp_path: Path) -> None:
+    with open_marts(":memory:") as connection:
+        state = publish_state(connection, tmp_path, 1)
+    publisher = CONTEXT.Process(target=publish_on_a_full_disk, args=(tmp_path, room))
+    publisher.start()
+    publisher.join()
+    assert publisher.exitcode == 1
+    assert (tmp_path / "current").resolve() == state
+    assert number_of(state) == {1}
+    assert [*(tmp_path / "states").iterdir()] == [state]
 
 
 def test_a_publisher_killed_at_any_moment_leaves_a_complete_state(tmp_path: Path) -> None:
@@ -305,6 +452,13 @@ def test_nothing_is_published_where_a_test_fails_or_is_left_out(demo: BuildResul
     assert code == 0, printed
     state = (published / "current").resolve(strict=True)
     assert_complete(state)
+    manifest = state / "manifest.json"
+    manifest.chmod(0o644)
+    manifest.write_text(manifest.read_text().replace('"sample"', '"files"'))
+    code, printed = dbt("run", "--select", "published_marts", *untested)
+    assert code == 1, printed
+    assert "is the state of files, which the demo company does not replace" in printed
+    assert "Traceback" not in printed
     code, printed = dbt("build", "--select", "published_marts", "an_order_is_free", *untested)
     assert code == 1, printed
     assert re.search(r"SKIP relation published\.published_marts", printed), printed

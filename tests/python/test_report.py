@@ -14,16 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas as pd
 import pytest
 
 from conftest import BuildResult, frame
 from icp_refinery import report
 from icp_refinery.learning import backtest
 from icp_refinery.report import charts, words
+from icp_refinery.report.tables.model import Company
 
 HOSTILE = "<script>alert(1)</script>'\";</script><img src=x onerror=alert(2)>--"
 FORMULA = '=HYPERLINK("http://x.example","y")'
 WIDTHS = [375, 768, 1400]
+COMPANY = Company("USD", "net_amount", words.day("2025-06-30"), has_losses=True)
 
 
 def manifest(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
@@ -35,13 +38,15 @@ def manifest(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         "project_version": "0.1.0",
         "reporting_currency": "USD",
         "reporting_cycle": "month",
+        "connectors": ["sample"],
         "files": [{"name": f"{name}.parquet", "rows": 1, "bytes": 1, "sha256": "0"} for (name,) in names],
     }
 
 
-def rendered(database: Path) -> str:
+def rendered(database: Path, **told: Any) -> str:
+    """The report of a database; `told` replaces what the manifest says."""
     with duckdb.connect(str(database), read_only=True) as connection:
-        return report.render(connection, manifest(connection))
+        return report.render(connection, manifest(connection) | told)
 
 
 class Page(HTMLParser):
@@ -198,10 +203,13 @@ TABLES = {
     "scorecard": ("marts.icp_scorecard", ["points", "account_count", "pursuit_count", "won_pursuit_count", "win_rate"]),
     "funnel": (
         "marts.icp_funnel",
-        ["entered_count", "reached_count", "conversion_90_days_rate", "win_rate", "average_deal_size"],
+        ["entered_count", "reached_count", "conversion_90_days_rate", "pipeline_win_rate", "average_deal_size"],
     ),
     "clusters": ("marts.icp_value_clusters", ["customer_count", "net_amount_share", "renewal_rate", "current_mrr"]),
-    "effects": ("(from marts.icp_attribute_effects where verdict <> 'no_evidence')", ["accounts", "rate", "lift", "q_value"]),
+    "effects": (
+        "(from marts.icp_attribute_effects where verdict in ('raises', 'lowers'))",
+        ["accounts", "rate", "lift", "q_value"],
+    ),
     "what-if": ("marts.icp_spend_saving", ["saved_share", "value_kept_share", "yearly_saving", "yearly_spend", "pursuit_count"]),
     "backtest": ("(from marts.icp_backtest where cutoff = 'all')", ["share", "value", "pursuit_count"]),
     "calibration": ("marts.icp_score_calibration", ["pursuit_count", "value_per_pursuit", "predicted_value"]),
@@ -278,7 +286,7 @@ def test_the_page_allows_its_own_scripts_and_styles_only(demo_report: Path, demo
 @pytest.mark.slow
 def test_every_chart_has_its_place_unit_and_period(demo: BuildResult, demo_page: Page) -> None:
     with duckdb.connect(str(demo.database), read_only=True) as connection:
-        figures = charts.figures(connection, "USD", words.day("2025-06-30"))
+        figures = charts.figures(connection, COMPANY)
     for id, figure in figures.items():
         shown = demo_page.texts[f"chart-{id}"]
         assert figure.title in shown
@@ -318,11 +326,12 @@ def test_without_a_lift_the_page_gives_none(adventureworks: BuildResult) -> None
     assert segments["lift"].isna().all()
     assert "times the average" not in page.texts["answer"]
     assert "The average is not above 0" in page.texts["answer"]
-    assert "The lift: the value per pursuit of all pursuits is not above 0" in page.texts["unknown"]
-    assert "The chance of winning: every pursuit was won" in page.texts["unknown"]
-    for segment_id in segments["segment_id"]:
-        assert "lost ones are not recorded" in page.texts[f"card-{segment_id}"]
-        assert "100\u00a0%" not in page.texts[f"card-{segment_id}"].split("Win rate")[1].split("Value")[0]
+    assert "The lift: the value per first deal of all first deals is not above 0" in page.texts["unknown"]
+    assert "The chance of winning: lost deals are not recorded" in page.texts["unknown"]
+    parts = ("card-", "table-", "chart-", "answer")  # an expectation of the data may name what it is about
+    assert [id for id, text in page.texts.items() if id.startswith(parts) and "win rate" in text.lower()] == [
+        "table-expectations"
+    ]
     for name in frame(adventureworks.database, "marts.icp_missing_inputs")["input"]:
         assert name in page.texts["unknown"]
 
@@ -334,11 +343,116 @@ def altered(demo: BuildResult, folder: Path) -> Iterator[duckdb.DuckDBPyConnecti
         yield connection
 
 
+def words_of(page: Page, part: str) -> str:
+    return " ".join(page.texts[part].split())
+
+
+@pytest.mark.slow
+def test_only_the_demo_company_says_that_it_is_one(demo: BuildResult, demo_page: Page) -> None:
+    assert "This is the demo company" in demo_page.texts["top"]
+    own = Page(rendered(demo.database, connectors=["files"]))
+    assert "demo company" not in own.texts["top"]
+
+
+@pytest.mark.slow
+def test_the_first_page_has_each_segment_s_last_four_quarters(demo: BuildResult, demo_page: Page) -> None:
+    """Counted with pandas: the first closed new-business opportunity of each account, by closing date and id."""
+    deals = frame(demo.database, "marts.fct_opportunities")
+    deals = deals[deals["is_closed"].astype(bool) & deals["closed_at"].notna()]
+    deals = deals[deals["opportunity_type"].fillna("new_business") == "new_business"]
+    first = deals.sort_values(["closed_at", "opportunity_id"]).drop_duplicates("account_id")
+    is_recent = pd.to_datetime(first["closed_at"]) >= "2024-07-01"
+    names = frame(demo.database, "marts.icp_segments").set_index("segment_id")["segment_name"]
+    shown = demo_page.tables["table-glance"]
+    assert len(shown) == len(names) > 1
+    answer = words_of(demo_page, "answer")
+    for segment_id, of in first.groupby(first["segment_id"].where(is_recent).fillna("before")):
+        if segment_id == "before":
+            continue
+        before = first[~is_recent & (first["segment_id"] == segment_id)]
+        n, won = len(of), int(of["is_won"].sum())
+        [row] = [row for row in shown if row["recent_count"] == str(n)]
+        assert same(row["recent_win_rate"], won / n)
+        assert same(row["earlier_win_rate"], before["is_won"].sum() / len(before))
+        assert row["earlier_count"] == str(len(before))
+        if f"In the last four quarters {won} of" not in answer:
+            assert f"treat as usual: {names[segment_id]}" in answer
+
+
+@pytest.mark.slow
+def test_a_segment_to_be_revised_is_never_to_be_treated_as_usual(demo: BuildResult, tmp_path: Path) -> None:
+    with altered(demo, tmp_path) as connection:
+        connection.execute("update marts.icp_cycle_review set verdict = 'keep'")
+        connection.execute("update marts.icp_segments set segment_name = segment_id")
+        [(segment, other)] = connection.execute(
+            "select min(segment_id), max(segment_id) from marts.icp_segments where tier = 'tier_3'"
+        ).fetchall()
+        connection.execute("update marts.icp_cycle_review set verdict = 'revise' where segment_id = ?", [segment])
+    answer = words_of(Page(rendered(tmp_path / "icp.duckdb")), "answer")
+    assert f"treat as usual: {other}." in answer
+    assert f"Changed, to be revised {segment}" in answer
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("accounts", "sold", "word"), [(0.4, 0.2, "Stop targeting"), (0.6, 0.2, None), (0.4, 0.3, None)])
+def test_stop_is_said_of_few_accounts_that_brought_little(
+    accounts: float, sold: float, word: str | None, demo: BuildResult, tmp_path: Path
+) -> None:
+    with altered(demo, tmp_path) as connection:
+        connection.execute("update marts.icp_segments set account_count = 1000, customer_count = 0, net_amount = 1000")
+        [(others,)] = connection.execute("select count(*) from marts.icp_segments where tier <> 'deprioritized'").fetchall()
+        connection.execute(
+            "update marts.icp_segments set account_count = $1, net_amount = $2 where tier = 'deprioritized'",
+            [round(1000 * others * accounts / (1 - accounts)), 1000 * others * sold / (1 - sold)],
+        )
+    answer = words_of(Page(rendered(tmp_path / "icp.duckdb")), "answer")
+    assert ("Stop targeting" in answer) == (word is not None)
+    if word is None:
+        said = f"Too much to stop: {accounts:.0%} of accounts, which brought {sold:.0%} of what was sold"
+        assert said.replace("%", " %") in answer.replace("\u00a0", " ")
+
+
+@pytest.mark.slow
+def test_value_counted_in_wins_shows_no_money_for_it(demo: BuildResult, tmp_path: Path) -> None:
+    with altered(demo, tmp_path) as connection:
+        connection.execute("update marts.icp_segments set value_basis = 'wins', value_per_pursuit = win_rate")
+    page = Page(rendered(tmp_path / "icp.duckdb"))
+    assert "Value is counted in wins" in page.texts["top"]
+    answer = words_of(page, "answer")
+    assert "won value" not in answer
+    assert re.search(r"A first deal is worth [\d.]+ times the average \([\d.]+ to [\d.]+ ?\), 0\.\d+\swins", answer)
+    for part in ("chart-score_calibration", "table-calibration", "table-assumptions", "chart-segment_lifts"):
+        assert "USD" not in page.texts[part], part
+
+
+@pytest.mark.slow
+def test_what_was_inferred_and_suspected_is_named(demo: BuildResult, tmp_path: Path) -> None:
+    with altered(demo, tmp_path) as connection:
+        connection.execute("update marts.quality_inferences set record_count = 0")
+        connection.execute(
+            "update marts.quality_inferences set record_count = 218, amount = 15321.5 where inference = 'renewals_inferred'"
+        )
+        connection.execute("update marts.fct_orders set net_amount = null where order_number = 1 and order_type = 'new_business'")
+        connection.execute("update marts.icp_attribute_effects set verdict = 'no_evidence', leak_note = null")
+        connection.execute(
+            "update marts.icp_attribute_effects set verdict = 'leak_suspected', leak_note = 'a note'"
+            " where attribute = 'size_band'"
+        )
+        [(unpriced, orders)] = connection.execute(
+            "select count(*) filter (net_amount is null), count(*) from marts.fct_orders"
+        ).fetchall()
+    page = Page(rendered(tmp_path / "icp.duckdb"))
+    assert "MRR rests on 218 renewals that no order names" in words_of(page, "customers")
+    assert len(page.tables["table-inferences"]) == 1
+    assert "Suspected leaks: size band (a note)." in words_of(page, "leaks")
+    assert f"The amount of {unpriced:,} of {orders:,} closed-won orders" in page.texts["unknown"]
+
+
 @pytest.mark.slow
 def test_without_evidence_nobody_is_prioritized(demo: BuildResult, tmp_path: Path) -> None:
     with altered(demo, tmp_path) as connection:
         for (mart,) in connection.execute("select table_name from duckdb_tables() where schema_name = 'marts'").fetchall():
-            if mart not in {"icp_segments", "dim_accounts"}:
+            if mart not in {"icp_segments", "dim_accounts", "quality_inferences"}:
                 connection.execute(f"delete from marts.{mart}")
         connection.execute("delete from marts.icp_segments where tier <> 'tier_1'")
         connection.execute("update marts.icp_segments set tier = 'tier_3', evidence = 'not enough evidence'")
@@ -364,7 +478,7 @@ def test_a_young_adoption_is_not_said_to_be_tried(demo: BuildResult, tmp_path: P
     page = Page(rendered(tmp_path / "icp.duckdb"))
     assert "differ at all" not in page.texts["answer"]
     for part in ("answer", "proof"):
-        assert "no later pursuits yet to be tried on" in page.texts[part]
+        assert "no later first deals yet to be tried on" in page.texts[part]
     assert "is what this report follows" not in page.texts["proof"]
 
 
@@ -376,8 +490,8 @@ def test_a_sample_is_said_to_be_one(demo: BuildResult, demo_page: Page, tmp_path
         [(segments,)] = connection.execute("select count(*) from marts.icp_segments").fetchall()
     monkeypatch.setattr(backtest, "MOST_ACCOUNTS", 100)
     page = Page(rendered(tmp_path / "icp.duckdb"))
-    assert f"A sample: what is learned of pursuits rests on {segments} of {pursuits}," in page.texts["segments"]
-    assert f"A sample: 100 of {pursuits} pursuits" in page.texts["proof"]
+    assert f"A sample: what is learned of first deals rests on {segments} of {pursuits}," in page.texts["segments"]
+    assert f"A sample: 100 of {pursuits} first deals" in page.texts["proof"]
     assert "A sample:" not in demo_page.texts["main"]
 
 
@@ -535,7 +649,10 @@ def test_a_filter_shows_its_segment_everywhere_and_stays_in_the_address(browser:
         "deprioritized",
         "all",
     }
-    assert "Deprioritized" in page.locator("#status").text_content()
+    assert "Low fit" in page.locator("#status").text_content()
+    headings = page.locator(".answer:visible h3").all_text_contents()
+    assert "Lower priority, not stop" in headings
+    assert not {"Prioritize", "Changed, to be revised"} & set(headings)  # no card is left with what it says of nobody
     assert "tier=deprioritized" in page.url
     again = browser.open(demo_report, address=page.url[page.url.index("#") :])
     assert again.locator("#tier").input_value() == "deprioritized"

@@ -130,19 +130,28 @@ FROM_MARTS = [
         from marts.cohort_retention where segment_id = 'all' and months_since = 12""",
     ),
     (
-        "--metrics win_rate,closed_opportunity_count,time_to_close --group-by account__industry,opportunity__opportunity_type",
+        "--metrics win_rate_all,closed_opportunity_count,time_to_close "
+        "--group-by account__industry,opportunity__opportunity_type",
         f"""select industry, opportunity_type, avg(cast(is_won as integer)), count(*),
         median(days_to_close) filter (where is_won) {OPPORTUNITIES}""",
     ),
     (
-        "--metrics win_rate,closed_opportunity_count --group-by metric_time__month,account__tier",
+        "--metrics win_rate_all,closed_opportunity_count --group-by metric_time__month,account__tier",
         f"select date_trunc('month', closed_at), tier, avg(cast(is_won as integer)), count(*) {OPPORTUNITIES}",
     ),
     (
-        "--metrics win_rate,closed_opportunity_count,time_to_close --group-by segment "
+        "--metrics win_rate_all,closed_opportunity_count,time_to_close --group-by segment "
         "--where {{Dimension('opportunity__opportunity_type')}}='new_business'",
-        """select segment_id, win_rate, closed_count, median_days_to_next
+        """select segment_id, pipeline_win_rate, closed_count, median_days_to_next
         from marts.icp_funnel where stage = 'opportunity' and segment_id <> 'all'""",
+    ),
+    (
+        "--metrics new_business_win_rate,first_deal_count --group-by segment",
+        "select segment_id, win_rate, pursuit_count from marts.icp_segments",
+    ),
+    (
+        "--metrics win_rate_all,closed_opportunity_count --group-by segment",
+        "select segment_id, win_rate_all, closed_opportunity_count from marts.icp_segments",
     ),
     (
         SHARED.format("tier_1"),

@@ -277,6 +277,7 @@ UNUSABLE = [
     ("published_states_kept", "all"),
     ("published_states_kept", True),
     ("publish_untested", "yes"),
+    ("publish_over", 1),
     ("as_of", "yesterday"),
     ("as_of", "30.06.2024"),
     ("as_of", "2024-02-30"),

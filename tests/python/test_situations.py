@@ -83,9 +83,8 @@ def test_the_marts_say_what_follows_from_the_contract(path: Path, companies: dic
     expected = sorted([plain(value) for value in row] for row in expected)
     schema = "input" if mart.startswith("input_") else "marts"
     found = frame(companies[situation.name.startswith("no_orders")].database, f"{schema}.{mart}")
-    if (
-        mart == "cohort_retention"
-    ):  # of all customers together: the months that are looked at, of a cohort that is the situation's
+    # Of all customers together: some months of a cohort in which nobody else is.
+    if mart == "cohort_retention":
         keys = {tuple(row[:3]) for row in expected}
         found = found[[tuple(plain(row[name]) for name in columns[:3]) in keys for _, row in found.iterrows()]]
     else:

@@ -40,10 +40,11 @@ def test_the_page_has_a_section_for_each_study_and_is_the_same_each_time(tmp_pat
 
     pages = [tmp_path / name for name in ("one.md", "two.md")]
     for page in pages:
+        page.write_text(f"By hand.\n\n{validation.BELOW}\n## An old study\n", encoding="utf-8")
         validation.write_report(page, [few_effects, few_clusters])
     text = pages[0].read_text(encoding="utf-8")
     assert text == pages[1].read_text(encoding="utf-8")
-    assert text.startswith("# Validation\n")
+    assert text.startswith(f"By hand.\n\n{validation.BELOW}")
     assert [line for line in text.splitlines() if line.startswith("## ")] == ["## Attribute effects", "## Value clusters"]
     assert "seeds: 1,000 to 1,003" in text.lower()
     assert {effects_section, clusters_section} <= set(validation.SECTIONS)

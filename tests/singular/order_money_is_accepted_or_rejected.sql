@@ -23,7 +23,7 @@ amounts as (
     union all
     select
         {{ json_text('raw_row', 'order_id') }} as order_id,
-        -coalesce(try_cast({{ json_text('raw_row', 'amount') }} as decimal(18, 4)), 0) as amount
+        -coalesce({{ read_number(json_text('raw_row', 'amount')) }}, 0) as amount
     from {{ ref('input_rejects') }}
     -- A malformed line was never read as a row.
     where entity = 'order_lines' and rule <> 'malformed_line'

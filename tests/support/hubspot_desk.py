@@ -77,7 +77,7 @@ class Desk:
         link.symlink_to(state.name)
 
     def settings(self) -> Config:
-        return Config(base_url=self.hubspot.url, requests_per_10_seconds=190, **self.config)
+        return Config(requests_per_10_seconds=190, **self.config)
 
     def portal(self) -> Portal:
         """A client whose waiting takes no time."""
@@ -122,13 +122,13 @@ class Desk:
 
     def write_settings(self) -> Path:
         path = self.folder / "hubspot.yml"
-        settings = {"base_url": self.hubspot.url, "requests_per_10_seconds": 190, **self.config}
+        settings = {"requests_per_10_seconds": 190, **self.config}
         path.write_text(json.dumps(settings))
         return path
 
     def command(self, *arguments: str, token: str = TOKEN) -> Result:
         """The command line, as a person uses it."""
-        places = ["--config", str(self.write_settings())]
+        places = ["--config", str(self.write_settings()), "--base-url", self.hubspot.url]
         if arguments[0] != "revert":
             places += ["--plan", str(self.plan)]
         env = {"HUBSPOT_TOKEN": token, "ICP_PUBLISHED": str(self.folder / "published"), "COLUMNS": "200"}

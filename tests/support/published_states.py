@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import resource
+import signal
 from datetime import date
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -14,13 +16,13 @@ import duckdb
 from icp_refinery.publish import publish
 
 MARTS = ["accounts", "orders", "nothing"]
+SETTINGS = {"reporting_currency": "EUR", "reporting_cycle": "week", "connectors": ["files"], "sources": ["/company"]}
 
 
 def publish_state(connection: duckdb.DuckDBPyConnection, folder: Path, number: int = 1, **options: Any) -> Path:
     """Publish marts whose rows all say `number`, as does `as_of` in the manifest."""
     connection.execute(f"update marts.accounts set number = {number}; update marts.orders set number = {number}")
-    settings = {"as_of": date.fromordinal(number), "reporting_currency": "EUR", "reporting_cycle": "week"}
-    files = publish(connection, MARTS, folder, **settings | options)
+    files = publish(connection, options.pop("marts", MARTS), folder, **SETTINGS | {"as_of": date.fromordinal(number)} | options)
     [state] = files["folder"].unique()
     return Path(state)
 
@@ -77,6 +79,14 @@ def publish_for_ever(folder: Path, database: Path, first: int) -> None:
         while True:
             publish_state(connection, folder, number, kept=3)
             number += 1
+
+
+def publish_on_a_full_disk(folder: Path, room: int) -> None:
+    """Publish where no file may have more than `room` bytes, as where a disk is full."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+    with open_marts(":memory:") as connection:
+        publish_state(connection, folder, 2)
 
 
 def publish_often(folder: Path, database: Path, numbers: range) -> None:

@@ -395,9 +395,9 @@ def accept(
     for row in rows["opportunities"]:
         if row.rule is None:
             row.reject("won_not_closed", row["is_won"] and not row["is_closed"])
-            row.reject("missing_value", not has_orders and row["is_won"] and row["closed_at"] is None)
             moment = (row["is_closed"] and row["closed_at"]) or row["created_at"]
             row.reject("unknown_currency", rates.at(row["currency_code"], moment) is None)
+            row.reject("missing_value", not has_orders and row["is_won"] and row["closed_at"] is None)
     opportunities = known("opportunities", "opportunity_id")
     for row in rows["opportunity_stages"]:
         row.reject("unknown_opportunity", row["opportunity_id"] not in opportunities)

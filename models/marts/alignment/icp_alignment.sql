@@ -10,31 +10,8 @@ cycles as (
     select * from {{ ref('int_cycles__versions') }}
 ),
 
-first_cycle as (
-    select min(cycle_start) as cycle_start
-    from cycles
-),
-
-segments as (
-    select * from {{ ref('int_accounts__segments_by_version') }}
-),
-
--- Whatever happened in a cycle lies in the tier that the account has in the version of that cycle.
 entries as (
-    select
-        entries.stage,
-        entries.record_id,
-        entries.account_id,
-        entries.deal_size,
-        entries.entered_at,
-        cycles.cycle_start,
-        coalesce(segments.tier, 'unassigned') as tier
-    from {{ ref('int_stage_entries') }} as entries
-    inner join cycles on {{ cycle_of('entries.entered_at') }} = cycles.cycle_start
-    left join segments
-        on
-            entries.account_id = segments.account_id
-            and cycles.icp_version = segments.icp_version
+    select * from {{ ref('int_stage_entries__by_cycle') }}
 ),
 
 tiers as (
@@ -57,41 +34,6 @@ cycle_tiers as (
     inner join tiers on cycles.icp_version = tiers.icp_version
 ),
 
--- What is older than the first cycle is there from its beginning.
-account_changes as (
-    select
-        lifespans.account_id,
-        greatest({{ cycle_of('lifespans.exists_from') }}, first_cycle.cycle_start) as cycle_start
-    from {{ ref('int_accounts__lifespans') }} as lifespans
-    cross join first_cycle
-),
-
-new_accounts as (
-    select
-        segments.icp_version,
-        segments.tier,
-        account_changes.cycle_start,
-        count(*) as account_count
-    from account_changes
-    inner join segments on account_changes.account_id = segments.account_id
-    group by segments.icp_version, segments.tier, account_changes.cycle_start
-),
-
--- Those that are there already, by the version of the cycle.
-account_counts as (
-    select
-        cycle_tiers.cycle_start,
-        cycle_tiers.tier,
-        sum(new_accounts.account_count) as account_count
-    from cycle_tiers
-    inner join new_accounts
-        on
-            cycle_tiers.icp_version = new_accounts.icp_version
-            and cycle_tiers.tier = new_accounts.tier
-            and cycle_tiers.cycle_start >= new_accounts.cycle_start
-    group by cycle_tiers.cycle_start, cycle_tiers.tier
-),
-
 entry_counts as (
     select
         tier,
@@ -108,16 +50,11 @@ entry_counts as (
 
 spend as (
     select
-        coalesce(segments.tier, 'unassigned') as tier,
-        spend.cycle_start,
-        sum(spend.amount) as spend
-    from {{ ref('int_accounts__campaign_spend') }} as spend
-    inner join cycles on spend.cycle_start = cycles.cycle_start
-    left join segments
-        on
-            spend.account_id = segments.account_id
-            and cycles.icp_version = segments.icp_version
-    group by coalesce(segments.tier, 'unassigned'), spend.cycle_start
+        tier,
+        cycle_start,
+        sum(amount) as spend
+    from {{ ref('int_accounts__campaign_spend_by_cycle') }}
+    group by tier, cycle_start
 ),
 
 -- What Sales qualified has half a year to be won; younger ones are not judged yet.
@@ -149,7 +86,7 @@ qualified_counts as (
     group by tier, cycle_start
 ),
 
-joined as (
+tier_counts as (
     select
         cycle_tiers.*,
         coalesce(account_counts.account_count, 0) as account_count,
@@ -158,12 +95,12 @@ joined as (
         coalesce(entry_counts.sql_count, 0) as sql_count,
         coalesce(entry_counts.opportunity_count, 0) as opportunity_count,
         coalesce(entry_counts.win_count, 0) as win_count,
-        coalesce(entry_counts.won_value, 0) as won_value,
+        entry_counts.won_value,
         coalesce(spend.spend, 0) as spend,
         coalesce(qualified_counts.matured_sql_count, 0) as matured_sql_count,
         coalesce(qualified_counts.won_sql_count, 0) as won_sql_count
     from cycle_tiers
-    left join account_counts
+    left join {{ ref('int_cycles__accounts_by_tier') }} as account_counts
         on
             cycle_tiers.cycle_start = account_counts.cycle_start
             and cycle_tiers.tier = account_counts.tier
@@ -189,7 +126,7 @@ totals as (
         {% endfor -%}
         sum(won_value) over (partition by cycle_start) as won_value_total,
         sum(spend) over (partition by cycle_start) as spend_total
-    from joined
+    from tier_counts
 )
 
 select
@@ -205,11 +142,13 @@ select
     cast({{ name }}_total as integer) as {{ name }}_total,
     {{ name }}_count / nullif(cast({{ name }}_total as double), 0) as {{ name }}_share,
     {% endfor -%}
-    {% for name in ['won_value', 'spend'] -%}
-    cast({{ name }} as decimal(18, 4)) as {{ name }},
-    cast({{ name }}_total as decimal(18, 4)) as {{ name }}_total,
-    cast({{ name }} as double) / nullif(cast({{ name }}_total as double), 0) as {{ name }}_share,
-    {% endfor -%}
+    -- Won without any amount is unknown, not 0.
+    cast(case when win_count = 0 then 0 else won_value end as decimal(18, 4)) as won_value,
+    cast(case when win_total = 0 then 0 else won_value_total end as decimal(18, 4)) as won_value_total,
+    cast(case when win_count = 0 then 0 else won_value end as double) / nullif(cast(won_value_total as double), 0) as won_value_share,
+    cast(spend as decimal(18, 4)) as spend,
+    cast(spend_total as decimal(18, 4)) as spend_total,
+    cast(spend as double) / nullif(cast(spend_total as double), 0) as spend_share,
     cast(matured_sql_count as integer) as matured_sql_count,
     cast(won_sql_count as integer) as won_sql_count,
     won_sql_count / nullif(cast(matured_sql_count as double), 0) as qualification_accuracy,

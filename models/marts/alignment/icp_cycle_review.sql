@@ -61,18 +61,21 @@ period_pursuits as (
     where pursuits.closed_at < {{ add_days('reference.reference_end', 1) }}
 ),
 
+-- Each segment, and `all` for every one of them.
 period_figures as (
     select
-        coalesce(segment_id, 'all') as segment_id,
-        cycle_start,
+        segments.segment_id,
+        pursuits.cycle_start,
         count(*) as pursuit_count,
-        count(*) filter (where is_won) as won_pursuit_count,
-        count(first_order_value) as first_order_count,
-        cast(sum(first_order_value) as double) / nullif(count(first_order_value), 0) as average_first_order_value,
-        count(days_to_close) as won_with_dates_count,
-        median(days_to_close) as median_days_to_close
-    from period_pursuits
-    group by grouping sets ((segment_id, cycle_start), (cycle_start))
+        {{ if_deals_are_lost('count(*)') }} as judged_count,
+        count(*) filter (where pursuits.is_won) as won_pursuit_count,
+        count(pursuits.first_order_value) as first_order_count,
+        cast(sum(pursuits.first_order_value) as double) / nullif(count(pursuits.first_order_value), 0) as average_first_order_value,
+        count(pursuits.days_to_close) as won_with_dates_count,
+        median(pursuits.days_to_close) as median_days_to_close
+    from period_pursuits as pursuits
+    inner join segments on segments.segment_id in (pursuits.segment_id, 'all')
+    group by segments.segment_id, pursuits.cycle_start
 ),
 
 in_reference as (
@@ -88,6 +91,7 @@ cycle_figures as (
         segments.segment_id,
         segments.tier,
         coalesce(figures.pursuit_count, 0) as pursuit_count,
+        figures.judged_count,
         coalesce(figures.won_pursuit_count, 0) as won_pursuit_count,
         coalesce(figures.first_order_count, 0) as first_order_count,
         figures.average_first_order_value,
@@ -106,6 +110,7 @@ compared as (
         *,
         max(case when segment_id = 'all' then pursuit_count end) over (partition by cycle_start) as pursuit_total,
         lag(pursuit_count) over earlier as previous_pursuit_count,
+        lag(judged_count) over earlier as previous_judged_count,
         lag(won_pursuit_count) over earlier as previous_won_pursuit_count,
         lag(first_order_count) over earlier as previous_first_order_count,
         lag(average_first_order_value) over earlier as previous_average_first_order_value,
@@ -126,7 +131,7 @@ select
         when not compared.is_finished then 'the cycle is not finished'
         when compared.cycle_end <= reference.reference_end then 'part of what later cycles are compared with'
         when compared.cycle_end <= reference.a_year_before then 'more than a year ago'
-        else 'no pursuit has closed'
+        else 'no first deal has closed'
     end as reason,
     reference.reference,
     cast(judged.outcome as varchar) as outcome,
@@ -137,36 +142,36 @@ select
     cast(compared.pursuit_total as integer) as pursuit_total,
     compared.pursuit_count / nullif(cast(compared.pursuit_total as double), 0) as pursuit_share,
     cast(coalesce(compared.won_pursuit_count, 0) as integer) as won_pursuit_count,
-    compared.won_pursuit_count / nullif(cast(compared.pursuit_count as double), 0) as win_rate,
-    {{ wilson_low('compared.won_pursuit_count', 'compared.pursuit_count') }} as win_rate_low,
-    {{ wilson_high('compared.won_pursuit_count', 'compared.pursuit_count') }} as win_rate_high,
+    compared.won_pursuit_count / cast(compared.judged_count as double) as win_rate,
+    {{ wilson_low('compared.won_pursuit_count', 'compared.judged_count') }} as win_rate_low,
+    {{ wilson_high('compared.won_pursuit_count', 'compared.judged_count') }} as win_rate_high,
     cast(coalesce(compared.first_order_count, 0) as integer) as first_order_count,
     compared.average_first_order_value as average_first_order_value,
     cast(coalesce(compared.won_with_dates_count, 0) as integer) as won_with_dates_count,
     cast(compared.median_days_to_close as double) as median_days_to_close,
     cast(coalesce(compared.previous_pursuit_count, 0) as integer) as previous_pursuit_count,
     cast(coalesce(compared.previous_won_pursuit_count, 0) as integer) as previous_won_pursuit_count,
-    compared.previous_won_pursuit_count / nullif(cast(compared.previous_pursuit_count as double), 0) as previous_win_rate,
-    {{ wilson_low('compared.previous_won_pursuit_count', 'compared.previous_pursuit_count') }} as previous_win_rate_low,
-    {{ wilson_high('compared.previous_won_pursuit_count', 'compared.previous_pursuit_count') }} as previous_win_rate_high,
+    compared.previous_won_pursuit_count / cast(compared.previous_judged_count as double) as previous_win_rate,
+    {{ wilson_low('compared.previous_won_pursuit_count', 'compared.previous_judged_count') }} as previous_win_rate_low,
+    {{ wilson_high('compared.previous_won_pursuit_count', 'compared.previous_judged_count') }} as previous_win_rate_high,
     cast(coalesce(compared.previous_first_order_count, 0) as integer) as previous_first_order_count,
     compared.previous_average_first_order_value as previous_average_first_order_value,
     cast(coalesce(compared.previous_won_with_dates_count, 0) as integer) as previous_won_with_dates_count,
     cast(compared.previous_median_days_to_close as double) as previous_median_days_to_close,
     cast(coalesce(in_reference.pursuit_count, 0) as integer) as reference_pursuit_count,
     cast(coalesce(in_reference.won_pursuit_count, 0) as integer) as reference_won_pursuit_count,
-    in_reference.won_pursuit_count / nullif(cast(in_reference.pursuit_count as double), 0) as reference_win_rate,
-    {{ wilson_low('in_reference.won_pursuit_count', 'in_reference.pursuit_count') }} as reference_win_rate_low,
-    {{ wilson_high('in_reference.won_pursuit_count', 'in_reference.pursuit_count') }} as reference_win_rate_high,
+    in_reference.won_pursuit_count / cast(in_reference.judged_count as double) as reference_win_rate,
+    {{ wilson_low('in_reference.won_pursuit_count', 'in_reference.judged_count') }} as reference_win_rate_low,
+    {{ wilson_high('in_reference.won_pursuit_count', 'in_reference.judged_count') }} as reference_win_rate_high,
     cast(coalesce(in_reference.first_order_count, 0) as integer) as reference_first_order_count,
     in_reference.average_first_order_value as reference_average_first_order_value,
     cast(coalesce(in_reference.won_with_dates_count, 0) as integer) as reference_won_with_dates_count,
     cast(in_reference.median_days_to_close as double) as reference_median_days_to_close,
     cast(judged.window_pursuits as integer) as window_pursuit_count,
     cast(judged.window_wins as integer) as window_won_pursuit_count,
-    judged.window_wins / nullif(cast(judged.window_pursuits as double), 0) as window_win_rate,
-    {{ wilson_low('judged.window_wins', 'judged.window_pursuits') }} as window_win_rate_low,
-    {{ wilson_high('judged.window_wins', 'judged.window_pursuits') }} as window_win_rate_high,
+    {{ if_deals_are_lost("judged.window_wins / nullif(cast(judged.window_pursuits as double), 0)") }} as window_win_rate,
+    {{ if_deals_are_lost(wilson_low('judged.window_wins', 'judged.window_pursuits')) }} as window_win_rate_low,
+    {{ if_deals_are_lost(wilson_high('judged.window_wins', 'judged.window_pursuits')) }} as window_win_rate_high,
     cast(judged.early_lift as double) as window_early_lift,
     cast(judged.z as double) as z,
     cast(judged.p_value as double) as p_value,

@@ -79,7 +79,7 @@ counted as (
         count(*) filter (where not entries.is_closed) as open_count,
         count(*) filter (where entries.is_closed) as closed_count,
         count(*) filter (where entries.is_won) as won_count,
-        avg(entries.days_to_next) as average_days_to_next,
+        sum(entries.days_to_next) / nullif(cast(count(entries.days_to_next) as double), 0) as average_days_to_next,
         count(entries.deal_size) as deal_size_count,
         sum(entries.deal_size) as deal_size_total,
         count(entries.mrr) as mrr_count,
@@ -98,10 +98,20 @@ figures as (
         case stage when 'lead' then 1 when 'mql' then 2 when 'sql' then 3 when 'opportunity' then 4 else 5 end as stage_number,
         stage = 'opportunity' as is_pipeline,
         stage <> 'won' as has_next,
-        won_count / nullif(cast(closed_count as double), 0) as win_rate,
+        -- Where no deal was ever lost, nothing is known of losing one.
+        case
+            when sum(closed_count - won_count) over (partition by stage) > 0 then nullif(closed_count, 0)
+        end as judged_count,
         cast(deal_size_total as double) / nullif(deal_size_count, 0) as average_deal_size,
         cast(mrr_total as double) / nullif(mrr_count, 0) as average_mrr
     from counted
+),
+
+rated as (
+    select
+        *,
+        won_count / cast(judged_count as double) as pipeline_win_rate
+    from figures
 )
 
 select
@@ -126,13 +136,13 @@ select
     case when is_pipeline then cast(open_count as integer) end as open_count,
     case when is_pipeline then cast(closed_count as integer) end as closed_count,
     case when is_pipeline then cast(won_count as integer) end as won_count,
-    case when is_pipeline then win_rate end as win_rate,
-    case when is_pipeline then {{ wilson_low('won_count', 'closed_count') }} end as win_rate_low,
-    case when is_pipeline then {{ wilson_high('won_count', 'closed_count') }} end as win_rate_high,
+    case when is_pipeline then pipeline_win_rate end as pipeline_win_rate,
+    case when is_pipeline then {{ wilson_low('won_count', 'judged_count') }} end as pipeline_win_rate_low,
+    case when is_pipeline then {{ wilson_high('won_count', 'judged_count') }} end as pipeline_win_rate_high,
     case when is_pipeline then cast(average_days_to_next as double) end as average_days_to_close,
-    case when is_pipeline then open_count * win_rate * average_deal_size / nullif(average_days_to_next, 0) end as pipeline_velocity,
+    case when is_pipeline then open_count * pipeline_win_rate * average_deal_size / nullif(average_days_to_next, 0) end as pipeline_velocity,
     case when is_pipeline or not has_next then cast(deal_size_count as integer) end as deal_size_count,
     average_deal_size,
     case when is_pipeline or not has_next then cast(mrr_count as integer) end as mrr_count,
     average_mrr
-from figures
+from rated

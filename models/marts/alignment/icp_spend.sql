@@ -4,27 +4,12 @@ cycles as (
     select * from {{ ref('int_cycles__versions') }}
 ),
 
-segments as (
-    select * from {{ ref('int_accounts__segments_by_version') }}
-),
-
 entries as (
-    select * from {{ ref('int_stage_entries') }}
+    select * from {{ ref('int_stage_entries__by_cycle') }}
 ),
 
 spend as (
-    select
-        spend.cycle_start,
-        coalesce(segments.tier, 'unassigned') as tier,
-        coalesce(spend.channel, 'unknown') as channel,
-        spend.account_id,
-        spend.amount
-    from {{ ref('int_accounts__campaign_spend') }} as spend
-    inner join cycles on spend.cycle_start = cycles.cycle_start
-    left join segments
-        on
-            spend.account_id = segments.account_id
-            and cycles.icp_version = segments.icp_version
+    select * from {{ ref('int_accounts__campaign_spend_by_cycle') }}
 ),
 
 -- A win follows from what led to its opportunity.
@@ -33,15 +18,10 @@ results as (
         entries.stage,
         entries.record_id,
         entries.account_id,
-        coalesce(segments.tier, 'unassigned') as tier,
-        cycles.cycle_start,
+        entries.tier,
+        entries.cycle_start,
         coalesce(opportunities.entered_at, entries.entered_at) as opened_at
     from entries
-    inner join cycles on {{ cycle_of('entries.entered_at') }} = cycles.cycle_start
-    left join segments
-        on
-            entries.account_id = segments.account_id
-            and cycles.icp_version = segments.icp_version
     left join entries as opportunities
         on
             entries.record_id = opportunities.record_id

@@ -20,7 +20,7 @@ lifespans as (
     select * from {{ ref('int_accounts__lifespans') }}
 ),
 
--- The spend that the backtest takes its shares of: on accounts that were no customers yet in that month, and none without a pursuit.
+-- The spend that the backtest takes its shares of: on accounts that were not customers yet in that month, and none without a pursuit.
 spend as (
     select sum(spend.amount) as yearly_spend
     from {{ ref('int_accounts__campaign_spend') }} as spend

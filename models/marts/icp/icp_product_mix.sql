@@ -32,7 +32,7 @@ sizes as (
     group by segment_id
 ),
 
--- A credit gives money back; it is no purchase.
+-- A credit gives money back; it is not a purchase.
 purchases as (
     select
         'product' as item_type,

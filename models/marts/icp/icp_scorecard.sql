@@ -35,9 +35,9 @@ select
     ) as account_count,
     cast(scorecard.n as integer) as pursuit_count,
     cast(scorecard.wins as integer) as won_pursuit_count,
-    scorecard.win_rate,
-    scorecard.win_rate_low,
-    scorecard.win_rate_high
+    {{ if_deals_are_lost('scorecard.win_rate') }} as win_rate,
+    {{ if_deals_are_lost('scorecard.win_rate_low') }} as win_rate_low,
+    {{ if_deals_are_lost('scorecard.win_rate_high') }} as win_rate_high
 from scorecard
 cross join everyone
 left join met on scorecard.condition_id = met.condition_id

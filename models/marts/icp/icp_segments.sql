@@ -20,7 +20,10 @@ accounts as (
 ),
 
 orders as (
-    select * from {{ ref('fct_orders') }}
+    select
+        *,
+        order_type <> 'credit' as is_purchase
+    from {{ ref('fct_orders') }}
 ),
 
 -- What an adopted segment was chosen on does not test it: these pursuits were closed later.
@@ -56,6 +59,8 @@ opportunity_counts as (
     select
         segment_id,
         count(*) as opportunity_count,
+        count(*) filter (where is_closed) as closed_opportunity_count,
+        count(*) filter (where is_won) as won_opportunity_count,
         count(days_to_close) filter (where is_won) as won_with_dates_count,
         median(days_to_close) filter (where is_won) as median_days_to_close
     from {{ ref('fct_opportunities') }}
@@ -65,14 +70,16 @@ opportunity_counts as (
 order_figures as (
     select
         segment_id,
-        count(*) filter (where order_type <> 'credit') as order_count,
+        count(*) filter (where is_purchase) as order_count,
         sum(net_amount) as net_amount,
         sum(margin_amount) as margin_amount,
         count(margin_amount) as order_with_margin_count,
-        avg(cast(annual_contract_value as double)) filter (where order_type <> 'credit') as average_annual_contract_value,
-        avg(cast(total_contract_value as double)) filter (where order_type <> 'credit') as average_total_contract_value,
-        avg(case when is_multi_year then 1.0 else 0.0 end) filter (where order_type <> 'credit') as multi_year_share,
-        avg(case when has_add_on then 1.0 else 0.0 end) filter (where order_type <> 'credit') as add_on_share
+        cast(sum(annual_contract_value) filter (where is_purchase) as double)
+        / nullif(count(annual_contract_value) filter (where is_purchase), 0) as average_annual_contract_value,
+        cast(sum(total_contract_value) filter (where is_purchase) as double)
+        / nullif(count(total_contract_value) filter (where is_purchase), 0) as average_total_contract_value,
+        count(*) filter (where is_purchase and is_multi_year) / nullif(cast(count(*) filter (where is_purchase) as double), 0) as multi_year_share,
+        count(*) filter (where is_purchase and has_add_on) / nullif(cast(count(*) filter (where is_purchase) as double), 0) as add_on_share
     from orders
     group by segment_id
 ),
@@ -110,10 +117,16 @@ select
     cast(segments.pursuits as integer) as pursuit_count,
     cast(segments.wins as integer) as won_pursuit_count,
     cast(coalesce(new_pursuit_counts.new_pursuit_count, 0) as integer) as new_pursuit_count,
-    cast(segments.win_rate as double) as win_rate,
-    cast(segments.win_rate_low as double) as win_rate_low,
-    cast(segments.win_rate_high as double) as win_rate_high,
+    cast({{ if_deals_are_lost('segments.win_rate') }} as double) as win_rate,
+    cast({{ if_deals_are_lost('segments.win_rate_low') }} as double) as win_rate_low,
+    cast({{ if_deals_are_lost('segments.win_rate_high') }} as double) as win_rate_high,
+    cast(coalesce(opportunity_counts.closed_opportunity_count, 0) as integer) as closed_opportunity_count,
+    case
+        when exists (select 1 from {{ ref('int_opportunities') }} where is_closed and not is_won)
+            then opportunity_counts.won_opportunity_count / nullif(cast(opportunity_counts.closed_opportunity_count as double), 0)
+    end as win_rate_all,
     cast(segments.value_per_pursuit as double) as value_per_pursuit,
+    cast(segments.observed_value_per_pursuit as double) as observed_value_per_pursuit,
     cast(segments.lift as double) as lift,
     cast(segments.lift_low as double) as lift_low,
     cast(segments.lift_high as double) as lift_high,

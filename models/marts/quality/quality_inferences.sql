@@ -28,12 +28,9 @@ inferences as (
     select
         'renewals_inferred' as inference,
         count(*) as record_count,
-        sum(contracts.mrr) as amount
-    from {{ ref('int_contracts') }} as contracts
-    inner join {{ ref('int_orders') }} as renewing on contracts.order_id = renewing.order_id
-    where
-        contracts.renews_order_line_id is not null
-        and renewing.replaces_order_id is null
+        sum(mrr) as amount
+    from {{ ref('int_contracts') }}
+    where is_renewal_inferred
     union all
     select
         'orders_from_opportunities' as inference,
@@ -48,6 +45,12 @@ inferences as (
         cast(null as decimal(18, 4)) as amount
     from orders
     where net_amount is null
+    union all
+    select
+        'values_dropped' as inference,
+        count(*) as record_count,
+        cast(null as decimal(18, 4)) as amount
+    from {{ ref('input_dropped_values') }}
     union all
     select
         'accounts_merged' as inference,

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
@@ -10,13 +11,22 @@ import duckdb
 from icp_refinery.adopt.files import FILES, Adopted, AdoptionError, Row, read_adopted, write_adopted
 from icp_refinery.adopt.problems import adopted_problems
 from icp_refinery.project import TIERS
+from icp_refinery.spreadsheet import as_cell, is_formula
 
 
-def adopt(database: Path, folder: Path, sales: str, marketing: str, reason: str, on: date) -> str:
+def adopt(
+    database: Path,
+    folder: Path,
+    sales: str,
+    marketing: str,
+    reason: str,
+    on: date,
+    names: Mapping[str, str] | None = None,
+) -> str:
     """Write what was learned in `database` to the files in `folder`, as the next adoption.
 
-    An override of a tier stays where its segment is in the new definition too. Returns a sentence on what was
-    adopted. Raises AdoptionError where there is nothing to adopt, or where a file that is there is broken.
+    An override of a tier stays where its segment is in the new definition too. `names` are names for segments, by id.
+    Returns a sentence on what was adopted. Raises AdoptionError where there is nothing to adopt, or where a file is broken.
     """
     for what, option, text in (
         ("who agrees for Sales", "sales", sales),
@@ -25,9 +35,15 @@ def adopt(database: Path, folder: Path, sales: str, marketing: str, reason: str,
     ):
         if not text.strip():
             raise AdoptionError(f"An adoption says {what}: --{option} is missing.")
-    learned, names, as_of = _learned(database)
+    learned, traits, as_of = _learned(database)
+    names = dict(names or {})
+    if unknown := names.keys() - {row["segment_id"] for row in learned}:
+        known = ", ".join(row["segment_id"] for row in learned)
+        raise AdoptionError(f"There is no segment {sorted(unknown)[0]} to name; there are {known}.")
+    if any(not name.strip() for name in names.values()):
+        raise AdoptionError("A segment's name is not empty.")
     before = read_adopted(folder)
-    if problems := adopted_problems(before, names):
+    if problems := adopted_problems(before, traits):
         raise AdoptionError(problems[0])
     number = str(max((int(row["adoption_number"]) for row in before.adoption), default=0) + 1)
     now = [row for row in before.adopted_segments if row["adoption_number"] == str(int(number) - 1)]
@@ -36,12 +52,15 @@ def adopt(database: Path, folder: Path, sales: str, marketing: str, reason: str,
     for row in learned:
         kept = overrides.get(row["segment_id"], {})
         segment = {"adoption_number": number} | {name: _field(row.get(name)) for name in FILES["adopted_segments"][1:]}
+        segment = {name: as_cell(text) for name, text in segment.items()}
+        segment["segment_name"] = as_cell(names.get(row["segment_id"], segment["segment_name"]))
         segments.append(segment | {name: kept.get(name, "") for name in ("tier_override", "override_reason")})
         for condition in json.loads(row["rules"]):
             rules.append({"adoption_number": number, "segment_id": row["segment_id"]} | _loadable(condition))
     agreed = dict(zip(FILES["adoption"], [number, str(on), sales, marketing, reason, str(as_of)], strict=True))
+    agreed = {name: as_cell(text) for name, text in agreed.items()}
     after = Adopted([*before.adoption, agreed], [*before.adopted_segments, *segments], [*before.adopted_segment_rules, *rules])
-    if problems := adopted_problems(after, names):
+    if problems := adopted_problems(after, traits):
         raise AdoptionError(problems[0])
     write_adopted(folder, after)
     words = [f"Adoption {number}: {len(segments)} segments, learned from the data as of {as_of}, in {folder}."]
@@ -83,8 +102,10 @@ def _field(value: object) -> str:
 
 
 def _loadable(condition: dict[str, str | None]) -> Row:
-    """A condition whose value dbt loads as it is: it takes a field that says null, or nothing, for an empty one."""
+    """A condition whose value dbt loads as it is, not as an empty one, and that no spreadsheet takes for a formula."""
     operator, value = condition["operator"], condition["value"]
-    if operator in ("=", "!=") and str(value).strip().lower() in ("", "null"):
+    if is_formula(str(condition["attribute"])):
+        raise AdoptionError(f"A spreadsheet would take the trait {condition['attribute']} for a formula: give it another name.")
+    if operator in ("=", "!=") and (str(value).strip().lower() in ("", "null") or is_formula(str(value))):
         operator, value = {"=": "in", "!=": "not_in"}[operator], json.dumps([value])
     return {"attribute": str(condition["attribute"]), "operator": str(operator), "value": value or ""}

@@ -4,6 +4,8 @@
 
 import csv
 import io
+import json
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +24,7 @@ FILES = {
     ],
     "adopted_segment_rules": ["adoption_number", "segment_id", "attribute", "operator", "value"],
 }
+UNFINISHED = "adoption.unfinished"  # the texts of an adoption that is being written
 Row = dict[str, str]
 
 
@@ -39,38 +42,73 @@ class Adopted(NamedTuple):
 
 def read_adopted(folder: Path) -> Adopted:
     """Read the three files; one that is not there is empty. Raises AdoptionError where one is not such a table."""
-    return Adopted(*(_read(folder / f"{name}.csv", columns) for name, columns in FILES.items()))
+    finish_writing(folder)
+    texts = {name: (folder / f"{name}.csv") for name in FILES}
+    return Adopted(*(parse(name, path.read_bytes() if path.exists() else b"") for name, path in texts.items()))
 
 
-def _read(path: Path, columns: list[str]) -> list[Row]:
-    if not path.exists():
+def parse(name: str, content: bytes) -> list[Row]:
+    """The rows of one of the files, as dbt loads them: a field that says null, or only blanks, is empty."""
+    if not content:
         return []
     try:
-        records = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), strict=True))
+        records = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
     except (csv.Error, UnicodeDecodeError) as problem:
-        raise AdoptionError(f"{path.name} is not a CSV file in UTF-8: {problem}.") from None
+        raise AdoptionError(f"{name}.csv is not a CSV file in UTF-8: {problem}.") from None
     header = records[0] if records else []
-    if lacking := [name for name in columns if name not in header]:
-        raise AdoptionError(f"{path.name} lacks the column {lacking[0]}.")
+    if lacking := [column for column in FILES[name] if column not in header]:
+        raise AdoptionError(f"{name}.csv lacks the column {lacking[0]}.")
     rows = []
     for number, record in enumerate(records[1:], start=1):
         if not record:
             continue
         if len(record) != len(header):
-            raise AdoptionError(f"{path.name}, row {number}: {len(record)} fields where the header has {len(header)}.")
+            raise AdoptionError(f"{name}.csv, row {number}: {len(record)} fields where the header has {len(header)}.")
         row = dict(zip(header, record, strict=True))
-        rows.append({name: "" if row[name].strip().lower() in ("", "null") else row[name] for name in columns})
+        rows.append({column: "" if row[column].strip().lower() in ("", "null") else row[column] for column in FILES[name]})
     return rows
 
 
 def write_adopted(folder: Path, adopted: Adopted) -> None:
-    """Write the three files, each in one step."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write the three files, all or none: where this is killed, the next `read_adopted` does the rest.
+
+    Raises AdoptionError, with nothing written, where a text would not come back as it is.
+    """
+    texts = {}
     for name, rows in zip(FILES, adopted, strict=True):
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, FILES[name], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        part = folder / f"{name}.csv.part"
-        part.write_bytes(text.getvalue().encode())
-        part.replace(folder / f"{name}.csv")
+        texts[name] = text.getvalue()
+        for row, back in zip(rows, parse(name, texts[name].encode()), strict=True):
+            for column, value in row.items():
+                if back[column] != value:
+                    raise AdoptionError(f"{name}.csv cannot hold {value!r} as {column}: dbt reads it as empty.")
+    folder.mkdir(parents=True, exist_ok=True)
+    _put(folder / UNFINISHED, json.dumps(texts, ensure_ascii=False))
+    finish_writing(folder)
+    if (back := read_adopted(folder)) != adopted:
+        raise AdoptionError(f"The files in {folder} do not hold what was written: {back}.")
+
+
+def finish_writing(folder: Path) -> None:
+    """Does what a killed `write_adopted` left to do: the three texts are on disk before one of the files is touched."""
+    unfinished = folder / UNFINISHED
+    if unfinished.exists():
+        for name, text in json.loads(unfinished.read_text(encoding="utf-8")).items():
+            _put(folder / f"{name}.csv", text)
+        unfinished.unlink()
+
+
+def _put(path: Path, text: str) -> None:
+    """A file with this text, in one step, on disk."""
+    part = path.with_name(f"{path.name}.part")
+    with part.open("wb") as file:
+        file.write(text.encode())
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)

@@ -137,7 +137,7 @@ def condition_problems(row: Row, traits: dict[str, bool] | None = None) -> list[
 
 
 def assumption_problems(rows: list[Row]) -> list[str]:
-    """What is wrong with `assumptions.csv`. A trait that the data do not know is no problem: nothing is known of it."""
+    """What is wrong with `assumptions.csv`. A trait that the data do not know is not a problem: nothing is known of it."""
     found = []
     believers: dict[str, str] = {}
     for row in rows:

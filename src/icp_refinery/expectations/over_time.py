@@ -19,12 +19,15 @@ MIX_FACTOR, MIX_LEAST = 4.0, 0.05  # a value becoming so many times rarer or mor
 
 
 def over_time(
-    session: duckdb.DuckDBPyConnection, suite: Mapping[str, Any], items: list[dict[str, Any]], ends_at: pd.Timestamp
+    session: duckdb.DuckDBPyConnection, suite: Mapping[str, Any], items: list[dict[str, Any]], ends_at: pd.Timestamp | None
 ) -> pd.DataFrame:
-    """One row per expectation, value and comparison of the latest year, the largest `surprise` (1 may just be) first."""
-    sums = _monthly_sums(session, suite, items, ends_at)
+    """One row per expectation, value and comparison of the latest year, the largest `surprise` (1 may just be) first.
+
+    No row where nothing has ever happened: then `ends_at` is None.
+    """
+    sums = None if ends_at is None else _monthly_sums(session, suite, items, ends_at)
     compared = []
-    for item in items:
+    for item in items if sums is not None else []:
         own = sums[sums["expectation"] == item["name"]]
         if own.empty:
             continue

@@ -3,10 +3,13 @@
 import json
 import math
 import time
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Annotated, Any, Required
 
 import httpx
+from pydantic import Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from icp_refinery.hubspot.errors import Json, Refused
 
@@ -18,10 +21,107 @@ SCOPES = (
 )
 
 
-def as_json(text: str) -> Json | None:
+Text = Annotated[str, Field(coerce_numbers_to_str=True)]
+
+
+class Value(TypedDict, total=False):
+    """A value that a property has had."""
+
+    value: Text | None
+    sourceType: Text | None
+    timestamp: Text | None
+
+
+class Company(TypedDict, total=False):
+    """A company record, as far as it is read."""
+
+    id: Required[Text]
+    properties: dict[Text, Text | None] | None
+    propertiesWithHistory: dict[Text, list[Value]] | None
+
+
+class Option(TypedDict, total=False):
+    """An option of a property."""
+
+    value: Required[Text]
+    label: Text
+    displayOrder: int | None
+    hidden: bool | None
+    description: Text | None
+
+
+class Property(TypedDict, total=False):
+    """A company property."""
+
+    name: Required[Text]
+    type: Text
+    fieldType: Text
+    groupName: Text | None
+    archived: bool | None
+    options: list[Option] | None
+    modificationMetadata: dict[Text, Any] | None
+
+
+class Listed(TypedDict, total=False):
+    """A list of companies."""
+
+    listId: Required[Text]
+    name: Required[Text]
+    processingType: Text
+    deletedAt: Text | None
+    filterBranch: dict[Text, Any] | None
+
+
+class Named(TypedDict):
+    """Something with a name."""
+
+    name: Text
+
+
+class Next(TypedDict, total=False):
+    """Where the next page begins."""
+
+    after: Text | None
+
+
+class Paging(TypedDict, total=False):
+    """Whether there is a next page."""
+
+    next: Next | None
+
+
+# What each part of an answer looks like.
+SHAPES = {
+    name: TypeAdapter(kind)
+    for name, kind in {
+        "portal": int,
+        "groups": list[Named],
+        "properties": list[Property],
+        "companies": list[Company],
+        "paging": Paging | None,
+        "list": Listed,
+    }.items()
+}
+
+
+def shaped(value: Any, shape: str) -> Any:
+    """A part of an answer in its shape. Raises ValueError, which says what is wrong with it, where it has another."""
+    try:
+        return SHAPES[shape].validate_python(value)
+    except ValidationError as problem:
+        first = problem.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from None
+
+
+def as_json(text: str, redact: Callable[[str], str]) -> Json | None:
+    """The body of an answer, redacted after what is escaped in it was decoded; None where it is no object of JSON."""
     try:
         body = json.loads(text)
-    except ValueError:
+        decoded = json.dumps(body, ensure_ascii=False)
+        if (redacted := redact(decoded)) != decoded:
+            body = json.loads(redacted)
+    except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
 
@@ -52,11 +152,12 @@ def errors_of(body: Json) -> list[Json]:
 
 def ids_of(error: Json) -> list[Any]:
     context = error.get("context")
-    return context.get("ids") or [] if isinstance(context, dict) else []
+    ids = context.get("ids") if isinstance(context, dict) else None
+    return ids if isinstance(ids, list) else []
 
 
 def names_missing_property(problem: Refused) -> bool:
-    codes = {error.get("code") for error in problem.errors}
+    codes = {str(error.get("code")) for error in problem.errors}
     return "PROPERTY_DOESNT_EXIST" in codes or "PROPERTY_DOESNT_EXIST" in str(problem)
 
 
@@ -82,6 +183,6 @@ def retry_after(response: httpx.Response) -> float | None:
     except ValueError:
         try:
             seconds = parsedate_to_datetime(value).timestamp() - time.time()
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return None
     return None if math.isnan(seconds) else max(seconds, 0.0)

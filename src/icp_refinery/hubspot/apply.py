@@ -5,6 +5,7 @@ already is left alone, and so is what somebody else changed meanwhile.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import islice
@@ -15,7 +16,17 @@ import duckdb
 from icp_refinery.hubspot.client import BATCH, Portal
 from icp_refinery.hubspot.config import Config
 from icp_refinery.hubspot.errors import HubSpotError, Json, PlanError, Unsure
-from icp_refinery.hubspot.journal import Journal, alone, first_line, journal_of, read_lines, utc_now, written_before
+from icp_refinery.hubspot.journal import (
+    Journal,
+    alone,
+    alone_at,
+    first_line,
+    journal_of,
+    portals_of,
+    read_lines,
+    utc_now,
+    written_before,
+)
 from icp_refinery.hubspot.plan import Progress, header, read_plan, where_they_are
 from icp_refinery.hubspot.schema import ATTEMPTS, differs, prepare_schema
 
@@ -62,6 +73,12 @@ def check_plan(
     ):
         if plan.get(key) != now[key]:
             raise PlanError(f"The plan of {plan.get('made_at')} no longer holds: {words}. Run `icp hubspot diff` again.")
+    others = portals_of(path.parent) - {now["portal_id"]}
+    if others and config.portal_id is None:
+        raise PlanError(
+            f"The journals in {path.parent} are of portal {', '.join(map(str, sorted(others)))}, the token is of portal "
+            f"{now['portal_id']}. Nothing is written. If this is meant, name it in activation/hubspot.yml (portal_id)."
+        )
     problem = too_much(plan, summary, config, max_changes, max_clears)
     if problem:
         raise PlanError(problem)
@@ -71,14 +88,19 @@ def check_plan(
 def too_much(
     plan: Json, summary: Json, config: Config, max_changes: int | None = None, max_clears: int | None = None
 ) -> str | None:
-    """Why a plan is too large to be carried out, if it is. Unless said otherwise, not more may be cleared than stay."""
+    """Why a plan must not be carried out, if so. Unless said otherwise, not more may be cleared than keep a value."""
     max_changes = config.max_changes if max_changes is None else max_changes
     why = "max_clears"
     if max_clears is None:
-        max_clears = min(config.max_clears, plan["companies"])
-        why = "max_clears" if max_clears == config.max_clears else "stay"
+        max_clears = min(config.max_clears, summary["keep"])
+        why = "max_clears" if max_clears == config.max_clears else "keep a value"
     if summary["cleared"] and not plan["companies"]:
         return "The marts have no company with values at all, and all values in HubSpot would be cleared. Nothing is written."
+    if summary["unknown"] > summary["found"]:
+        return (
+            f"Of {summary['found'] + summary['unknown']:,} company records in the marts, this portal has {summary['found']:,}: "
+            "the marts are of another company, or the token is of another portal. Nothing is written."
+        )
     if summary["changes"] > max_changes:
         return (
             f"{summary['changes']:,} companies would change, more than max_changes ({max_changes:,}). Nothing is written. "
@@ -108,7 +130,8 @@ def apply_plan(
     Raises PlanError before anything is written where the plan no longer holds or is too large, and HubSpotError where HubSpot
     stops the run; what was done until then is in the journal, and the same call does the rest.
     """
-    with alone(path.parent):
+    with ExitStack() as locks:
+        locks.enter_context(alone(path.parent))
         plan, summary = check_plan(
             portal,
             manifest,
@@ -117,6 +140,7 @@ def apply_plan(
             max_changes,
             max_clears,
         )
+        locks.enter_context(alone_at(plan["portal_id"]))
         outcome = Outcome()
         journal_path = journal_of(path, plan["made_at"])
         steps = list(read_lines(path, "schema"))

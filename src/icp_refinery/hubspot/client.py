@@ -1,9 +1,13 @@
 """HubSpot's API over HTTP: the rate limit, retries, errors in words. The token goes into one header and nowhere else."""
 
+import json
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from ipaddress import ip_address
+from socket import SHUT_RDWR
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -19,9 +23,11 @@ from icp_refinery.hubspot.answers import (
     retry_after,
     scope_of_path,
     scopes_of,
+    shaped,
     words_of,
 )
 from icp_refinery.hubspot.errors import (
+    BadAddress,
     DailyQuota,
     HubSpotError,
     Json,
@@ -32,9 +38,12 @@ from icp_refinery.hubspot.errors import (
     Unsure,
 )
 
+HUBSPOT = "https://api.hubapi.com"
 BATCH = 100
 HISTORY_BATCH = 50
 LONGEST_PAUSE = 600.0
+LONGEST_ANSWER = 180.0  # seconds, from the call to its last byte
+LARGEST_ANSWER = 100_000_000  # bytes, unpacked
 # Too many calls; the record or the portal is locked for a moment. Nothing has been done yet.
 LATER = (423, 429, 477)
 
@@ -99,13 +108,16 @@ class Portal:
         attempts: int = 6,
         backoff_seconds: float = 1.0,
         timeout_seconds: float = 60.0,
+        answer_seconds: float = LONGEST_ANSWER,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         address = urlsplit(base_url)
         is_here = address.scheme == "http" and is_loopback(address.hostname)
-        if address.scheme != "https" and not is_here:
-            raise ValueError("the token is only sent over https, or to this machine")
+        if not address.hostname or (address.scheme != "https" and not is_here):
+            raise BadAddress(f"The token is only sent over https, or to this machine: {base_url} is neither.")
+        if address.username or address.password or address.query or address.fragment or address.path.strip("/"):
+            raise BadAddress("The address of HubSpot has a scheme, a host and perhaps a port, and nothing else.")
         if not token or not token.isascii() or not token.isprintable() or " " in token:
             raise Unauthorized("There is no usable HubSpot token: set the environment variable HUBSPOT_TOKEN to the service key.")
         self.api_version = api_version
@@ -116,7 +128,10 @@ class Portal:
             request.headers["Authorization"] = f"Bearer {token}"
             return request
 
-        self._redact = lambda text: text.replace(token, "[token]")
+        escaped = json.dumps(token)[1:-1]
+        self._redact = lambda text: text.replace(token, "[token]").replace(escaped, "[token]")
+        self._answer_seconds = answer_seconds
+        self._socket: Any = None  # of the connection, to be cut where an answer does not end
         try:
             self._http = httpx.Client(
                 base_url=base_url,
@@ -144,27 +159,33 @@ class Portal:
 
     def portal_id(self) -> int:
         """The portal's number, which tells whose token this is."""
-        return int(self.ask("GET", "/account-info/{version}/details", "portalId")["portalId"])
+        return self.ask("GET", "/account-info/{version}/details", "portalId", "portal")
 
     def groups(self) -> set[str]:
         """The names of the groups of company properties."""
-        return {group["name"] for group in self.ask("GET", "/crm/properties/{version}/companies/groups")["results"]}
+        return {group["name"] for group in self.ask("GET", "/crm/properties/{version}/companies/groups", "results", "groups")}
 
     def properties(self) -> dict[str, Json]:
         """The company properties by name, with their options."""
-        results = self.ask("GET", "/crm/properties/{version}/companies")["results"]
+        results = self.ask("GET", "/crm/properties/{version}/companies", "results", "properties")
         return {known["name"]: known for known in results if not known.get("archived")}
 
     def all_companies(self, properties: Sequence[str]) -> Iterator[list[Json]]:
         """All companies of the portal, in pages of 100."""
+        path = "/crm/objects/{version}/companies"
         query = {"limit": str(BATCH), "properties": ",".join(properties)}
+        seen: set[str] = set()
         while True:
-            page = self.ask("GET", "/crm/objects/{version}/companies", params=query)
-            yield page["results"]
-            after = ((page.get("paging") or {}).get("next") or {}).get("after")
+            page = self.request("GET", path, params=query)
+            yield self._part(page, "GET", path, "results", "companies")
+            following = self._part(page, "GET", path, "paging", "paging") if page.get("paging") is not None else {}
+            after = (following.get("next") or {}).get("after")
             if after is None:
                 return
-            query = query | {"after": str(after)}
+            if after in seen:
+                raise Unreachable(f"GET {path}: the pages go round in a circle; is it HubSpot's?")
+            seen.add(after)
+            query = query | {"after": after}
 
     def read_companies(self, ids: Sequence[str], properties: Sequence[str], archived: bool = False) -> list[Json]:
         """At most 100 companies; those that are not there are left out, and of a merged one its survivor comes."""
@@ -181,16 +202,22 @@ class Portal:
     def _read(self, ids: Sequence[str], properties: Sequence[str], history: Sequence[str], archived: bool) -> list[Json]:
         body = {"inputs": [{"id": i} for i in ids], "properties": list(properties), "propertiesWithHistory": list(history)}
         query = {"archived": "true"} if archived else None
-        return self.ask("POST", "/crm/objects/{version}/companies/batch/read", body=body, params=query)["results"]
+        return self.ask(
+            "POST", "/crm/objects/{version}/companies/batch/read", body=body, params=query, part="results", shape="companies"
+        )
 
-    def ask(self, method: str, path: str, part: str = "results", **more: Any) -> Json:
-        """An answer that has this part: one without it, as of a proxy on the way, must not pass for "there is nothing"."""
-        answer = self.request(method, path, **more)
+    def ask(self, method: str, path: str, part: str, shape: str, **more: Any) -> Any:
+        """A part of an answer: one without it, as of a proxy on the way, must not pass for "there is nothing"."""
+        return self._part(self.request(method, path, **more), method, path, part, shape)
+
+    def _part(self, answer: Json, method: str, path: str, part: str, shape: str) -> Any:
+        where = f"{method} {path.replace('{version}', self.api_version)}"
         if answer.get(part) is None:
-            raise Unreachable(
-                f"{method} {path.replace('{version}', self.api_version)}: the answer has no {part}; is it HubSpot's?"
-            )
-        return answer
+            raise Unreachable(f"{where}: the answer has no {part}; is it HubSpot's?")
+        try:
+            return shaped(answer[part], shape)
+        except ValueError as problem:
+            raise Unreachable(f"{where}: {part} of the answer cannot be read ({problem}); is it HubSpot's?") from None
 
     # What is written. There is nothing here that creates or deletes a company.
 
@@ -228,9 +255,10 @@ class Portal:
             if len(values) == 1:
                 return set(), {next(iter(values)): str(problem)}
             return self._update_halves(values)
-        if answer.get("results") is None:
-            raise Unsure("The answer to an update does not say what was written; is it HubSpot's?")
-        written = {str(company["id"]) for company in answer["results"]} & values.keys()
+        try:
+            written = {company["id"] for company in shaped(answer.get("results"), "companies")} & values.keys()
+        except ValueError as problem:
+            raise Unsure(f"The answer to an update does not say what was written ({problem}); is it HubSpot's?") from None
         said = {str(i): words_of(e) for e in errors_of(answer) for i in ids_of(e)}
         other = "; ".join(words_of(e) for e in errors_of(answer) if not ids_of(e))
         return written, {i: said.get(i) or other or "HubSpot's answer leaves it out" for i in values.keys() - written}
@@ -277,25 +305,60 @@ class Portal:
     def _once(self, method: str, path: str, sent: Json | None, params: dict[str, str] | None, reads: bool) -> Json:
         self._bucket.take()
         try:
-            response = self._http.request(method, path, json=sent, params=params)
+            response, text = self._answer(method, path, sent, params)
         except (httpx.ConnectError, httpx.ConnectTimeout) as problem:
             raise _Again(f"no connection ({self._redact(str(problem)) or type(problem).__name__})") from None
-        except httpx.TransportError as problem:
+        except httpx.RequestError as problem:
             if reads:
                 raise _Again(f"the connection broke ({type(problem).__name__})") from None
             raise Unsure(f"{method} {path}: the connection broke ({type(problem).__name__})") from None
         where = f"{method} {path}: {response.status_code}"
-        # An answer that repeats the token is not taken at its word.
-        text = self._redact(response.text)
-        body = as_json(text)
+        if text is None:
+            said = f"{where}: the answer has more than {LARGEST_ANSWER:,} bytes; is it HubSpot's?"
+            raise Unreachable(said) if reads else Unsure(said)
+        body = as_json(text, self._redact)
         if response.is_success and (body is not None or not text):
             return body or {}
         if response.is_success or response.status_code >= 500:
-            said = in_words(text, body)
+            said = in_words(self._redact(text), body)
             if reads:
-                raise _Again(f"{response.status_code} {said}", retry_after(response))
+                raise self._later(response, where, said)
             raise Unsure(f"{where} {said}")
-        raise self._error(response, text, body, where, path, reads)
+        raise self._error(response, self._redact(text), body, where, path, reads)
+
+    def _answer(
+        self, method: str, path: str, sent: Json | None, params: dict[str, str] | None
+    ) -> tuple[httpx.Response, str | None]:
+        """An answer and its text; None in its place where it is too large. The connection breaks where it takes too long."""
+
+        def trace(event: str, info: dict[str, Any]) -> None:
+            if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+                self._socket = info["return_value"].get_extra_info("socket")
+
+        def give_up() -> None:
+            with suppress(OSError, AttributeError):
+                self._socket.shutdown(SHUT_RDWR)
+
+        watch = threading.Timer(self._answer_seconds, give_up)
+        watch.daemon = True
+        watch.start()
+        try:
+            with self._http.stream(method, path, json=sent, params=params, extensions={"trace": trace}) as response:
+                content = bytearray()
+                for chunk in response.iter_bytes():
+                    content += chunk
+                    if len(content) > LARGEST_ANSWER:
+                        return response, None
+                return response, content.decode(errors="replace")
+        finally:
+            watch.cancel()
+
+    def _later(self, response: httpx.Response, where: str, said: str) -> Exception:
+        """Another attempt, when HubSpot says, but not in hours."""
+        pause = retry_after(response)
+        if pause is not None and pause > LONGEST_PAUSE:
+            return Unreachable(f"{where}: HubSpot asks to wait {pause:.0f} seconds. Run the same command again later.")
+        return _Again(f"{response.status_code} {said}", pause)
 
     def _error(self, response: httpx.Response, text: str, body: Json | None, where: str, path: str, reads: bool) -> Exception:
         said = in_words(text, body)
@@ -303,10 +366,7 @@ class Portal:
         if response.status_code in LATER:
             if body.get("policyName") == "DAILY" or "daily" in str(body.get("message", "")).lower():
                 return DailyQuota(f"The portal has used up its API calls of today: {said} Run the same command again tomorrow.")
-            pause = retry_after(response)
-            if pause is not None and pause > LONGEST_PAUSE:
-                return Unreachable(f"{where}: HubSpot asks to wait {pause:.0f} seconds. Run the same command again later.")
-            return _Again(f"{response.status_code} {said}", pause)
+            return self._later(response, where, said)
         if response.status_code == 401:
             return Unauthorized(
                 f"HubSpot does not accept the token ({body.get('category') or 401}): it is wrong, revoked or expired. "

@@ -21,19 +21,21 @@ from rich.text import Text
 from icp_refinery import nurture as nurturing
 from icp_refinery.hubspot import apply as writing
 from icp_refinery.hubspot import plan as planning
-from icp_refinery.hubspot.client import Portal
+from icp_refinery.hubspot.client import HUBSPOT, Portal
 from icp_refinery.hubspot.config import TOKEN_VARIABLE, Config, ConfigError, load_config
 from icp_refinery.hubspot.errors import HubSpotError, Json, PlanError
-from icp_refinery.hubspot.journal import alone, read_lines
+from icp_refinery.hubspot.journal import alone, alone_at, read_lines
 from icp_refinery.hubspot.lists import apply_lists, plan_lists
 from icp_refinery.hubspot.revert import revert as take_back
 from icp_refinery.project import project_directory
+from icp_refinery.spreadsheet import as_cell
 
 SHOWN = 20
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings; default activation/hubspot.yml.")]
+BaseUrl = Annotated[str, typer.Option("--base-url", help="Another host than HubSpot's gets the token; for trying things out.")]
 PlanFile = Annotated[Path | None, typer.Option("--plan", help="The plan; default activation/runs/plan.jsonl.")]
 
 
@@ -50,12 +52,16 @@ def main(context: typer.Context) -> None:
 
 
 @app.command()
-def diff(config_file: ConfigFile = None, plan_file: PlanFile = None) -> None:
+def diff(config_file: ConfigFile = None, plan_file: PlanFile = None, base_url: BaseUrl = HUBSPOT) -> None:
     """Show what would change in HubSpot, and why; write it down as a plan. Nothing is written to HubSpot."""
     with saying_what_is_wrong():
         config = settings(config_file)
         path = plan_file or runs() / "plan.jsonl"
-        with open_published() as (marts, manifest), open_portal(config) as portal, progress_bar("companies read") as progress:
+        with (
+            open_published() as (marts, manifest),
+            open_portal(config, base_url) as portal,
+            progress_bar("companies read") as progress,
+        ):
             lists_plan = plan_lists(portal, marts, config, runs() / "lists.jsonl")
             summary = planning.write_plan(portal, marts, manifest, config, path, lists_plan, progress=progress)
         show_plan(path, summary, config)
@@ -66,6 +72,7 @@ def apply(
     write: Annotated[bool, typer.Option("--apply", help="Write to HubSpot; without it nothing is written.")] = False,
     config_file: ConfigFile = None,
     plan_file: PlanFile = None,
+    base_url: BaseUrl = HUBSPOT,
     max_changes: Annotated[int | None, typer.Option(help="Instead of the settings' max_changes.")] = None,
     max_clears: Annotated[int | None, typer.Option(help="Instead of the settings' max_clears.")] = None,
 ) -> None:
@@ -78,7 +85,11 @@ def apply(
             show_plan(path, summary, config)
             typer.echo("Nothing was written. To write: icp hubspot apply --apply")
             return
-        with open_published() as (marts, manifest), open_portal(config) as portal, progress_bar("companies") as progress:
+        with (
+            open_published() as (marts, manifest),
+            open_portal(config, base_url) as portal,
+            progress_bar("companies") as progress,
+        ):
             outcome, journal = writing.apply_plan(
                 portal, marts, manifest, config, path, max_changes, max_clears, progress=progress
             )
@@ -94,11 +105,12 @@ def revert(
     journal: Annotated[Path, typer.Argument(help="The journal that an apply left.", exists=True, dir_okay=False)],
     write: Annotated[bool, typer.Option("--apply", help="Write to HubSpot; without it nothing is written.")] = False,
     config_file: ConfigFile = None,
+    base_url: BaseUrl = HUBSPOT,
 ) -> None:
     """Put back what a journal says was there before, where HubSpot still has what was written."""
     with saying_what_is_wrong():
         config = settings(config_file)
-        with open_portal(config) as portal, progress_bar("batches") as progress:
+        with open_portal(config, base_url) as portal, progress_bar("batches") as progress:
             outcome, back = take_back(portal, config, journal, write, progress)
         show_outcome(outcome, "put back" if write else "to put back", back if write else journal)
         if not write:
@@ -111,15 +123,16 @@ def revert(
 def lists(
     write: Annotated[bool, typer.Option("--apply", help="Make and change lists; without it nothing is written.")] = False,
     config_file: ConfigFile = None,
+    base_url: BaseUrl = HUBSPOT,
 ) -> None:
     """Show which lists of companies would be made or changed, and with --apply do it. No list is ever deleted."""
     with saying_what_is_wrong():
         config = settings(config_file)
         journal = runs() / "lists.jsonl"
-        with open_published() as (marts, _), open_portal(config) as portal:
+        with open_published() as (marts, _), open_portal(config, base_url) as portal:
             found = plan_lists(portal, marts, config, journal)
             if write:
-                with alone(runs()):
+                with alone(runs()), alone_at(portal.portal_id()):
                     found = apply_lists(portal, found, journal)
         show_lists(found)
         if not write and any(line["action"] in ("create", "update") for line in found):
@@ -160,7 +173,8 @@ def score(
         if out is None:
             typer.echo(clean(as_markdown(criteria)))
         elif out.suffix == ".csv":
-            criteria.to_csv(out, index=False, lineterminator="\n")
+            cells = criteria.map(lambda cell: as_cell(cell) if isinstance(cell, str) else cell)
+            cells.to_csv(out, index=False, lineterminator="\n")
         elif out.suffix == ".md":
             out.write_text(as_markdown(criteria), encoding="utf-8")
         else:
@@ -193,10 +207,10 @@ def runs() -> Path:
 
 
 @contextmanager
-def open_portal(config: Config) -> Iterator[Portal]:
-    """The portal of the token in the environment."""
+def open_portal(config: Config, base_url: str) -> Iterator[Portal]:
+    """The portal of the token in the environment. No file can send the token elsewhere: another host is named by an option."""
     token = os.environ.get(TOKEN_VARIABLE, "").strip()
-    with Portal(config.base_url, token, config.api_version, config.requests_per_10_seconds) as portal:
+    with Portal(base_url, token, config.api_version, config.requests_per_10_seconds) as portal:
         yield portal
 
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from icp_refinery.hubspot.client import is_loopback
 from icp_refinery.project import TIERS
 
 TOKEN_VARIABLE = "HUBSPOT_TOKEN"
@@ -39,17 +37,6 @@ def _own_property(name: str) -> str:
     if name.startswith("hs_"):
         raise ValueError("names with hs_ are HubSpot's own: opt in under `native`")
     return _property(name)
-
-
-def _base_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.username or parts.password or parts.query or parts.fragment or parts.path.strip("/"):
-        raise ValueError("only scheme, host and port belong here")
-    if parts.scheme == "https" and parts.hostname:
-        return url.rstrip("/")
-    if parts.scheme == "http" and is_loopback(parts.hostname):
-        return url.rstrip("/")
-    raise ValueError("https://..., or http:// on this machine")
 
 
 def _not_blank(text: str) -> str:
@@ -108,7 +95,6 @@ class Nurture(_Strict):
 class Config(_Strict):
     """All settings; the defaults are those of the file in the repository, traits apart."""
 
-    base_url: Annotated[str, AfterValidator(_base_url)] = "https://api.hubapi.com"
     api_version: str = Field("2026-09", pattern=r"^20\d\d-(0[1-9]|1[0-2])$", description="a year and month, as 2026-09")
     portal_id: int | None = Field(None, gt=0, description="HubSpot's number of the portal, or null")
     requests_per_10_seconds: int = Field(100, ge=1, le=190, description="1 to 190")

@@ -10,6 +10,10 @@ class HubSpotError(Exception):
     """What HubSpot, or the way to it, did not do."""
 
 
+class BadAddress(HubSpotError):
+    """An address that the token is not sent to."""
+
+
 class Unauthorized(HubSpotError):
     """The token is wrong, revoked or expired."""
 

@@ -157,7 +157,7 @@ def _number(rule: Rule, known: Json) -> float | int:
     try:
         number = float(rule.value)
     except (TypeError, ValueError):
-        raise CannotSay(f"{rule.value!r} is no number") from None
+        raise CannotSay(f"{rule.value!r} is not a number") from None
     return int(number) if number.is_integer() else number
 
 
@@ -184,7 +184,14 @@ def filter_branch(filters: Filters) -> Json:
 
 def meaning(branch: Json | None) -> list[list[str]] | None:
     """What filters in HubSpot's form ask for, whatever their order; None for any that this project does not make."""
-    if not branch or branch.get("filterBranchType") != "OR" or branch.get("filters"):
+    try:
+        return _meaning(branch or {})
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _meaning(branch: Json) -> list[list[str]] | None:
+    if branch.get("filterBranchType") != "OR" or branch.get("filters"):
         return None
     groups: set[tuple[str, ...]] = set()
     for group in branch.get("filterBranches") or []:

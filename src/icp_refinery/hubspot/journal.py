@@ -1,4 +1,4 @@
-"""The files of a run: JSON lines, one run at a time in a folder, and on disk before HubSpot is asked to change anything."""
+"""The files of a run: JSON lines, its owner's only, and on disk before HubSpot is asked to change anything."""
 
 import fcntl
 import json
@@ -6,7 +6,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
+from typing import IO, Any
 
 from icp_refinery.hubspot.errors import Json, PlanError
 
@@ -29,15 +31,45 @@ def read_lines(path: Path, kind: str = "") -> Iterator[Json]:
         raise PlanError(f"{path} is damaged: {problem}. Nothing is done with it.") from None
 
 
+def open_private(path: Path, mode: str, **more: Any) -> IO[Any]:
+    """Opens a file that nobody but its owner may read."""
+
+    def opener(name: str, flags: int) -> int:
+        descriptor = os.open(name, flags, 0o600)
+        os.fchmod(descriptor, 0o600)
+        return descriptor
+
+    return open(path, mode, opener=opener, **more)
+
+
+def run_folder(folder: Path) -> Path:
+    """Makes the folder of plans and journals, its owner's only where it is new."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """Only one run at a time in this folder; the lock goes with the process that held it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
+    with _locked(run_folder(folder) / ".lock", f"in {folder}"):
+        yield
+
+
+@contextmanager
+def alone_at(portal_id: int) -> Iterator[None]:
+    """Only one run of this user at a time that writes to this portal, whatever its folder."""
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "icp-refinery"
+    with _locked(run_folder(state) / f"portal-{portal_id}.lock", f"at portal {portal_id}"):
+        yield
+
+
+@contextmanager
+def _locked(path: Path, where: str) -> Iterator[None]:
+    with open_private(path, "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise PlanError(f"Another run is at work in {folder}: wait for its end.") from None
+            raise PlanError(f"Another run is at work {where}: wait for its end.") from None
         yield
 
 
@@ -45,10 +77,9 @@ class Journal:
     """A file of JSON lines that is on disk before `put` returns; a line that a crash cut off is taken away."""
 
     def __init__(self, path: Path, first: Json) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        run_folder(path.parent)
         self.path = path
-        self._file = path.open("ab+")
-        os.chmod(path, 0o600)
+        self._file = open_private(path, "ab+")
         self._cut_torn_line()
         if self._file.tell() == 0:
             self.put(first)
@@ -90,6 +121,14 @@ def journal_of(plan: Path, made_at: str) -> Path:
     """The journal of a plan: the same one however often the plan is carried out."""
     stamp = "".join(c for c in made_at.partition("+")[0] if c.isalnum())
     return plan.with_name(f"journal-{stamp}.jsonl")
+
+
+def portals_of(folder: Path) -> set[int]:
+    """The portals that journals in a folder are of."""
+    journals = [*folder.glob("journal-*.jsonl"), *folder.glob("lists.jsonl")]
+    return {
+        line["portal_id"] for path in journals for line in islice(read_lines(path), 1) if isinstance(line.get("portal_id"), int)
+    }
 
 
 def first_line(portal_id: int, what: str) -> Json:

@@ -13,10 +13,12 @@ from urllib.parse import quote
 
 import duckdb
 
+from icp_refinery.hubspot.answers import shaped
 from icp_refinery.hubspot.client import Portal
 from icp_refinery.hubspot.config import Config
 from icp_refinery.hubspot.errors import Refused, Unsure
 from icp_refinery.hubspot.filters import Json, Wanted, filter_branch, in_words, meaning, wanted_lists
+from icp_refinery.hubspot.journal import open_private, run_folder
 from icp_refinery.hubspot.plan import own_portal
 
 COMPANIES = "0-2"
@@ -86,7 +88,7 @@ def _by_name(portal: Portal, name: str) -> Json | None:
 
 def _listed(portal: Portal, path: str) -> Json | None:
     try:
-        listed = portal.ask("GET", path, "list", params={"includeFilters": "true"})["list"]
+        listed = portal.ask("GET", path, "list", "list", params={"includeFilters": "true"})
     except Refused as problem:
         if problem.status == GONE:
             return None
@@ -131,9 +133,11 @@ def _create(portal: Portal, entry: Json, journal: Path, portal_id: int) -> Json:
     }
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            listed = portal.request("POST", "/crm/lists/{version}", body).get("list")
-            if listed is None:
-                raise Unsure("The answer to a new list does not name it; is it HubSpot's?")
+            answer = portal.request("POST", "/crm/lists/{version}", body)
+            try:
+                listed = shaped(answer.get("list"), "list")
+            except ValueError:
+                raise Unsure("The answer to a new list does not name it; is it HubSpot's?") from None
         except (Refused, Unsure) as problem:
             listed = _by_name(portal, entry["name"])
             if listed is None and (isinstance(problem, Refused) or attempt == ATTEMPTS):
@@ -196,12 +200,11 @@ def _remember(journal: Path, portal_id: int, entry: Json, before: Json) -> None:
 
 
 def _write(journal: Path, line: Json) -> None:
-    journal.parent.mkdir(parents=True, exist_ok=True)
-    with journal.open("a+", encoding="utf-8") as file:
+    with open_private(run_folder(journal.parent) / journal.name, "a+", encoding="utf-8") as file:
         # After a line that a crash cut short, a new one.
         if file.tell() and not _ends_with_newline(journal):
             file.write("\n")
-        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        file.write(json.dumps(line) + "\n")
         file.flush()
         os.fsync(file.fileno())
 

@@ -18,9 +18,10 @@ import duckdb
 from icp_refinery.hubspot.client import BATCH, Portal
 from icp_refinery.hubspot.config import Config
 from icp_refinery.hubspot.errors import Json, PlanError
-from icp_refinery.hubspot.journal import FORMAT, alone
+from icp_refinery.hubspot.journal import alone, open_private
 from icp_refinery.hubspot.schema import Natives, natives, same, schema_steps, segment_names
 
+PLAN_FORMAT = 2
 RECORD_ID = re.compile(r"[1-9][0-9]{0,18}")
 LONGEST_TEXT = 65_000
 # Where a value came from, in HubSpot's history: a key or an app wrote it, as this project does. All else counts as a person.
@@ -31,6 +32,7 @@ WITHHELD = {
     "claimed_by_several_accounts": "several accounts name this record: it is not clear whose values it should have",
     "not_a_record_id": "not a HubSpot record id",
 }
+UNKNOWN = "unknown to this portal: deleted for good, or the id of another portal"
 
 Progress = Callable[[int, int | None], None]
 
@@ -141,11 +143,14 @@ def company_lines(
     config: Config,
     portal_properties: dict[str, Json],
     opted_in: Natives,
+    counts: Counter[str],
     progress: Progress = lambda done, total: None,
 ) -> Iterator[Json]:
     """The `change` and `withheld` lines: all companies of the portal are read once, 100 a call, beside what the marts say.
 
     A company that has values of ours and is not in the marts is cleared, unless the configuration says `clearing: keep`.
+    `counts` gets how many records of the marts were `found`, also as merged or archived ones, how many are `unknown` to the
+    portal, and how many companies `keep` a value that they have.
     """
     names = [config.properties[ours] for ours in VALUES]
     read = [name for name in [*names, *opted_in.options] if name in portal_properties]
@@ -161,12 +166,15 @@ def company_lines(
                 continue
             wanted = known.get(record)
             stale = wanted is None
+            has_values = any((company.get("properties") or {}).get(name) for name in names)
             if wanted is None:
-                if config.clearing == "keep" or not any((company.get("properties") or {}).get(name) for name in names):
+                if config.clearing == "keep" or not has_values:
                     continue
                 wanted = Wanted(None, None, None, dict.fromkeys(VALUES, ""))
             else:
                 seen.add(record)
+                counts["found"] += 1
+                counts["keep"] += has_values
             line = _company("change", record, wanted.account_id, wanted.name)
             if wanted.withheld:
                 yield line | {"kind": "withheld", "reason": wanted.withheld}
@@ -183,10 +191,10 @@ def company_lines(
                 yield change | {"reason": _why(change, reasons[change["hubspot_company_id"]], config)}
         done += len(page)
         progress(done, None)
-    yield from _not_found(portal, marts, seen)
+    yield from _not_found(portal, marts, seen, counts)
 
 
-def _not_found(portal: Portal, marts: duckdb.DuckDBPyConnection, seen: set[str]) -> Iterator[Json]:
+def _not_found(portal: Portal, marts: duckdb.DuckDBPyConnection, seen: set[str], counts: Counter[str]) -> Iterator[Json]:
     """The records of the marts that the portal does not list, with why: merged, archived, unknown."""
     cursor = marts.cursor().execute("select distinct hubspot_company_id from marts.sync_hubspot_companies order by 1")
     while rows := cursor.fetchmany(10_000):
@@ -195,6 +203,8 @@ def _not_found(portal: Portal, marts: duckdb.DuckDBPyConnection, seen: set[str])
             ids = missing[start : start + BATCH]
             known = wanted_companies(marts, ids)
             reasons = where_they_are(portal, [i for i in ids if RECORD_ID.fullmatch(i) and not known[i].withheld])
+            counts["unknown"] += sum(reason == UNKNOWN for reason in reasons.values())
+            counts["found"] += sum(reason != UNKNOWN for reason in reasons.values())
             for record in ids:
                 wanted = known[record]
                 reason = wanted.withheld or reasons.get(record) or WITHHELD["not_a_record_id"]
@@ -223,7 +233,7 @@ def where_they_are(portal: Portal, ids: Sequence[str]) -> dict[str, str]:
         elif record in archived:
             reasons[record] = "archived in HubSpot"
         else:
-            reasons[record] = "unknown to this portal: deleted for good, or the id of another portal"
+            reasons[record] = UNKNOWN
     return reasons
 
 
@@ -241,7 +251,10 @@ def write_plan(
     partial = path.with_name(path.name + ".partial")
     counts: Counter[str] = Counter()
     # A plan must not change under the run that carries it out.
-    with alone(path.parent), partial.open("w", encoding="utf-8", errors="backslashreplace") as file:
+    with (
+        alone(path.parent),
+        open_private(partial, "w", encoding="utf-8", errors="backslashreplace") as file,
+    ):
 
         def put(line: Json) -> None:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
@@ -249,7 +262,7 @@ def write_plan(
             counts["cleared"] += line.get("is_cleared", False)
 
         with_values = "select count(*) from marts.sync_hubspot_companies where withheld_reason is null"
-        companies = marts.execute(with_values).fetchall()[0][0]
+        [(companies,)] = marts.execute(with_values).fetchall()
         put(header(portal, manifest, config, now) | {"companies": companies})
         portal_properties = portal.properties()
         opted_in = natives(portal_properties, config)
@@ -257,7 +270,7 @@ def write_plan(
             put(step)
         for reason in opted_in.missing:
             put(_company("withheld", "", None, None) | {"reason": reason})
-        for line in company_lines(portal, marts, config, portal_properties, opted_in, progress):
+        for line in company_lines(portal, marts, config, portal_properties, opted_in, counts, progress):
             put(line)
         for line in lists:
             put(line)
@@ -266,6 +279,9 @@ def write_plan(
             "schema": counts["schema"],
             "changes": counts["change"],
             "cleared": counts["cleared"],
+            "found": counts["found"],
+            "unknown": counts["unknown"],
+            "keep": counts["keep"],
             "withheld": counts["withheld"],
             "lists": counts["list"],
         }
@@ -279,7 +295,7 @@ def header(portal: Portal, manifest: Json, config: Config, now: datetime | None 
     """What a plan rests on. Where one of these has changed, the plan is not to be carried out any more."""
     return {
         "kind": "plan",
-        "format": FORMAT,
+        "format": PLAN_FORMAT,
         "made_at": (now or datetime.now(UTC)).isoformat(timespec="microseconds"),
         "portal_id": own_portal(portal, config),
         "api_version": config.api_version,
@@ -313,8 +329,8 @@ def read_plan(path: Path) -> tuple[Json, Json]:
         raise PlanError(f"There is no plan {path}: run `icp hubspot diff` first.") from None
     except (ValueError, OSError) as problem:
         raise PlanError(f"{path} cannot be read as a plan: {problem}") from None
-    if not isinstance(first, dict) or first.get("kind") != "plan" or first.get("format") != FORMAT:
-        raise PlanError(f"{path} is no plan of this version: run `icp hubspot diff` again.")
+    if not isinstance(first, dict) or first.get("kind") != "plan" or first.get("format") != PLAN_FORMAT:
+        raise PlanError(f"{path} is not a plan of this version: run `icp hubspot diff` again.")
     if last.get("kind") != "summary":
         raise PlanError(f"{path} is not a whole plan: run `icp hubspot diff` again.")
     return first, last

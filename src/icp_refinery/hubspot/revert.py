@@ -6,7 +6,7 @@ from icp_refinery.hubspot.apply import Choice, Outcome, Pairs, Values, write_bat
 from icp_refinery.hubspot.client import Portal
 from icp_refinery.hubspot.config import Config
 from icp_refinery.hubspot.errors import PlanError
-from icp_refinery.hubspot.journal import FORMAT, Journal, alone, first_line, read_lines
+from icp_refinery.hubspot.journal import FORMAT, Journal, alone, alone_at, first_line, read_lines
 from icp_refinery.hubspot.plan import BY_KEY, Progress, own_portal
 from icp_refinery.hubspot.schema import differs
 
@@ -25,7 +25,7 @@ def revert(
     lines = read_lines(path)
     first = next(lines, None)
     if not isinstance(first, dict) or first.get("kind") != "journal" or first.get("format") != FORMAT:
-        raise PlanError(f"{path} is no journal of this version.")
+        raise PlanError(f"{path} is not a journal of this version.")
     portal_id = own_portal(portal, config)
     if first.get("portal_id") != portal_id:
         raise PlanError(f"The journal is of portal {first.get('portal_id')}, the token of portal {portal_id}.")
@@ -39,7 +39,7 @@ def revert(
         return as_left, [n for n in todo if n not in as_left]
 
     batches = sum(1 for _ in read_lines(path, "batch"))
-    with alone(path.parent):
+    with alone(path.parent), alone_at(portal_id):
         journal = Journal(back, first_line(portal_id, f"revert of {path.name}")) if write else None
         try:
             for number, line in enumerate((line for line in lines if line["kind"] == "batch"), start=1):

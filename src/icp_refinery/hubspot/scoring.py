@@ -66,7 +66,7 @@ def _criterion(
         return (definition, config.properties["icp_segment"], OPERATORS["="], segment_name or value, *score, note)
     trait = config.lists.traits.get(attribute)
     if trait is None:
-        return (definition, "", "", "", *score, f"{attribute} is no company property in HubSpot: leave it out")
+        return (definition, "", "", "", *score, f"{attribute} is not a company property in HubSpot: leave it out")
     values = json.loads(value) if operator in ("in", "not_in") else [value] if value else []
     unmapped = [one for one in values if trait.values and operator not in (">=", "<") and one not in trait.values]
     if unmapped:

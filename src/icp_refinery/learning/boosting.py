@@ -48,7 +48,7 @@ def boosted_scores(pursuits: pd.DataFrame, traits: pd.DataFrame, leaks: pd.DataF
 
     Small trees and capped values: on heavy-tailed money larger ones are a yardstick that is easy to beat.
     """
-    # What was known of nobody then is no trait yet.
+    # What was known of nobody then is not a trait yet.
     learned_from = traits.loc[pursuits["account_id"]].dropna(axis="columns", how="all")
     leaks = leak_verdicts(pursuits, learned_from) if leaks is None else leaks
     columns, kinds = {}, []

@@ -93,7 +93,7 @@ def recurrence(counts: np.ndarray, share: np.ndarray) -> np.ndarray:
 
     `counts` (..., years, 12) orders, `share` (years, 12) what an even spread gives each month of its year. Of each year the
     score of the others' pattern is standardised as under an even spread within the year, or by the years' scatter about
-    pattern and slope where that is wider (a quasi-Poisson score test): orders that come in bursts are no season. The pattern
+    pattern and slope where that is wider (a quasi-Poisson score test): orders that come in bursts are not a season. The pattern
     loses its slope first: neither is growth within the year. The best year is left out, because what happened in one year
     only (a campaign, a step in demand) must not count; so a pattern has to hold in two years at least.
     """

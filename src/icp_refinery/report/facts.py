@@ -5,10 +5,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from icp_refinery.report.labels import DIMENSIONS, POLICIES, TIERS
+from icp_refinery.report.labels import DIMENSIONS, TIERS, VERDICTS
 from icp_refinery.report.tables import figure_table, tables
 from icp_refinery.report.tables.comparison import comparison
-from icp_refinery.report.tables.model import BY_TIER, Marts, Row, rows
+from icp_refinery.report.tables.model import BY_TIER, Column, Company, Marts, Row, Table, rows
+from icp_refinery.report.unknown import unknown
 from icp_refinery.report.words import day
 
 PERSONA_LINES = 3
@@ -16,14 +17,19 @@ PERSONA_LINES = 3
 
 def read(marts: Marts, manifest: Mapping[str, Any]) -> Row:
     """All that the template is given."""
-    currency = manifest["reporting_currency"]
     segments = read_segments(marts)
-    made = tables(marts, currency, {segment["segment_id"]: segment["segment_name"] for segment in segments})
+    company = read_company(segments, manifest)
+    made = tables(marts, company, {segment["segment_id"]: segment["segment_name"] for segment in segments})
+    add_review(segments, made["review"].rows)
+    add_recent_wins(marts, segments, manifest["as_of"])
     facts: Row = {
         "manifest": manifest,
-        "currency": currency,
+        "company": company,
+        "currency": company.currency,
+        "is_demo": manifest["connectors"] == ["sample"],
         "segments": segments,
-        "comparison": comparison(segments, currency),
+        "glance": glance(segments, company),
+        "comparison": comparison(segments, company),
         "totals": read_totals(marts),
         "tiers": [tier for tier in TIERS if any(segment["tier"] == tier for segment in segments)],
         "adoption": next((row for row in made["adoptions"].rows if row["is_in_force"]), None),
@@ -34,8 +40,10 @@ def read(marts: Marts, manifest: Mapping[str, Any]) -> Row:
             marts,
             "select reason, count(*) as n, sum(at_stake) as at_stake from marts.icp_disagreements group by all order by 1",
         ),
+        "leaks": read_leaks(marts),
+        "renewals_inferred": read_inferred_renewals(marts),
         "tables": made,
-        "figures": read_figures(marts, manifest),
+        "figures": read_figures(marts, company),
         "nurture": nurture_plans(marts),
     }
     facts["unknown"] = unknown(marts, facts)
@@ -55,6 +63,10 @@ def read_segments(marts: Marts) -> list[Row]:
         select *,
             account_count - customer_count as prospect_count,
             net_amount / nullif(sum(net_amount) over (), 0) as net_amount_share,
+            case
+                when value_basis = 'wins' then won_pursuit_count / nullif(sum(won_pursuit_count) over (), 0)
+                else net_amount / nullif(sum(net_amount) over (), 0)
+            end as won_share,
             account_count / nullif(sum(account_count) over (), 0) as account_share,
             pursuit_count / nullif(sum(pursuit_count) over (), 0) as pursuit_share,
             (
@@ -73,14 +85,73 @@ def read_segments(marts: Marts) -> list[Row]:
         order by {BY_TIER}, value_per_pursuit desc nulls last, account_count desc, segment_id
         """,
     )
-    if wins_only(segments):
-        segments = [segment | {"win_rate": None, "win_rate_low": None, "win_rate_high": None} for segment in segments]
     return [segment | {"persona": persona(marts, segment["segment_id"])} for segment in segments]
 
 
-def wins_only(segments: list[Row]) -> bool:
-    """Whether no lost pursuit is recorded, so that a win rate would say nothing."""
-    return all(row["won_pursuit_count"] == row["pursuit_count"] for row in segments)
+def read_company(segments: list[Row], manifest: Mapping[str, Any]) -> Company:
+    """The units of the page, and whether a first deal was ever lost."""
+    return Company(
+        currency=manifest["reporting_currency"],
+        value_basis=segments[0]["value_basis"] if segments else "net_amount",
+        as_of=day(manifest["as_of"]),
+        has_losses=any(row["won_pursuit_count"] < row["pursuit_count"] for row in segments),
+    )
+
+
+def add_review(segments: list[Row], review: list[Row]) -> None:
+    """The verdict of the last finished cycle on each segment."""
+    verdicts = {row["segment_id"]: row["verdict"] for row in review}
+    for segment in segments:
+        segment["verdict"] = verdicts.get(segment["segment_id"])
+        segment["review"] = VERDICTS.get(segment["verdict"], "not judged")
+
+
+def add_recent_wins(marts: Marts, segments: list[Row], as_of: str | None) -> None:
+    """The first deals of each segment that closed in the last four full quarters, and before them."""
+    found = rows(
+        marts,
+        """
+        with quarters as (
+            select date_trunc('quarter', cast($1 as date) + 1) as ends_before
+        )
+
+        select
+            segment_id,
+            count(*) filter (closed_at >= ends_before - interval 1 year) as recent_count,
+            count(*) filter (closed_at >= ends_before - interval 1 year and is_won) as recent_won_count,
+            count(*) filter (closed_at < ends_before - interval 1 year) as earlier_count,
+            count(*) filter (closed_at < ends_before - interval 1 year and is_won) as earlier_won_count
+        from marts.fct_opportunities as deals
+        inner join quarters on deals.closed_at < quarters.ends_before
+        where is_first_deal
+        group by segment_id
+        """,
+        as_of,
+    )
+    counts = {row["segment_id"]: row for row in found}
+    for segment in segments:
+        for when in ("recent", "earlier"):
+            of = counts.get(segment["segment_id"], {})
+            n, won = of.get(f"{when}_count", 0), of.get(f"{when}_won_count", 0)
+            segment |= {f"{when}_count": n, f"{when}_won_count": won, f"{when}_win_rate": won / n if n else None}
+
+
+def glance(segments: list[Row], company: Company) -> Table:
+    """A row per segment: what it is worth, whether it wins of late, whether its tier still holds."""
+    columns = [
+        Column("segment_name", "Segment", "name"),
+        Column("tier", "Tier", "tier"),
+        Column("lift", "First deal's value, times the average", "number")
+        if any(segment["lift"] is not None for segment in segments)
+        else Column("value_per_pursuit", company.says("First deal's value ({value_unit})"), "money"),
+        Column("recent_win_rate", "Win rate, last four quarters", "share"),
+        Column("recent_count", "First deals (n)", "count"),
+        Column("earlier_win_rate", "Win rate before", "share"),
+        Column("earlier_count", "First deals before (n)", "count"),
+        Column("review", "Does its tier hold?", "text"),
+    ]
+    shown = [column for column in columns if company.has_losses or not column.key.startswith(("recent", "earlier"))]
+    return Table("glance", "Each segment, and whether it is still what it was", shown, segments)
 
 
 def persona(marts: Marts, segment_id: str) -> list[tuple[str, list[Row]]]:
@@ -105,7 +176,7 @@ def persona(marts: Marts, segment_id: str) -> list[tuple[str, list[Row]]]:
 
 
 def read_totals(marts: Marts) -> Row:
-    """Figures of the whole company, and of how many pursuits its figures are learned."""
+    """Figures of the whole company, and of how many first deals its figures are learned."""
     from icp_refinery.learning.backtest import MOST_ACCOUNTS
 
     [totals] = rows(
@@ -116,6 +187,7 @@ def read_totals(marts: Marts) -> Row:
             (select count(*) from marts.fct_customers) as customer_count,
             (select count(*) from marts.fct_orders) as order_count,
             (select count(margin_amount) from marts.fct_orders) as order_with_margin_count,
+            (select count(*) from marts.fct_orders where net_amount is null) as order_without_amount_count,
             (select min(closed_at) from marts.fct_orders) as first_order_at,
             (select max(closed_at) from marts.fct_orders) as last_order_at,
             (select sum(pursuit_count) from marts.icp_segments) as learned_pursuit_count,
@@ -128,10 +200,29 @@ def read_totals(marts: Marts) -> Row:
             end as pursuit_count
         """,
     )
-    with_margin = 0 < totals["order_count"] == totals["order_with_margin_count"]
     totals["is_sampled"] = totals["pursuit_count"] > (totals["learned_pursuit_count"] or 0)
     totals["most_backtested"] = MOST_ACCOUNTS
-    return totals | {"value_is": "margin" if with_margin else "net amount"}
+    return totals
+
+
+def read_leaks(marts: Marts) -> list[Row]:
+    """The traits that seem to know the outcome, and why; a pair with one of them is not told again."""
+    return rows(
+        marts,
+        """
+        select attribute, min(leak_note) as leak_note
+        from marts.icp_attribute_effects
+        where verdict = 'leak_suspected' and not contains(attribute, ' & ')
+        group by attribute
+        order by attribute
+        """,
+    )
+
+
+def read_inferred_renewals(marts: Marts) -> Row:
+    """How many renewals no order names, and their MRR."""
+    [found] = rows(marts, "select record_count, amount from marts.quality_inferences where inference = 'renewals_inferred'")
+    return found
 
 
 def read_backtest(marts: Marts) -> Row:
@@ -147,12 +238,12 @@ def read_backtest(marts: Marts) -> Row:
     }
 
 
-def read_figures(marts: Marts, manifest: Mapping[str, Any]) -> dict[str, Row]:
+def read_figures(marts: Marts, company: Company) -> dict[str, Row]:
     """The charts by id, each with its figures as a table."""
     from icp_refinery.report import charts
 
-    drawn = charts.figures(marts, manifest["reporting_currency"], day(manifest["as_of"]))
-    return {id: vars(figure) | {"rows": figure_table(figure)} for id, figure in drawn.items()}
+    drawn = charts.figures(marts, company)
+    return {id: vars(figure) | {"rows": figure_table(figure, company)} for id, figure in drawn.items()}
 
 
 def nurture_plans(marts: Marts) -> Markup | str:
@@ -173,106 +264,3 @@ def missing_inputs(marts: Marts) -> dict[str, list[Row]]:
         says = row["reason"].removeprefix(f"The input has no {row['input']}: ").rstrip(".")
         missing.setdefault(row["input"], []).append({"mart": row["mart"], "says": says})
     return missing
-
-
-def unknown(marts: Marts, facts: Row) -> list[str]:
-    """What the data cannot say, in sentences."""
-    return [
-        *unknown_of_segments(facts["segments"]),
-        *unknown_of_value(marts, facts),
-        *unknown_of_traits(marts),
-        *unknown_of_time(marts, facts),
-        "Why: all of this compares what was observed. What happens when accounts are skipped on purpose was not tried.",
-    ]
-
-
-def unknown_of_segments(segments: list[Row]) -> list[str]:
-    if all(segment["tier"] == "tier_3" for segment in segments):
-        said = [
-            "Whom to prioritize and whom to stop targeting: no segment could be shown to be worth more or less than the others."
-        ]
-    else:
-        said = [
-            f"Whether {row['segment_name']} is worth more or less than the average: the interval of its lift holds 1"
-            f" (n = {row['pursuit_count']:,} pursuits)."
-            for row in segments
-            if row["measured_tier"] == "tier_3"
-        ]
-    if segments and all(row["lift"] is None for row in segments):
-        said.append(
-            "The lift: the value per pursuit of all pursuits is not above 0, so that no ratio to it has a meaning."
-            " Segments are compared by the difference in value."
-        )
-    if segments and wins_only(segments):
-        said.append("The chance of winning: every pursuit was won, because lost opportunities are not recorded.")
-    said += [
-        f"How well {row['segment_name']} does on data that did not choose it: {row['new_pursuit_count']:,} of its"
-        f" {row['pursuit_count']:,} pursuits closed after it was learned."
-        for row in segments
-        if row["status"] == "adopted"
-    ]
-    return said
-
-
-def unknown_of_value(marts: Marts, facts: Row) -> list[str]:
-    said, totals = [], facts["totals"]
-    without = totals["order_count"] - totals["order_with_margin_count"]
-    if without:
-        said.append(
-            f"The margin of {without:,} of {totals['order_count']:,} orders, whose cost is not recorded: values are net amounts"
-            " unless they say margin."
-        )
-    said += sorted({f"Value clusters: {row['evidence']}." for row in facts["tables"]["clusters"].rows if row["evidence"]})
-    if not facts["tables"]["clusters"].rows:
-        said.append("Groups of customers by value: there are too few customers to group.")
-    return said
-
-
-def unknown_of_traits(marts: Marts) -> list[str]:
-    [tried] = rows(
-        marts,
-        """
-        select count(*) as n, count(*) filter (where verdict = 'no_evidence') as without,
-            count(*) filter (where verdict = 'leak_suspected') as leaks
-        from marts.icp_attribute_effects
-        """,
-    )
-    said = []
-    if tried["without"]:
-        said.append(
-            f"Whether {tried['without']:,} of the {tried['n']:,} combinations of trait and outcome that were tried matter:"
-            " no evidence, which is not evidence that they do not."
-        )
-    if tried["leaks"]:
-        said.append(f"What {tried['leaks']:,} of them would say: the trait seems to know the outcome, so it is left out.")
-    if not tried["n"]:
-        said.append("What raises value: no trait has enough accounts to be tried.")
-    return said
-
-
-def unknown_of_time(marts: Marts, facts: Row) -> list[str]:
-    said = (
-        [f"What following the segments would have been worth: {facts['backtest']['note'].rstrip('.')}."]
-        if facts["backtest"]["note"]
-        else []
-    )
-    said += [f"{POLICIES[what_if]}: {row['note'].rstrip('.')}." for what_if, row in facts["savings"].items() if row["note"]]
-    bands = [row for row in facts["tables"]["calibration"].rows if row["score_band"] != "all"]
-    outside = [row["score_band"] for row in bands if row["is_within_interval"] is False]
-    if outside:
-        said.append(
-            f"What a score is worth in money in the bands {', '.join(outside)}: what happened later lies outside the interval."
-            " Trust the order of the scores more than the amounts."
-        )
-    if not bands:
-        said.append("Whether the fit score holds on later pursuits: there are too few before or after a cut-off.")
-    said += [
-        f"This cycle's verdict on {row['segment_name']}: {row['reason']}." for row in facts["review"] if row["verdict"] is None
-    ]
-    [thin] = rows(
-        marts,
-        "select count(distinct (dimension, value)) as n from marts.icp_seasonality where verdict = 'not_enough_data'",
-    )
-    if thin["n"]:
-        said.append(f"Whether {thin['n']:,} of the groups that were looked at have a season: not enough data.")
-    return said

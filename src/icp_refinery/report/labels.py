@@ -1,35 +1,54 @@
 """What people read in place of the marts' codes."""
 
-TIERS = {
-    "tier_1": ("Tier 1", "▲▲", "clearly worth more than the average"),
-    "tier_2": ("Tier 2", "▲", "worth more than the average"),
-    "tier_3": ("Tier 3", "○", "no evidence of a difference"),
-    "deprioritized": ("Deprioritized", "▼", "worth less than the average"),
-    "unassigned": ("Unassigned", "–", "without an account"),
-    "all": ("All", "", "all tiers together"),
+from icp_refinery.project import TIER_NAMES
+
+# By tier: sign and meaning, so that it never hangs on a colour or on its name alone.
+SIGNS = {
+    "tier_1": ("▲▲", "a first deal is worth clearly more than the average"),
+    "tier_2": ("▲", "a first deal is worth more than the average"),
+    "tier_3": ("○", "no difference from the average could be shown"),
+    "deprioritized": ("▼", "a first deal is worth less than the average"),
+    "unassigned": ("–", "without an account"),
+    "all": ("", "all tiers together"),
 }
+TIERS = {tier: (TIER_NAMES.get(tier, tier.capitalize()), sign, meaning) for tier, (sign, meaning) in SIGNS.items()}
 DISAGREEMENTS = {
     "nobody": "Fits, and nobody works it",
     "only_marketing": "Fits; only Marketing works it",
     "only_sales": "Fits; only Sales works it",
-    "deprioritized_costs_money": "Deprioritized, and costs money",
+    "deprioritized_costs_money": "Low fit, and costs money",
 }
+VERDICTS = {
+    "keep": "holds",
+    "watch": "holds, to be watched",
+    "revise": "changed, to be revised",
+}
+# The share of won value up to which a tier may be called one to stop targeting.
+STOPPABLE = 0.25
 PAIRS = {
     "marketing_sales": "Marketing and Sales",
     "marketing_icp": "Marketing and the ICP",
     "sales_icp": "Sales and the ICP",
 }
 POLICIES = {
-    "skip_deprioritized": "Spend nothing on deprioritized accounts",
-    "keep_95": "Skip the lowest segments, keep 95 % of won value",
-    "keep_90": "Skip the lowest segments, keep 90 % of won value",
+    "skip_deprioritized": "Spend nothing on low-fit accounts",
+    "keep_95": "Skip the lowest segments, keep 95 % of {won_value}",
+    "keep_90": "Skip the lowest segments, keep 90 % of {won_value}",
 }
 MEASURES = {
-    ("value_captured", 0.2): "Won value in the best 20 % of pursuits",
-    ("pursuits_skippable", 0.9): "Pursuits to skip, keeping 90 % of won value",
-    ("pursuits_skippable", 0.95): "Pursuits to skip, keeping 95 % of won value",
-    ("spend_skippable", 0.9): "Spend to skip, keeping 90 % of won value",
-    ("spend_skippable", 0.95): "Spend to skip, keeping 95 % of won value",
+    ("value_captured", 0.2): "Share of {won_value} in the best 20 % of first deals",
+    ("pursuits_skippable", 0.9): "First deals to skip, keeping 90 % of {won_value}",
+    ("pursuits_skippable", 0.95): "First deals to skip, keeping 95 % of {won_value}",
+    ("spend_skippable", 0.9): "Spend to skip, keeping 90 % of {won_value}",
+    ("spend_skippable", 0.95): "Spend to skip, keeping 95 % of {won_value}",
+}
+BACKTESTED = {
+    "value_captured": "Share of {won_value} in the best of the first deals",
+    "pursuits_skippable": "First deals to skip, keeping this share of {won_value}",
+    "spend_skippable": "Spend to skip, keeping this share of {won_value}",
+    "deprioritized_pursuits": "First deals of low-fit accounts",
+    "deprioritized_spend": "Spend on low-fit accounts",
+    "deprioritized_value": "Share of {won_value} of low-fit accounts",
 }
 SCORERS = ["adopted", "segments", "scorecard", "boosting", "random"]
 DIMENSIONS = {

@@ -30,6 +30,10 @@
     for (const element of all("main [data-segment], main [data-tier]")) {
       element.hidden = !(fits(element.dataset.segment, wanted.segment) && fits(element.dataset.tier, wanted.tier));
     }
+    for (const answer of all(".answer")) {
+      const segments = all("[data-segment]", answer);
+      answer.hidden = segments.length > 0 && segments.every((element) => element.hidden);
+    }
     for (const option of segment.options) {
       option.disabled = !fits(option.dataset.tier, tier.value);
     }

@@ -81,6 +81,7 @@ def environment() -> jinja2.Environment:
     made.filters |= words.KINDS | {"embedded_json": embedded_json, "plain": words.plain, "sentence": words.sentence}
     made.globals |= {
         "TIERS": labels.TIERS,
+        "STOPPABLE": labels.STOPPABLE,
         "TEXTS": words.TEXTS,
         "DISAGREEMENTS": labels.DISAGREEMENTS,
         "is_missing": words.is_missing,

@@ -49,7 +49,7 @@ ATTRIBUTES = {
     "funding_stage": ("bootstrapped", "seed", "series_a", "series_b", "private_equity", "public"),
     "tech_stack": ("snowflake", "databricks", "bigquery", "on_premise", "spreadsheets"),
     "hiring_trend": ("growing", "flat", "shrinking"),
-    "billing_tier": ("A", "B", "C"),  # filled in after the sale: it tells winners from losers and is no trait
+    "billing_tier": ("A", "B", "C"),  # filled in after the sale: it tells winners from losers and is not a trait
 }
 ENGAGEMENTS = ("email", "content", "webinar", "demo", "event")
 ENGAGEMENT_SHARES = (0.36, 0.26, 0.18, 0.09, 0.11)

@@ -22,16 +22,16 @@ SECTIONS: list[Callable[[], str]] = [
     seasonality_study,
     cycle_review_study,
 ]
-OPENING = """# Validation
-
-What the learning finds in simulated worlds whose truth is known, and what it claims in worlds where there is nothing to
-find. `make validate` runs all of it and writes this page; `make test` runs each study on a few other worlds.
-"""
+BELOW = "<!-- From here on written by `make validate`. -->\n"
 
 
 def write_report(file: Path = REPORT, sections: list[Callable[[], str]] | None = None) -> None:
-    """Run the studies, one after the other, and write their sections to `file`. Says on stderr which one is running."""
-    parts = [OPENING]
+    """
+    Run the studies, one after the other, and write their sections to `file`, below what people wrote there. Says on stderr
+    which one is running.
+    """
+    kept = file.read_text(encoding="utf-8").partition(BELOW)[0] if file.exists() else ""
+    parts = [kept + BELOW]
     for section in SECTIONS if sections is None else sections:
         print(f"{section.__module__}.{section.__name__}", file=sys.stderr, flush=True)
         parts.append(section().strip() + "\n")

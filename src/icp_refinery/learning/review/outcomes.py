@@ -92,7 +92,7 @@ def _counted(
 
 
 def _normal_scores(value: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Where a value lies among those of the reference, as a normal deviate: one large deal is no drift."""
+    """Where a value lies among those of the reference, as a normal deviate: one large deal is not drift."""
     known = np.sort(value[reference])
     score = np.zeros(len(value))
     if len(known):

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from icp_refinery.report.charts import changes, customers, proof, seasons, segments, spend, teams, value
 from icp_refinery.report.charts.builder import Figure
-from icp_refinery.report.tables.model import Marts
+from icp_refinery.report.tables.model import Company, Marts
 
-FIGURES: tuple[Callable[[Marts, str, str], Figure], ...] = (
+FIGURES: tuple[Callable[[Marts, Company], Figure], ...] = (
     segments.segment_lifts,
     value.effects,
     value.scorecard,
@@ -28,6 +28,6 @@ FIGURES: tuple[Callable[[Marts, str, str], Figure], ...] = (
 )
 
 
-def figures(marts: Marts, currency: str, as_of: str) -> dict[str, Figure]:
-    """Every figure by its id, in reading order. `marts` has the schema `marts`; `currency` and `as_of` are the manifest's."""
-    return {figure.id: figure for figure in (make(marts, currency, as_of) for make in FIGURES)}
+def figures(marts: Marts, company: Company) -> dict[str, Figure]:
+    """Every figure by its id, in reading order; `marts` has the schema `marts`."""
+    return {figure.id: figure for figure in (make(marts, company) for make in FIGURES)}

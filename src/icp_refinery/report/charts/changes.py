@@ -18,8 +18,8 @@ from icp_refinery.report.charts.builder import (
     signs,
     tips,
 )
-from icp_refinery.report.charts.theme import ACCENT, ACCENT_MID, INK, LIGHT, MID, TIER_NAMES
-from icp_refinery.report.tables.model import Marts
+from icp_refinery.report.charts.theme import ACCENT, ACCENT_MID, INK, LIGHT, MID, NAMES
+from icp_refinery.report.tables.model import Company, Marts
 
 VERDICTS = {
     "keep": (LIGHT, "square"),
@@ -29,9 +29,9 @@ VERDICTS = {
 }
 
 
-def cycle_review(marts: Marts, currency: str, as_of: str) -> Figure:
+def cycle_review(marts: Marts, company: Company) -> Figure:
     """The verdict of each finished cycle of the last year on each segment, and on all together."""
-    figure = Figure("cycle_review", "Does the profile still hold?", "Verdict of each cycle", f"the year up to {as_of}")
+    figure = Figure("cycle_review", "Does the profile still hold?", "Verdict of each cycle", f"the year up to {company.as_of}")
     table = frame(
         marts,
         f"""
@@ -61,7 +61,7 @@ def cycle_review(marts: Marts, currency: str, as_of: str) -> Figure:
     drawn = drawn[drawn["row"].notna()]
     newest = drawn["cycle_start"] == drawn["cycle_start"].max()
     drawn["name"] = [
-        None if not last else "All together" if segment == "all" else f"{TIER_NAMES[tier]} · {name}"
+        None if not last else "All together" if segment == "all" else f"{NAMES[tier]} · {name}"
         for last, segment, tier, name in zip(newest, drawn["segment_id"], drawn["tier"], drawn["segment_name"], strict=True)
     ]
     drawn["figure"] = drawn["series"].where(newest)
@@ -76,7 +76,7 @@ def cycle_review(marts: Marts, currency: str, as_of: str) -> Figure:
         ("Cycle from", "cycle_start", "%d %b %Y"),
         ("Verdict", "series"),
         ("Why", "reason"),
-        ("Closed pursuits (n)", "pursuit_count", ","),
+        ("Closed first deals (n)", "pursuit_count", ","),
         ("Of the deciding window (n)", "window_pursuit_count", ","),
     )
     layers = [
@@ -93,15 +93,15 @@ def cycle_review(marts: Marts, currency: str, as_of: str) -> Figure:
     filters = f"datum.segment_id === 'all' || ({PICKED})"
     everything = drawn[drawn["segment_id"] == "all"]
     note = (
-        f"n: {many(everything['pursuit_count'].sum(), 'closed pursuit')} in {many(len(everything), 'cycle')}. At the right, "
+        f"n: {many(everything['pursuit_count'].sum(), 'closed first deal')} in {many(len(everything), 'cycle')}. At the right, "
         "the latest verdict. Revise: a change beyond what chance brings in 1 of 20 years that contradicts the tier."
     )
     return figure.drawn(drawing(layers, drawn, {"step": 52}, filters), note, table)
 
 
-def emerging(marts: Marts, currency: str, as_of: str) -> Figure:
+def emerging(marts: Marts, company: Company) -> Figure:
     """Traits that began, or ceased, to raise the chance of winning, as the latest finished cycle sees them."""
-    figure = Figure("emerging", "Traits that emerged or faded", "Win rate", f"up to {as_of}")
+    figure = Figure("emerging", "Traits that emerged or faded", "Share of first deals won", f"up to {company.as_of}")
     table = frame(
         marts,
         """
@@ -124,7 +124,7 @@ def emerging(marts: Marts, currency: str, as_of: str) -> Figure:
         for name, column in (("low", "win_rate_low"), ("value", "win_rate"), ("high", "win_rate_high"), ("n", "pursuit_count")):
             part[name] = table[prefix + column]
         parts.append(part)
-    parts[0]["name"] = table["trend"] + " · " + table["attribute"].str.replace("_", " ") + ": " + table["trait_value"]
+    parts[0]["name"] = (table["trend"] + " · " + table["attribute"] + ": " + table["trait_value"]).str.replace("_", " ")
     parts[0]["figure"] = [
         f"{shares(before)} → {shares(latest)}"
         for before, latest in zip(table["before_win_rate"], table["latest_win_rate"], strict=True)
@@ -133,13 +133,13 @@ def emerging(marts: Marts, currency: str, as_of: str) -> Figure:
         ("When", "series"),
         ("Win rate", "value", ".0%"),
         *ends(".0%"),
-        ("Pursuits (n)", "n", ","),
+        ("First deals (n)", "n", ","),
     )
     series = {"before": (MID, "diamond"), "the latest year": (ACCENT, "circle")}
     spec = forest(pd.concat(parts), "Win rate", tooltip, series, form=".0%")
     note = (
-        f"n: {int(table['latest_pursuit_count'].min()):,} to {int(table['latest_pursuit_count'].max()):,} pursuits in the year, "
-        f"{int(table['before_pursuit_count'].min()):,} to {int(table['before_pursuit_count'].max()):,} before. "
+        f"n: {int(table['latest_pursuit_count'].min()):,} to {int(table['latest_pursuit_count'].max()):,} first deals in the"
+        f" year, {int(table['before_pursuit_count'].min()):,} to {int(table['before_pursuit_count'].max()):,} before. "
         "Lines are 95 % intervals. At most 12 are shown."
     )
     return figure.drawn(spec, note, table)

@@ -8,16 +8,16 @@ import pandas as pd
 from icp_refinery.report.charts.builder import PICKED, ROWS, Figure, drawing, frame, many, row_names, shares, tips
 from icp_refinery.report.charts.theme import ACCENT, ACCENT_LIGHT, ACCENT_MID, DARK, INK, LIGHT, MID
 from icp_refinery.report.labels import RETENTIONS
-from icp_refinery.report.tables.model import Marts
+from icp_refinery.report.tables.model import Company, Marts
 
 COHORTS_SHOWN = 12
 
 
-def retention(marts: Marts, as_of: str, measure: str) -> Figure:
+def retention(marts: Marts, company: Company, measure: str) -> Figure:
     """Retention of quarterly cohorts every three months; a cell only where all of the quarter's cohorts have come so far."""
     title, unit, part, whole = RETENTIONS[measure]
     name = "cohort_retention" if measure == "customers" else f"cohort_retention_{measure}"
-    figure = Figure(name, title, unit, f"up to {as_of}")
+    figure = Figure(name, title, unit, f"up to {company.as_of}")
     rows = frame(
         marts,
         f"""
@@ -59,7 +59,7 @@ def retention(marts: Marts, as_of: str, measure: str) -> Figure:
     if table["retention"].notna().sum() == 0:
         return figure.unknown("Not known: no customer has a contract, so nothing can be retained.", table)
     first, last = pd.to_datetime(table["cohort"]).min(), pd.to_datetime(table["cohort"]).max()
-    figure = figure.of(f"customers since {first:%b %Y}, up to {as_of}")
+    figure = figure.of(f"customers since {first:%b %Y}, up to {company.as_of}")
     rows = rows.assign(cohort=[f"{day.year} Q{day.quarter}" for day in pd.to_datetime(rows["cohort"])])
     colour = alt.Color(
         "retention:Q",
@@ -97,28 +97,31 @@ def retention(marts: Marts, as_of: str, measure: str) -> Figure:
     return figure.drawn(drawing(layers, rows, {"step": 26}, PICKED), note, table)
 
 
-def cohort_retention(marts: Marts, currency: str, as_of: str) -> Figure:
+def cohort_retention(marts: Marts, company: Company) -> Figure:
     """Share of each cohort's customers that is still active."""
-    return retention(marts, as_of, "customers")
+    return retention(marts, company, "customers")
 
 
-def cohort_retention_net_revenue(marts: Marts, currency: str, as_of: str) -> Figure:
+def cohort_retention_net_revenue(marts: Marts, company: Company) -> Figure:
     """MRR of each cohort, growth included, as a share of what it began with."""
-    return retention(marts, as_of, "net_revenue")
+    return retention(marts, company, "net_revenue")
 
 
-def cohort_retention_gross_revenue(marts: Marts, currency: str, as_of: str) -> Figure:
+def cohort_retention_gross_revenue(marts: Marts, company: Company) -> Figure:
     """MRR of each cohort, growth left out, as a share of what it began with."""
-    return retention(marts, as_of, "gross_revenue")
+    return retention(marts, company, "gross_revenue")
 
 
 MOVEMENTS = ["new", "expansion", "reactivation", "contraction", "churn"]
 
 
-def mrr_movements(marts: Marts, currency: str, as_of: str) -> Figure:
+def mrr_movements(marts: Marts, company: Company) -> Figure:
     """New, expanded, contracted and lost MRR by month, and the net of them, of the last 36 months with a change."""
     figure = Figure(
-        "mrr_movements", "Where recurring revenue was won and lost", f"Change of MRR, {currency} a month", f"up to {as_of}"
+        "mrr_movements",
+        "Where recurring revenue was won and lost",
+        f"Change of MRR, {company.currency} a month",
+        f"up to {company.as_of}",
     )
     table = frame(
         marts,
@@ -144,7 +147,7 @@ def mrr_movements(marts: Marts, currency: str, as_of: str) -> Figure:
     axis = alt.Axis(title=None, format="%b %Y", labelOverlap=True, grid=False)
     month = alt.X("utcyearmonth(month):T", axis=axis, bandPosition=0.5)
     colours = [ACCENT, ACCENT_MID, ACCENT_LIGHT, LIGHT, DARK]
-    axis = alt.Axis(title=f"Change of MRR, {currency}", format="~s", tickCount=5)
+    axis = alt.Axis(title=f"Change of MRR, {company.currency}", format="~s", tickCount=5)
     bars = (
         alt.Chart()
         .transform_calculate(order=f"indexof({MOVEMENTS}, datum.movement)")
@@ -157,7 +160,7 @@ def mrr_movements(marts: Marts, currency: str, as_of: str) -> Figure:
             tooltip=tips(
                 ("Month", "utcyearmonth(month)", "%b %Y"),
                 ("Movement", "movement"),
-                (f"Change of MRR, {currency}", "sum(mrr_change)", ",.0f"),
+                (f"Change of MRR, {company.currency}", "sum(mrr_change)", ",.0f"),
                 ("Accounts (n)", "sum(accounts)", ","),
             ),
         )
@@ -165,7 +168,7 @@ def mrr_movements(marts: Marts, currency: str, as_of: str) -> Figure:
     net = alt.Chart().encode(x=month, y="sum(mrr_change):Q")
     tooltip = tips(
         ("Month", "utcyearmonth(month)", "%b %Y"),
-        (f"Net change of MRR, {currency}", "sum(mrr_change)", ",.0f"),
+        (f"Net change of MRR, {company.currency}", "sum(mrr_change)", ",.0f"),
         ("Accounts with a change (n)", "sum(accounts)", ","),
     )
     layers = [
@@ -182,10 +185,13 @@ def mrr_movements(marts: Marts, currency: str, as_of: str) -> Figure:
     return figure.drawn(drawing(layers, table, 260, PICKED), note, table)
 
 
-def clusters(marts: Marts, currency: str, as_of: str) -> Figure:
+def clusters(marts: Marts, company: Company) -> Figure:
     """Each value cluster's share of customers, of what was sold, and of today's MRR."""
     figure = Figure(
-        "clusters", "Which customers bring the money", "Share of all customers, of their net amount, of MRR", f"up to {as_of}"
+        "clusters",
+        "Which customers bring the money",
+        "Share of all customers, of their net amount, of MRR",
+        f"up to {company.as_of}",
     )
     measures = {"customers": "customer_share", "net amount": "net_amount_share", "current MRR": "current_mrr_share"}
     table = frame(

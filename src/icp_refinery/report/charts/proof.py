@@ -5,7 +5,7 @@ import pandas as pd
 
 from icp_refinery.report.charts.builder import Figure, drawing, ends, frame, many, tips
 from icp_refinery.report.charts.theme import ACCENT, ACCENT_LIGHT, ACCENT_MID, DARK, LIGHT, MID
-from icp_refinery.report.tables.model import Marts
+from icp_refinery.report.tables.model import Company, Marts
 
 SCORERS = {
     "adopted": ("adopted segments", [1, 0], ACCENT, 3),
@@ -16,10 +16,13 @@ SCORERS = {
 }
 
 
-def backtest(marts: Marts, currency: str, as_of: str) -> Figure:
-    """Share of won value in the best pursuits of each scorer, over all cut-offs."""
+def backtest(marts: Marts, company: Company) -> Figure:
+    """Share of won value in the best first deals of each scorer, over all cut-offs."""
     figure = Figure(
-        "backtest", "How much value the best-ranked pursuits bring", "Share of won value", f"all cut-offs up to {as_of}"
+        "backtest",
+        "How much value the best-ranked first deals bring",
+        f"Share of {company.won_value}",
+        f"all cut-offs up to {company.as_of}",
     )
     table = frame(
         marts,
@@ -51,14 +54,16 @@ def backtest(marts: Marts, currency: str, as_of: str) -> Figure:
         sort=domain,
         legend=alt.Legend(columns=2, symbolType="stroke", symbolSize=300),
     )
-    x = alt.X("share:Q", axis=alt.Axis(title="Share of pursuits, best ranked first", format=".0%", tickCount=5))
-    y = alt.Y("value:Q", axis=alt.Axis(title="Share of won value", format=".0%", tickCount=5), scale=alt.Scale(domain=[0, 1]))
+    x = alt.X("share:Q", axis=alt.Axis(title="Share of first deals, best ranked first", format=".0%", tickCount=5))
+    y = alt.Y(
+        "value:Q", axis=alt.Axis(title=f"Share of {company.won_value}", format=".0%", tickCount=5), scale=alt.Scale(domain=[0, 1])
+    )
     tooltip = tips(
         ("Ranked by", "scorer"),
-        ("Share of pursuits", "share", ".0%"),
-        ("Share of won value", "value", ".0%"),
+        ("Share of first deals", "share", ".0%"),
+        (f"Share of {company.won_value}", "value", ".0%"),
         *ends(".0%"),
-        ("Pursuits (n)", "pursuit_count", ","),
+        ("First deals (n)", "pursuit_count", ","),
     )
     layers = [
         alt.Chart()
@@ -70,8 +75,8 @@ def backtest(marts: Marts, currency: str, as_of: str) -> Figure:
     ]
     n, won = int(known["pursuit_count"].max()), int(known["won_pursuit_count"].max())
     note = (
-        f"n: {many(n, 'pursuit')} scored, {won:,} won. The band is the 95 % interval of the {labels[followed]}. A scenario from "
-        "observed sales, not a promise; windows overlap."
+        f"n: {many(n, 'first deal')} scored, {won:,} won. The band is the 95 % interval of the {labels[followed]}. A scenario "
+        "from observed sales, not a promise; windows overlap."
     )
     note += "".join(f" {text}." for text in table["note"].dropna().unique())
     return figure.drawn(drawing(layers, drawn, 280), note, table)

@@ -4,7 +4,7 @@ import altair as alt
 
 from icp_refinery.report.charts.builder import PICKED, ROWS, Figure, drawing, frame, headings, many, tips
 from icp_refinery.report.charts.theme import ACCENT, DARK
-from icp_refinery.report.tables.model import Marts
+from icp_refinery.report.tables.model import Company, Marts
 
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
@@ -12,10 +12,10 @@ MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 GROUPS_SHOWN = 20
 
 
-def seasonality(marts: Marts, currency: str, as_of: str) -> Figure:
+def seasonality(marts: Marts, company: Company) -> Figure:
     """New-business orders of each month of the year relative to an even spread, by industry and segment."""
     unit = "New-business orders, times an even spread over the year"
-    figure = Figure("seasonality", "When new business is won", unit, f"full months up to {as_of}")
+    figure = Figure("seasonality", "When new business is won", unit, f"full months up to {company.as_of}")
     table = frame(
         marts,
         """

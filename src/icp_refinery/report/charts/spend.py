@@ -4,15 +4,16 @@ import altair as alt
 import pandas as pd
 
 from icp_refinery.report.charts.builder import LAST_YEAR, ROWS, Figure, drawing, ends, forest, frame, headings, many, short, tips
-from icp_refinery.report.charts.theme import ACCENT, ACCENT_MID, DARK, TIERS
-from icp_refinery.report.tables.model import Marts
+from icp_refinery.report.charts.theme import ACCENT, ACCENT_MID, DARK, NAMES, TIERS
+from icp_refinery.report.labels import POLICIES
+from icp_refinery.report.tables.model import Company, Marts
 
 CHANNELS_SHOWN = 12
 
 
-def spend(marts: Marts, currency: str, as_of: str) -> Figure:
+def spend(marts: Marts, company: Company) -> Figure:
     """Spend of the finished cycles of the last year by channel and tier."""
-    figure = Figure("spend", "Where the campaign money goes", f"Spend, {currency}", f"the year up to {as_of}")
+    figure = Figure("spend", "Where the campaign money goes", f"Spend, {company.currency}", f"the year up to {company.as_of}")
     table = frame(
         marts,
         f"""
@@ -54,10 +55,10 @@ def spend(marts: Marts, currency: str, as_of: str) -> Figure:
     drawn["name"] = drawn["label"].where(first)
     sums = drawn.groupby("row")["spend"].sum()
     drawn["figure"] = [
-        f"{currency} {short(sums[row])}" if is_first else None for row, is_first in zip(drawn["row"], first, strict=True)
+        f"{company.currency} {short(sums[row])}" if is_first else None for row, is_first in zip(drawn["row"], first, strict=True)
     ]
     tiers = [tier for tier in TIERS if tier in set(drawn["tier"])]
-    columns = {"tier_1": "Tier 1", "tier_2": "Tier 2", "tier_3": "Tier 3", "deprioritized": "Depr.", "unassigned": "No acct."}
+    columns = {tier: NAMES[tier].split(":")[0] for tier in tiers} | {"unassigned": "No account"}
     y = ROWS.scale(alt.Scale(paddingInner=0, paddingOuter=0))
     x = alt.X(
         "tier:N",
@@ -69,7 +70,7 @@ def spend(marts: Marts, currency: str, as_of: str) -> Figure:
     tooltip = tips(
         ("Channel", "label"),
         ("Tier", "tier"),
-        (f"Spend, {currency}", "spend", ",.0f"),
+        (f"Spend, {company.currency}", "spend", ",.0f"),
         ("Of the channel's spend", "share", ".0%"),
         ("Opportunities", "opportunity_count", ","),
         ("Wins", "win_count", ","),
@@ -84,52 +85,51 @@ def spend(marts: Marts, currency: str, as_of: str) -> Figure:
     ]
     wins = drawn.loc[drawn["row"] == 0, "win_count"].sum()
     note = (
-        f"In each cell {currency}; the shade is the share of the channel's spend. n: {many(wins, 'win')} "
-        "of opportunities that these channels preceded. Depr.: deprioritized; no acct.: campaigns without member accounts."
+        f"In each cell {company.currency}; the shade is the share of the channel's spend. n: {many(wins, 'win')} "
+        "of opportunities that these channels preceded. No account: campaigns without member accounts."
     )
     if len(spent) > CHANNELS_SHOWN:
         note += f" The {CHANNELS_SHOWN} largest of {len(spent)} channels are named."
     return figure.drawn(drawing(layers, drawn, {"step": 48}, "true"), note, table)
 
 
-def spend_saving(marts: Marts, currency: str, as_of: str) -> Figure:
+def spend_saving(marts: Marts, company: Company) -> Figure:
     """What share of spend could have been saved, and what share of won value kept."""
     figure = Figure(
-        "spend_saving", "What spending less would have kept", "Share of spend, of won value", f"backtest up to {as_of}"
+        "spend_saving",
+        "What spending less would have kept",
+        f"Share of spend, of {company.won_value}",
+        f"backtest up to {company.as_of}",
     )
     table = frame(marts, "select * from marts.icp_spend_saving order by what_if <> 'skip_deprioritized', value_kept_share desc")
     known = table[table["saved_share"].notna()].reset_index(drop=True)
     if known.empty:
         reasons = " ".join(table["note"].dropna().unique()) or "no campaign spend is recorded."
         return figure.unknown(f"Not known: {reasons}", table)
-    what = {
-        "skip_deprioritized": "Skip the deprioritized",
-        "keep_95": "Skip the poorest, keep 95 % of value",
-        "keep_90": "Skip the poorest, keep 90 % of value",
-    }
-    parts = []
-    for series, column, nudge in (("spend saved", "saved_share", -4), ("won value kept", "value_kept_share", 4)):
+    what = {code: company.says(text) for code, text in POLICIES.items()}
+    parts, kept = [], f"{company.won_value} kept"
+    for series, column, nudge in (("spend saved", "saved_share", -4), (kept, "value_kept_share", 4)):
         part = pd.DataFrame({"row": range(len(known)), "series": series, "nudge": nudge, "what_if": known["what_if"].map(what)})
         for name, end in (("low", "_low"), ("value", ""), ("high", "_high")):
             part[name] = known[column + end]
         part["n"], part["saving"] = known["pursuit_count"], known["yearly_saving"]
         parts.append(part)
     parts[0]["name"] = known["what_if"].map(what)
-    parts[0]["figure"] = [f"{currency} {short(saving)} a year" for saving in known["yearly_saving"]]
+    parts[0]["figure"] = [f"{company.currency} {short(saving)} a year" for saving in known["yearly_saving"]]
     tooltip = tips(
         ("What if", "what_if"),
         ("Share of", "series"),
         ("Share", "value", ".0%"),
         *ends(".0%"),
-        (f"Saving, {currency} a year", "saving", ",.0f"),
-        ("Pursuits (n)", "n", ","),
+        (f"Saving, {company.currency} a year", "saving", ",.0f"),
+        ("First deals (n)", "n", ","),
     )
-    series = {"spend saved": (ACCENT, "circle"), "won value kept": (DARK, "diamond")}
+    series = {"spend saved": (ACCENT, "circle"), kept: (DARK, "diamond")}
     spec = forest(pd.concat(parts), "Share", tooltip, series, form=".0%", room=125)
     spec["layer"][1]["encoding"]["x"]["scale"] = {"domain": [0, 1]}
     note = (
-        f"n: {many(known['pursuit_count'].iloc[0], 'pursuit')}, {int(known['won_pursuit_count'].iloc[0]):,} won; of a yearly "
-        f"spend of {currency} {float(known['yearly_spend'].iloc[0]):,.0f}. Lines are 95 % intervals; without one the share is "
-        "given. A scenario from observed sales, not a promise: what campaigns bring beyond them, nobody has observed."
+        f"n: {many(known['pursuit_count'].iloc[0], 'first deal')}, {int(known['won_pursuit_count'].iloc[0]):,} won; of a yearly "
+        f"spend of {company.currency} {float(known['yearly_spend'].iloc[0]):,.0f}. Lines are 95 % intervals; without one the "
+        "share is given. A scenario from observed sales, not a promise: what campaigns bring beyond them, nobody has observed."
     )
     return figure.drawn(spec, note, table)

@@ -5,14 +5,16 @@ import pandas as pd
 from icp_refinery.report.charts.builder import CYCLES_SHOWN, PICKED_SET, Figure, ends, forest, frame, ridges, shares, short, tips
 from icp_refinery.report.charts.theme import ACCENT, LIGHT, MID
 from icp_refinery.report.labels import ALIGNED, CHOICES, STAGES
-from icp_refinery.report.tables.model import Marts
+from icp_refinery.report.tables.model import Company, Marts
 
 WINDOWS = (30, 90, 180)
 
 
-def funnel(marts: Marts, currency: str, as_of: str) -> Figure:
+def funnel(marts: Marts, company: Company) -> Figure:
     """Conversion to the next stage within 30, 90 and 180 days, each of entries at least that old."""
-    figure = Figure("funnel", "How far leads get, and how fast", "Share that reaches the next stage", f"entries up to {as_of}")
+    figure = Figure(
+        "funnel", "How far leads get, and how fast", "Share that reaches the next stage", f"entries up to {company.as_of}"
+    )
     windows = ",\n".join(
         f"matured_{days}_days_count, conversion_{days}_days_rate, conversion_{days}_days_low, conversion_{days}_days_high"
         for days in WINDOWS
@@ -60,13 +62,13 @@ def funnel(marts: Marts, currency: str, as_of: str) -> Figure:
     return figure.drawn(spec, note, table)
 
 
-def alignment(marts: Marts, currency: str, as_of: str) -> Figure:
+def alignment(marts: Marts, company: Company) -> Figure:
     """Share of leads, opportunities, wins, value and spend inside a tier, over the year up to the end of each cycle."""
     figure = Figure(
         "alignment",
         "How much of the effort goes where it pays",
-        "Share inside tier 1 and 2, or the chosen tier",
-        f"up to {as_of}",
+        "Share inside the tiers best fit and good fit, or the chosen tier",
+        f"up to {company.as_of}",
     )
     columns = {name: name if name in {"won_value", "spend"} else f"{name}_count" for name in ALIGNED}
     sums = ", ".join(f"sum({column}) over the_year as {name}" for name, column in columns.items())
@@ -102,7 +104,7 @@ def alignment(marts: Marts, currency: str, as_of: str) -> Figure:
         part = pd.DataFrame({"tier": keyed["tier"], "day": keyed["cycle_end"], "row": row, "n": total})
         part["value"] = (keyed[name] / total.where(total > 0)).where(total > 0)
         newest = part["day"] == part["day"].max()
-        of = [f"{currency} {short(n)}" if name in {"won_value", "spend"} else f"{int(n):,}" for n in part["n"]]
+        of = [f"{company.currency} {short(n)}" if name in {"won_value", "spend"} else f"{int(n):,}" for n in part["n"]]
         part["figure"] = [
             f"{shares(value)} of {n}" if last and value == value else "none" if last else None
             for value, n, last in zip(part["value"], of, newest, strict=True)
@@ -129,13 +131,13 @@ def alignment(marts: Marts, currency: str, as_of: str) -> Figure:
     return figure.drawn(spec, note, listed[["measure", "tier", "share", "of"]].reset_index(drop=True))
 
 
-def agreement(marts: Marts, currency: str, as_of: str) -> Figure:
+def agreement(marts: Marts, company: Company) -> Figure:
     """Overlap of what Marketing targets, Sales works, and the ICP wants, by cycle."""
     figure = Figure(
         "agreement",
         "Do both teams mean the same accounts?",
         "Accounts chosen by both, of those chosen by either",
-        f"up to {as_of}",
+        f"up to {company.as_of}",
     )
     table = frame(
         marts,

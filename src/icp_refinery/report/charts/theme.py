@@ -7,7 +7,7 @@ from icp_refinery.report import labels
 ACCENT, ACCENT_MID, ACCENT_LIGHT = "#1a5f9e", "#74a5d0", "#c5daec"
 INK, DARK, MID, LIGHT, FAINT = "#1f2933", "#4a5560", "#8a949e", "#c9ced3", "#eceef0"
 TIERS = [tier for tier in labels.TIERS if tier != "all"]
-TIER_NAMES = {tier: labels.TIERS[tier][0] for tier in TIERS}
+NAMES = {tier: labels.TIERS[tier][0] for tier in TIERS}
 TIER_SIGNS = {
     "tier_1": (ACCENT, "circle"),
     "tier_2": (ACCENT_MID, "square"),

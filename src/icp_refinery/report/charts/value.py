@@ -8,14 +8,16 @@ import pandas as pd
 from icp_refinery.report.charts.builder import PICKED, ROWS, Figure, drawing, ends, forest, frame, headings, many, tips
 from icp_refinery.report.charts.theme import ACCENT, DARK, INK, MID
 from icp_refinery.report.labels import OUTCOMES
-from icp_refinery.report.tables.model import Marts
+from icp_refinery.report.tables.model import Company, Marts
 
 EFFECTS_SHOWN = 5
 
 
-def effects(marts: Marts, currency: str, as_of: str) -> Figure:
+def effects(marts: Marts, company: Company) -> Figure:
     """The traits whose effect on an outcome holds, with intervals, the strongest of each outcome."""
-    figure = Figure("effects", "What goes with good outcomes", "Share with the outcome, times that of all", f"up to {as_of}")
+    figure = Figure(
+        "effects", "What goes with good outcomes", "Share with the outcome, times that of all", f"up to {company.as_of}"
+    )
     table = frame(
         marts,
         f"""
@@ -38,7 +40,7 @@ def effects(marts: Marts, currency: str, as_of: str) -> Figure:
         """,
     ).set_index("outcome")
     if tried.empty:
-        return figure.unknown("No trait was tried: too few pursuits are closed to compare any.", table)
+        return figure.unknown("No trait was tried: too few first deals are closed to compare any.", table)
     counts = f"Tried: {int(tried['tried'].sum()):,} combinations of an outcome and a value"
     if table.empty:
         return figure.unknown(f"{counts}; none shows an effect beyond chance.", table)
@@ -52,7 +54,7 @@ def effects(marts: Marts, currency: str, as_of: str) -> Figure:
             rows.append(
                 effect
                 | {
-                    "name": f"{effect['attribute'].replace('_', ' ')}: {effect['value']}",
+                    "name": f"{effect['attribute']}: {effect['value']}".replace("_", " "),
                     "figure": f"{effect['lift']:.1f}× · n {int(effect['accounts']):,}",
                     "series": effect["verdict"],
                     "low": effect["lift_low"],
@@ -90,9 +92,9 @@ def effects(marts: Marts, currency: str, as_of: str) -> Figure:
     return figure.drawn(spec, note, table.drop(columns="holding"))
 
 
-def scorecard(marts: Marts, currency: str, as_of: str) -> Figure:
+def scorecard(marts: Marts, company: Company) -> Figure:
     """What each condition adds to, or takes from, the fit score."""
-    figure = Figure("scorecard", "What the fit score is made of", "Points on top of the base of 50", f"up to {as_of}")
+    figure = Figure("scorecard", "What the fit score is made of", "Points on top of the base of 50", f"up to {company.as_of}")
     table = frame(
         marts,
         """
@@ -112,8 +114,8 @@ def scorecard(marts: Marts, currency: str, as_of: str) -> Figure:
         ("Condition", "definition"),
         ("Points", "points", "+.1f"),
         ("Accounts (n)", "account_count", ","),
-        ("Pursuits", "pursuit_count", ","),
-        ("Win rate", "win_rate", ".0%"),
+        ("First deals", "pursuit_count", ","),
+        *company.shown(("Win rate", "win_rate", ".0%")),
     )
     layers = [
         alt.Chart()
@@ -129,30 +131,37 @@ def scorecard(marts: Marts, currency: str, as_of: str) -> Figure:
     ]
     filters = f"!isValid(datum.segment_id) || ({PICKED})"
     note = (
-        "n: the accounts that meet the condition. 20 points double the expected value per pursuit (where a value below 0 occurs, "
-        "40 points are a standard deviation of value). A tier bounds the score of its segments."
+        "n: the accounts that meet the condition. 20 points double the expected value per first deal (where a value below 0 "
+        "occurs, 40 points are a standard deviation of value). A tier bounds the score of its segments."
     )
     if len(table) > len(rows) + 1:
         note += f" The {len(rows)} conditions with the most points of {len(table) - 1} are drawn."
     drawn = rows.drop(columns=["attribute", "value", "won_pursuit_count"])
-    return figure.drawn(drawing(layers, drawn, {"step": 42}, filters), note, table)
+    return figure.drawn(drawing(layers, drawn, {"step": 42}, filters), note, table.drop(columns=["attribute", "value"]))
 
 
-def score_calibration(marts: Marts, currency: str, as_of: str) -> Figure:
-    """What scores predicted and what happened, on pursuits that began after the scores were learned."""
-    figure = Figure("score_calibration", "Do scores hold on later pursuits?", f"Value per pursuit, {currency}", f"up to {as_of}")
+def score_calibration(marts: Marts, company: Company) -> Figure:
+    """What scores predicted and what happened, on first deals that began after the scores were learned."""
+    figure = Figure(
+        "score_calibration",
+        "Do scores hold on later first deals?",
+        f"Value per first deal, {company.value_unit}",
+        f"up to {company.as_of}",
+    )
     table = frame(
         marts,
         """
         select
             score_band, pursuit_count, won_pursuit_count, predicted_value, value_per_pursuit, value_low, value_high,
-            is_within_interval, cutoff_on
+            is_within_interval, window_months, cutoff_on
         from marts.icp_score_calibration order by score_band <> 'all', score_from desc
         """,
     )
     if table["value_per_pursuit"].notna().sum() == 0:
-        return figure.unknown("Not known: no pursuit began and closed after a cut-off to learn before.", table)
-    figure = figure.of(f"pursuits begun from {pd.Timestamp(table['cutoff_on'].iloc[0]):%d %b %Y} and closed up to {as_of}")
+        return figure.unknown("Not known: no first deal began and closed after a cut-off to learn before.", table)
+    figure = figure.of(
+        f"first deals begun from {pd.Timestamp(table['cutoff_on'].iloc[0]):%d %b %Y} and closed up to {company.as_of}"
+    )
     base = table.assign(row=range(len(table)))
     happened = base.assign(series="happened", value=base["value_per_pursuit"], low=base["value_low"], high=base["value_high"])
     happened["name"] = ["All scores" if band == "all" else f"Score {band}" for band in base["score_band"]]
@@ -166,17 +175,20 @@ def score_calibration(marts: Marts, currency: str, as_of: str) -> Figure:
     tooltip = tips(
         ("Score", "score_band"),
         ("Value that", "series"),
-        (f"Value per pursuit, {currency}", "value", ",.0f"),
+        (f"Value per first deal, {company.value_unit}", "value", ",.0f"),
         *ends(",.0f"),
-        ("Pursuits (n)", "pursuit_count", ","),
+        ("First deals (n)", "pursuit_count", ","),
         ("Won", "won_pursuit_count", ","),
     )
     series = {"happened": (ACCENT, "circle"), "predicted": (INK, "diamond")}
-    spec = forest(drawn, f"Value per pursuit, {currency}", tooltip, series, form="~s", room=120)
+    spec = forest(drawn, f"Value per first deal, {company.value_unit}", tooltip, series, form="~s", room=120)
     outside = int((table["is_within_interval"] == False).sum())  # noqa: E712
     judged = int(table["is_within_interval"].notna().sum())
     note = (
         f"Of {many(judged, 'prediction')} with an interval {outside} lie outside it. Lines are 95 % intervals of what happened; "
-        "below 5 wins there is none. Young wins are developed to the horizon."
+        "below 5 wins there is none."
     )
+    if table["window_months"].notna().any():
+        months = many(table["window_months"].max(), "month")
+        note += f" Both count the first {months} after a win, to which younger wins are developed."
     return figure.drawn(spec, note, table)

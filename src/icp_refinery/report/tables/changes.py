@@ -15,7 +15,7 @@ TABLES: dict[str, Definition] = {
             TIER,
             Column("verdict", "Verdict"),
             Column("reason", "Why", "name"),
-            Column("pursuit_count", "Closed pursuits (n)", "count"),
+            Column("pursuit_count", "Closed first deals (n)", "count"),
             Column("win_rate", "Win rate", "share"),
             Column("previous_pursuit_count", "Cycle before (n)", "count"),
             Column("previous_win_rate", "Cycle before", "share"),
@@ -30,7 +30,7 @@ TABLES: dict[str, Definition] = {
         [
             Column("cycle_start", "Cycle from", "day"),
             Column("attribute", "Trait", "code"),
-            Column("value", "Value"),
+            Column("value", "Value", "code"),
             Column("trend", "Trend"),
             Column("latest_pursuit_count", "Last year (n)", "count"),
             Column("latest_win_rate", "Win rate", "share"),

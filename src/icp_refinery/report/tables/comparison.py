@@ -7,16 +7,17 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from icp_refinery.report import words
+from icp_refinery.report.tables.model import Company
 
 # Spanner, heading, how it is written, column, its interval.
 FIGURES = [
-    ("Pursuits", "n", "count", "pursuit_count", None),
-    ("Pursuits", "Win rate", "share", "win_rate", ("win_rate_low", "win_rate_high")),
-    ("Pursuits", "Lift", "number", "lift", ("lift_low", "lift_high")),
-    ("Pursuits", "Value ({})", "money", "value_per_pursuit", None),
+    ("First deals", "n", "count", "pursuit_count", None),
+    ("First deals", "Win rate", "share", "win_rate", ("win_rate_low", "win_rate_high")),
+    ("First deals", "Lift", "number", "lift", ("lift_low", "lift_high")),
+    ("First deals", "Value, modelled ({value_unit})", "money", "value_per_pursuit", None),
     ("Orders", "n", "count", "order_count", None),
-    ("Orders", "ACV ({})", "money", "average_annual_contract_value", None),
-    ("Orders", "TCV ({})", "money", "average_total_contract_value", None),
+    ("Orders", "ACV ({currency})", "money", "average_annual_contract_value", None),
+    ("Orders", "TCV ({currency})", "money", "average_total_contract_value", None),
     ("Orders", "Multi-year", "share", "multi_year_share", None),
     ("Orders", "Add-on", "share", "add_on_share", None),
     ("A year later", "n", "count", "retention_customer_count", None),
@@ -26,11 +27,11 @@ FIGURES = [
     ("A year later", "NRR", "share", "net_revenue_retention", None),
     ("All", "Accounts", "count", "account_count", None),
     ("All", "Customers", "count", "customer_count", None),
-    ("All", "Net amount ({})", "money", "net_amount", None),
+    ("All", "Net amount ({currency})", "money", "net_amount", None),
 ]
 
 
-def comparison(segments: list[dict[str, Any]], currency: str) -> Markup:
+def comparison(segments: list[dict[str, Any]], company: Company) -> Markup:
     """A row per segment, grouped by tier, its economics under spanners.
 
     Great Tables escapes what it is given. Its own style sheet and style attributes are left out: the page's policy
@@ -38,11 +39,12 @@ def comparison(segments: list[dict[str, Any]], currency: str) -> Markup:
     """
     import great_tables as gt
 
-    frame = pd.DataFrame([line(segment) for segment in segments])
-    labels = {f"of-{column}": label.format(currency) for _, label, _, column, _ in FIGURES}
+    figures = [figure for figure in FIGURES if company.shows(figure[3])]
+    frame = pd.DataFrame([line(segment, figures) for segment in segments])
+    labels = {f"of-{column}": company.says(label) for _, label, _, column, _ in figures}
     table = gt.GT(frame, rowname_col="of-name", groupname_col="of-tier").cols_label(cases=labels)
-    for spanner in dict.fromkeys(figure[0] for figure in FIGURES):
-        table = table.tab_spanner(spanner, [f"of-{column}" for name, _, _, column, _ in FIGURES if name == spanner])
+    for spanner in dict.fromkeys(figure[0] for figure in figures):
+        table = table.tab_spanner(spanner, [f"of-{column}" for name, _, _, column, _ in figures if name == spanner])
     table = table.cols_align("right", list(labels))
     html = table.as_raw_html(make_page=False)
     html = re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL)
@@ -51,9 +53,9 @@ def comparison(segments: list[dict[str, Any]], currency: str) -> Markup:
     return Markup(marked(html, segments))
 
 
-def line(segment: dict[str, Any]) -> dict[str, str]:
+def line(segment: dict[str, Any], figures: list[Any]) -> dict[str, str]:
     cells = {"of-tier": words.tier(segment["tier"]), "of-name": segment["segment_name"]}
-    for _, _, kind, column, interval in FIGURES:
+    for _, _, kind, column, interval in figures:
         text = words.KINDS[kind](segment[column])
         if interval and not any(words.is_missing(segment[end]) for end in interval):
             text += f" ({' to '.join(words.KINDS[kind](segment[end]) for end in interval)})"

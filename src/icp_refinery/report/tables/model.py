@@ -21,6 +21,41 @@ BY_TIER = f"coalesce(list_position({list(TIERS)}, tier), {len(TIERS) + 1}), tier
 
 
 @dataclass(frozen=True)
+class Company:
+    """What figures and tables are told of the company: the unit of money, the unit of a first deal's value, and the last day.
+
+    Without a lost first deal a win rate says nothing (`has_losses`), so that none is shown.
+    """
+
+    currency: str
+    value_basis: str
+    as_of: str
+    has_losses: bool
+
+    @property
+    def value_unit(self) -> str:
+        """What a first deal's value is counted in."""
+        return "wins" if self.value_basis == "wins" else self.currency
+
+    @property
+    def won_value(self) -> str:
+        """What shares of value are shares of."""
+        return "wins" if self.value_basis == "wins" else "won value"
+
+    def says(self, text: str) -> str:
+        """A text with what `{currency}`, `{value_unit}` and `{won_value}` are of this company."""
+        return text.format(currency=self.currency, value_unit=self.value_unit, won_value=self.won_value)
+
+    def shows(self, column: str) -> bool:
+        """Whether a column of a mart says something of this company."""
+        return self.has_losses or "win_rate" not in column
+
+    def shown(self, *tips: tuple[str, str, str]) -> list[tuple[str, str, str]]:
+        """The tooltips (title, column, format) whose column says something of this company."""
+        return [tip for tip in tips if self.shows(tip[1])]
+
+
+@dataclass(frozen=True)
 class Column:
     """A column: the mart's name, the heading, and how it is written (`words.KINDS`)."""
 
@@ -47,12 +82,12 @@ class Table:
 SEGMENT = Column("segment_name", "Segment", "name")
 TIER = Column("tier", "Tier", "tier")
 WIN_RATE = [
-    Column("pursuit_count", "Pursuits (n)", "count"),
+    Column("pursuit_count", "First deals (n)", "count"),
     Column("won_pursuit_count", "Won", "count"),
     Column("win_rate", "Win rate", "share"),
 ]
 LIFT = Column("lift", "Lift", "number")
-# Caption, query, columns; `{}` in a heading is the reporting currency.
+# Caption, query, columns; in what is read `{currency}`, `{value_unit}` and `{won_value}` are the company's.
 Definition = tuple[str, str, list[Column]]
 
 

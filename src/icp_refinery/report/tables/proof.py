@@ -22,7 +22,7 @@ TABLES: dict[str, Definition] = {
         [
             Column("said", "Measure", "name"),
             *[Column(scorer, scorer.capitalize(), "share") for scorer in SCORERS],
-            Column("pursuit_count", "Pursuits (n)", "count"),
+            Column("pursuit_count", "First deals (n)", "count"),
             Column("won_pursuit_count", "Won", "count"),
         ],
     ),
@@ -34,10 +34,10 @@ TABLES: dict[str, Definition] = {
         """,
         [
             Column("scorer", "Order by", "code"),
-            Column("measure", "Measure", "code"),
+            Column("said", "Measure", "name"),
             Column("share", "At", "share"),
             Column("value", "Share", "share"),
-            Column("pursuit_count", "Pursuits (n)", "count"),
+            Column("pursuit_count", "First deals (n)", "count"),
             Column("won_pursuit_count", "Won", "count"),
             Column("note", "Note"),
         ],

@@ -3,6 +3,17 @@
 from icp_refinery.report.tables.model import Column, Definition
 
 TABLES: dict[str, Definition] = {
+    "inferences": (
+        "What was inferred, dropped or joined",
+        "select * from marts.quality_inferences where record_count > 0 order by inference",
+        [
+            Column("explanation", "What", "name"),
+            Column("record_count", "How many", "count"),
+            Column("amount", "Money that rests on it ({currency})", "money"),
+            Column("amount_kind", "Money is", "code"),
+            Column("what_to_do", "What makes it unnecessary", "name"),
+        ],
+    ),
     "rejects": (
         "Input rows that could not be used",
         "select * from marts.quality_rejects where rule = 'all' or rejected_count > 0 order by rule = 'all' desc, entity, rule",

@@ -40,7 +40,7 @@ TABLES: dict[str, Definition] = {
             Column("attach_rate", "Bought by", "share"),
             Column("overall_attach_rate", "Of all customers", "share"),
             Column("index_against_all", "Against all", "number"),
-            Column("net_amount", "Net amount ({})", "money"),
+            Column("net_amount", "Net amount ({currency})", "money"),
             Column("value_share", "Share of its net amount", "share"),
         ],
     ),

@@ -1,0 +1,38 @@
+"""`icp` runs nothing that lies in the current folder, says its version, and suggests the nearest command."""
+
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from icp_refinery.cli import app
+
+ICP = str(Path(sys.executable).parent / "icp")
+
+
+def test_the_version_is_said() -> None:
+    assert CliRunner().invoke(app, ["--version"]).output == f"icp-refinery {version('icp-refinery')}\n"
+
+
+@pytest.mark.parametrize(("typed", "meant"), [(["chek"], "check"), (["adpot"], "adopt"), (["hubspot", "aply"], "apply")])
+def test_an_unknown_command_suggests_the_nearest(typed: list[str], meant: str) -> None:
+    result = CliRunner().invoke(app, typed)
+    assert result.exit_code == 2
+    assert f"Did you mean '{meant}'?" in result.output
+
+
+def test_nothing_in_the_current_folder_is_executed(tmp_path: Path) -> None:
+    for module in ("click", "typer", "duckdb", "yaml", "pandas", "rich", "dbt", "httpx", "sitecustomize", "icp_refinery"):
+        (tmp_path / f"{module}.py").write_text("open('executed', 'w').close()\n")
+    (tmp_path / "accounts.csv").write_text("account_id\na1\n")
+    (tmp_path / "orders.csv").write_text("order_id,account_id,order_status,closed_at,amount\no1,a1,closed_won,2024-01-01,5\n")
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    for arguments in (["--version"], ["check", "."], ["adopt", "--check"], ["hubspot", "nurture"]):
+        said = subprocess.run([ICP, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert "Traceback" not in said.stderr, said.stderr
+        assert not (tmp_path / "executed").exists(), arguments
+    assert "rows" in subprocess.run([ICP, "check", "."], cwd=tmp_path, env=environment, capture_output=True, text=True).stdout

@@ -1,0 +1,37 @@
+"""The warehouse and its logs are their owner's only, and who holds the database is said in a sentence."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import InputBuild
+
+ORDERS = "order_id,account_id,order_status,closed_at,amount\no1,a1,closed_won,2024-01-01,5\n"
+WITHOUT_TESTS = ("--exclude", "resource_type:test", "resource_type:unit_test")
+HOLD = "import duckdb, sys; held = duckdb.connect(sys.argv[1], read_only=True); print('held', flush=True); sys.stdin.read()"
+
+
+def test_a_held_database_is_one_sentence_that_names_the_process(build_input: InputBuild, tmp_path: Path) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    (tmp_path / "build").mkdir()
+    (files / "accounts.csv").write_text("account_id\na1\n")
+    (files / "orders.csv").write_text(ORDERS)
+    before = os.umask(0o022)
+    try:
+        built = build_input(files, folder=tmp_path / "build", arguments=WITHOUT_TESTS)
+    finally:
+        os.umask(before)
+    private = [built.database, tmp_path / "build" / "logs" / "dbt.log"]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in private] == [0o600, 0o600]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(built.database)], **pipes) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        refused = build_input(files, folder=tmp_path / "build", check=False, arguments=WITHOUT_TESTS)
+        holder.stdin.close()
+    assert refused.returncode != 0
+    assert "Traceback" not in refused.stdout
+    [sentence] = [line for line in refused.stdout.splitlines() if "holds the database" in line]
+    assert f"Process {holder.pid} (" in sentence
