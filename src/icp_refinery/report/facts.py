@@ -185,8 +185,8 @@ def read_totals(marts: Marts) -> Row:
         select
             (select count(*) from marts.dim_accounts) as account_count,
             (select count(*) from marts.fct_customers) as customer_count,
-            (select count(*) from marts.fct_orders) as order_count,
-            (select count(margin_amount) from marts.fct_orders) as order_with_margin_count,
+            (select count(*) from marts.fct_orders where order_type <> 'credit') as order_count,
+            (select count(margin_amount) from marts.fct_orders where order_type <> 'credit') as order_with_margin_count,
             (select count(*) from marts.fct_orders where net_amount is null) as order_without_amount_count,
             (select min(closed_at) from marts.fct_orders) as first_order_at,
             (select max(closed_at) from marts.fct_orders) as last_order_at,
