@@ -29,4 +29,4 @@ select
     sum(is_raised) as raised_account_count,
     sum(is_lowered) as lowered_account_count
 from moved_accounts
-group by rollup (segment_id)
+group by rollup(segment_id)

@@ -90,11 +90,13 @@ select
     pursuits.is_won,
     row_number() over (order by md5(pursuits.account_id), pursuits.account_id) <= {{ var('learning_max_rows') }} as is_sampled,
     {{ var('value_horizon_months') }} as horizon_months,
+    -- Of a win without an amount the value is not known.
     cast(
-        case measure.value_basis
-            when 'wins' then case when pursuits.is_won then 1 else 0 end
-            when 'margin' then coalesce(sold.margin_amount, 0)
-            else coalesce(sold.net_amount, 0)
+        case
+            when not pursuits.is_won then 0
+            when measure.value_basis = 'wins' then 1
+            when measure.value_basis = 'margin' then sold.margin_amount
+            else sold.net_amount
         end as decimal(18, 4)
     ) as value,
     case

@@ -377,7 +377,8 @@ def test_a_second_adoption_keeps_the_first(adopted_project: Path, demo: BuildRes
     said = adopt(demo.database, project / "seeds" / "adopted", "Ana", "Ben", "Again", date(2025, 8, 1))
     assert "The override of " in said
     assert "stays" in said
-    nodes = "path:seeds rule_problems int_icp_versions+1 int_segment_conditions int_accounts__segments_by_version"
+    nodes = "path:seeds rule_problems checked_adoptions int_icp_versions+1 int_segment_conditions"
+    nodes += " int_accounts__segments_by_version"
     database = Path(shutil.copy(demo.database, tmp_path / "icp.duckdb"))
     result = build(tmp_path / "now", project=project, database=database, select=nodes, unit_tests=False)
     versions = frame(result.database, "applied.int_icp_versions").set_index("icp_version")
@@ -435,8 +436,8 @@ def test_the_backtest_tries_what_is_adopted_beside_what_learning_anew_would_have
     files = read_adopted(project / "seeds" / "adopted")
     files.adoption[0]["as_of"] = "2024-06-30"  # dated back: this tries the way, not what is found on it
     write_adopted(project / "seeds" / "adopted", files)
-    nodes = "path:seeds/adopted rule_problems int_icp_versions int_icp_versions__segments int_segment_conditions"
-    nodes += " int_accounts__segments_by_version learned_backtest icp_backtest"
+    nodes = "path:seeds/adopted rule_problems checked_adoptions int_icp_versions int_icp_versions__segments"
+    nodes += " int_segment_conditions int_accounts__segments_by_version learned_backtest icp_backtest"
     result = build(tmp_path / "build", project=project, database=database, select=nodes, unit_tests=False)
     found = frame(result.database, "marts.icp_backtest")
     adopted = found[found["scorer"] == "adopted"]

@@ -228,3 +228,51 @@ def test_an_account_twice_or_a_missing_column_is_named(customers: pd.DataFrame):
         value_clusters(pd.concat([customers, customers.head(1)]))
     with pytest.raises(ValueError, match="peak_mrr"):
         value_clusters(customers.drop(columns="peak_mrr"))
+
+
+# Equal customers --------------------------------------------------------------------------------------------
+
+
+def begun(months: np.ndarray, **figures: object) -> pd.DataFrame:
+    """Customers who differ in nothing but the month in which they began, and what is given."""
+    first = pd.PeriodIndex([pd.Period("2025-06", "M") - int(month) for month in months]).to_timestamp()
+    same = {
+        "margin_amount": np.nan,
+        "current_mrr": 0.0,
+        "peak_mrr": 0.0,
+        "first_annual_contract_value": 0.0,
+        "expansion_count": 0,
+    }
+    same |= {"net_amount": 1000.0, "renewals_due": 0, "renewals_made": 0, "expansion_order_count": 0}
+    same |= {"is_first_order_multi_year": False, "tenure_months": months, "first_order_at": first, "last_order_at": first}
+    return pd.DataFrame({"account_id": [f"c{number:04d}" for number in range(len(months))], **same, **figures})
+
+
+@pytest.mark.parametrize("seed", [11, 12, 13])
+def test_equal_customers_who_began_in_different_months_are_one_cluster(seed: int):
+    months = np.random.default_rng(seed).integers(0, 36, 400)
+    once = value_clusters(begun(months))
+    assert set(once.assignments["cluster_name"]) == {ALL_CUSTOMERS}
+    subscribers = begun(months, net_amount=12_000.0 * (1 + months // 12), current_mrr=1000.0, peak_mrr=1000.0)
+    found = value_clusters(
+        subscribers.assign(first_annual_contract_value=12_000.0, renewals_due=months // 12, renewals_made=months // 12)
+    )
+    assert set(found.assignments["cluster_name"]) == {ALL_CUSTOMERS}
+    assert not found.choice.loc[found.choice["k"] > 1, "chosen"].any()
+
+
+def test_clusters_of_one_kind_are_named_by_size_only_if_they_differ_in_size():
+    random = np.random.default_rng(5)
+    months, often = random.integers(24, 36, 400), np.arange(400) < 200
+    made = np.where(often, random.integers(9, 11, 400), random.integers(4, 6, 400))
+    alike = {
+        "current_mrr": 1000.0,
+        "peak_mrr": 1000.0,
+        "first_annual_contract_value": 12_000.0,
+        "renewals_due": 10,
+        "renewals_made": made,
+    }
+    same_size = value_clusters(begun(months, **alike, net_amount=random.lognormal(9, 0.02, 400)))
+    assert {name.split(", ")[-1][:6] for name in same_size.assignments["cluster_name"]} == {"renew "}
+    by_size = value_clusters(begun(months, net_amount=np.where(often, 9e5, 1e3) * random.lognormal(0, 0.1, 400)))
+    assert set(by_size.assignments["cluster_name"]) == {"larger one-time buyers", "smaller one-time buyers"}

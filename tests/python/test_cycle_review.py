@@ -125,9 +125,9 @@ def test_little_data_has_a_reason_instead_of_a_verdict(quiet: Year) -> None:
     assert last(looks, "A")["reason"] == "one segment: nothing to compare it with"
     young = looks_of(quiet, pursuits=quiet.pursuits[quiet.pursuits["closed_on"] > quiet.adopted])
     assert young["verdict"].isna().all()
-    assert set(young["reason"]) == {"fewer than 20 pursuits to compare with"}
+    assert set(young["reason"]) == {"fewer than 20 first deals to compare with"}
     few = looks_of(quiet, pursuits=quiet.pursuits[quiet.pursuits["closed_on"] <= quiet.adopted])
-    assert set(few["reason"]) == {"fewer than 10 pursuits closed in the year so far"}
+    assert set(few["reason"]) == {"fewer than 10 first deals closed in the year so far"}
 
 
 @pytest.mark.parametrize("rows", [0, 1])

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+import pytest
 
 import hubspot_portal
 from hubspot_portal import TOKEN, HubSpotPortal, SimulatedClock
@@ -17,6 +18,7 @@ from icp_refinery.hubspot.client import Portal
 from icp_refinery.hubspot.config import Config
 from icp_refinery.hubspot.plan import write_plan
 
+pytestmark = pytest.mark.usefixtures("own_locks")
 MANIFEST = {"as_of": "2026-09-30", "published_at": "2026-10-01T00:00:00+00:00"}
 
 

@@ -1,5 +1,6 @@
 """What a hostile or broken HubSpot, a wrong portal and a foreign folder cannot do."""
 
+import csv
 import json
 import os
 import socket
@@ -11,6 +12,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from typer.testing import CliRunner
 
@@ -143,6 +145,24 @@ def test_an_address_that_is_none_is_a_sentence(desk: Desk, url: str) -> None:
     assert said.exit_code == 1
     assert "Traceback" not in said.output
     assert len(said.output.strip().splitlines()) == 1
+
+
+def test_a_score_file_holds_no_formula(desk: Desk) -> None:
+    desk.publish({})
+    with duckdb.connect(str(desk.state / "icp.duckdb")) as marts:
+        types = (
+            "definition varchar, attribute varchar, operator varchar, value varchar, points double, lowest double, highest double"
+        )
+        marts.execute(f"create table marts.icp_scorecard ({types})")
+        marts.execute(
+            "insert into marts.icp_scorecard values ('=HYPERLINK(\"x\")', 'industry', '=', '@Fishing', -2.0, null, null)"
+        )
+    out = desk.folder / "score.csv"
+    arguments = ["hubspot", "score", "--out", str(out), "--config", str(desk.write_settings())]
+    assert CliRunner().invoke(app, arguments, env={"ICP_PUBLISHED": str(desk.folder / "published")}).exit_code == 0
+    [_, row_] = csv.reader(out.open(encoding="utf-8"))
+    assert row_[0] == '\'=HYPERLINK("x")'
+    assert "-2" in row_
 
 
 # --- What HubSpot answers --------------------

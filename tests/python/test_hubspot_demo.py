@@ -11,7 +11,7 @@ import duckdb
 from conftest import ROOT, BuildResult
 
 
-def test_the_demo_ends_with_only_the_edit_by_hand(demo: BuildResult, tmp_path: Path) -> None:
+def test_the_demo_ends_with_only_the_edit_by_hand(demo: BuildResult, tmp_path: Path, own_locks: None) -> None:
     state = tmp_path / "published" / "current"
     state.mkdir(parents=True)
     (state / "manifest.json").write_text('{"as_of": "2026-09-30", "published_at": "2026-10-01T00:00:00+00:00"}')

@@ -369,3 +369,23 @@ def test_the_demo_companys_calibration_counts_every_later_pursuit_once(demo: Bui
         ).fetchall()
     assert (bands.loc["all", "pursuit_count"], bands.loc["all", "won_pursuit_count"]) == (later, won)
     assert bands.drop("all")["pursuit_count"].sum() == later
+
+
+def test_predicted_and_observed_count_what_is_sold_over_the_same_window():
+    """Fifteen months of deals, of which half are won; each win sells 100 at once and 300 a year later."""
+    random = np.random.default_rng(8)
+    n = 1500
+    began = pd.Timestamp("2022-01-01") + pd.to_timedelta(np.sort(random.integers(0, 450, n)), "D")
+    closed, won = began + pd.Timedelta(days=10), random.random(n) < 0.5
+    account = [f"a{number:04d}" for number in range(n)]
+    pursuits = pd.DataFrame({"account_id": account, "began_on": began, "closed_on": closed, "is_won": won})
+    pursuits = pursuits.assign(value=np.where(won, 400.0, 0.0), months_observed=np.where(won, 24.0, np.nan))
+    traits = pd.DataFrame({"kind": random.choice(["a", "b"], n)}, index=pd.Index(account, name="account_id"), dtype=object)
+    wins = pursuits.loc[won, ["account_id", "closed_on"]].rename(columns={"closed_on": "sold_on"})
+    sales = pd.concat([wins.assign(value=100.0), wins.assign(sold_on=wins["sold_on"] + pd.Timedelta(days=366), value=300.0)])
+    found = score_calibration(pursuits, traits, sales).set_index("score_band").loc["all"]
+    # At the cut-off, after ten months, nobody knew of what comes after a year.
+    assert found["window_months"] == 6
+    assert found["predicted_value"] == pytest.approx(50, rel=0.15)
+    assert found["value_per_pursuit"] == pytest.approx(50, rel=0.15)
+    assert found["predicted_low"] < found["predicted_value"] < found["predicted_high"]

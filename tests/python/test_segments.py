@@ -421,12 +421,31 @@ def test_names_are_those_that_a_salesperson_would_use():
         Condition("employee_count", ">=", "200"),
         Condition("employee_count", "<", "1000"),
     ]
-    assert rule_name(rule, short=True) == "Financial services, 200 to 999 employees"
-    assert definition(rule) == (
-        "industry is Financial services and employee count at least 200 and employee count below 1000 or missing"
-    )
+    assert rule_name(rule, short=True) == "Mid-size financial services"
+    assert rule_name(rule, short=False) == "Financial services, 200 to 999 employees"
+    assert definition(rule) == "industry is Financial services and employee count is at least 200 and below 1000"
     other = [Condition("lead_source", "not_in", '["Event", "Web"]'), Condition("funding_stage", "is_missing", None)]
     assert rule_name(other, short=True) == "Lead source other than Event or Web, funding stage unknown"
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "text"),
+    [
+        ({"employee_count": [(">=", "200")], "industry": [("=", "Financial Services")]}, "Mid-size and large financial services",
+         "employee count is at least 200 and industry is Financial Services"),
+        ({"industry": [("is_not_missing", None), ("not_in", '["A", "B"]')]}, "Other industries", "industry is not A or B"),
+        ({"industry": [("not_in", '["A", "B"]')]}, "Other industries", "industry is not A or B (or missing)"),
+        ({"employee_count": [(">=", "30"), ("<", "48")]}, "Small companies", "employee count is at least 30 and below 48"),
+        ({"employee_count": [("<", "48")], "region": [("=", "EMEA")]}, "Small companies in EMEA",
+         "employee count is below 48 (or missing) and region is EMEA"),
+        ({"employee_count": [("is_not_missing", None), ("<", "48")]}, "Small companies", "employee count is below 48"),
+        ({"employee_count": [("is_missing", None)]}, "Companies of unknown size", "employee count is missing"),
+        ({"industry": [("is_not_missing", None)]}, "Companies in any known industry", "industry is known"),
+    ],
+)  # fmt: skip
+def test_a_definition_says_what_is_true_and_names_missing_values_once(rule, name, text):
+    conditions = [Condition(attribute, *part) for attribute, parts in rule.items() for part in parts]
+    assert (rule_name(conditions, short=True), definition(conditions)) == (name, text)
 
 
 def test_young_wins_are_developed_by_the_chain_ladder():

@@ -92,7 +92,8 @@ SHARES = (
 FROM_MARTS = [
     (
         "--metrics won_value,annual_contract_value,order_count --group-by metric_time__month,order__order_type",
-        """select closed_month, order_type, sum(net_amount), 12 * sum(monthly_recurring_revenue), count(*)
+        """select closed_month, order_type, sum(net_amount), 12 * sum(monthly_recurring_revenue),
+            count(*) filter (where order_type <> 'credit')
         from marts.fct_orders group by all""",
     ),
     ("--metrics won_value --group-by segment", "select segment_id, net_amount from marts.icp_segments where order_count > 0"),

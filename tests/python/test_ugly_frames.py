@@ -91,7 +91,9 @@ def test_segments_scores_and_figures_of_any_company_are_numbers(made):
     pursuits, traits, sales = made
     learned = learn_segments(pursuits, traits)
     assert learned.segments["pursuits"].sum() == len(pursuits)
-    assert_numbers(learned.segments, ["value_per_pursuit", "win_rate", "win_rate_low", "win_rate_high"])
+    assert_numbers(
+        learned.segments, ["value_per_pursuit", "observed_value_per_pursuit", "win_rate", "win_rate_low", "win_rate_high"]
+    )
     own = assign(traits, learned.rules, learned.segments["segment_id"])
     card = described(learn_scorecard(pursuits, traits, learned), learned.segments.set_index("segment_id")["segment_name"])
     assert_numbers(card, ["points", "n", "wins"])
@@ -169,3 +171,4 @@ def test_a_win_without_an_amount_counts_as_won_and_says_nothing_of_what_wins_are
     ).assign(is_won=[True, True, True, False], value=[100.0, 300.0, np.nan, 0.0], months_observed=[24.0, 24.0, 24.0, np.nan])
     figures = measure_segments(pursuits, pd.Series("one", index=list("abcd"))).iloc[0]
     assert (figures["wins"], figures["win_rate"], figures["value_per_pursuit"]) == (3, 0.75, 150.0)
+    assert figures["observed_value_per_pursuit"] == 150.0

@@ -54,7 +54,7 @@ def _add_traits(rng: random.Random, table: Table) -> list[str]:
     """Give each account traits, of kinds that the company has by chance; returns the ids."""
     header, *rows = table
     kinds = {name: NUMBERS[rng.choice([*NUMBERS])] for name in ("employee_count", "annual_revenue")}
-    words = {name: rng.choice(WORDS) for name in ("industry", "region", "country")}
+    words = {name: rng.choice(WORDS) for name in ("industry", "region", "country") if name not in header}
     width = len(header)
     place = header.index("account_id")
     header += [*kinds, *words]

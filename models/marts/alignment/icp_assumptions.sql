@@ -112,7 +112,7 @@ select
     end as verdict,
     case
         when counted.unknown_attribute is not null then concat('no account has ever had the trait ', counted.unknown_attribute)
-        when figures.lift_low is null then 'too few pursuits inside or outside'
+        when figures.lift_low is null then 'too few first deals inside or outside'
         when figures.lift_low <= 1 and figures.lift_high >= 1 then 'the interval of the lift holds 1'
     end as reason,
     cast(counted.account_count as integer) as account_count,

@@ -61,19 +61,21 @@ period_pursuits as (
     where pursuits.closed_at < {{ add_days('reference.reference_end', 1) }}
 ),
 
+-- Each segment, and `all` for every one of them.
 period_figures as (
     select
-        coalesce(segment_id, 'all') as segment_id,
-        cycle_start,
+        segments.segment_id,
+        pursuits.cycle_start,
         count(*) as pursuit_count,
         {{ if_deals_are_lost('count(*)') }} as judged_count,
-        count(*) filter (where is_won) as won_pursuit_count,
-        count(first_order_value) as first_order_count,
-        cast(sum(first_order_value) as double) / nullif(count(first_order_value), 0) as average_first_order_value,
-        count(days_to_close) as won_with_dates_count,
-        median(days_to_close) as median_days_to_close
-    from period_pursuits
-    group by grouping sets ((segment_id, cycle_start), (cycle_start))
+        count(*) filter (where pursuits.is_won) as won_pursuit_count,
+        count(pursuits.first_order_value) as first_order_count,
+        cast(sum(pursuits.first_order_value) as double) / nullif(count(pursuits.first_order_value), 0) as average_first_order_value,
+        count(pursuits.days_to_close) as won_with_dates_count,
+        median(pursuits.days_to_close) as median_days_to_close
+    from period_pursuits as pursuits
+    inner join segments on segments.segment_id in (pursuits.segment_id, 'all')
+    group by segments.segment_id, pursuits.cycle_start
 ),
 
 in_reference as (
@@ -129,7 +131,7 @@ select
         when not compared.is_finished then 'the cycle is not finished'
         when compared.cycle_end <= reference.reference_end then 'part of what later cycles are compared with'
         when compared.cycle_end <= reference.a_year_before then 'more than a year ago'
-        else 'no pursuit has closed'
+        else 'no first deal has closed'
     end as reason,
     reference.reference,
     cast(judged.outcome as varchar) as outcome,

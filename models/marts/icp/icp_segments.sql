@@ -41,16 +41,6 @@ new_pursuit_counts as (
     group by placed.segment_id
 ),
 
-observed_values as (
-    select
-        segment_id,
-        cast(sum(pursuits.value) as double) / nullif(count(pursuits.value), 0) as observed_value_per_pursuit
-    from {{ ref('int_pursuits') }} as pursuits
-    inner join accounts on pursuits.account_id = accounts.account_id
-    where pursuits.is_sampled
-    group by segment_id
-),
-
 measure as (
     select max(value_basis) as value_basis
     from {{ ref('int_pursuits') }}
@@ -136,7 +126,7 @@ select
             then opportunity_counts.won_opportunity_count / nullif(cast(opportunity_counts.closed_opportunity_count as double), 0)
     end as win_rate_all,
     cast(segments.value_per_pursuit as double) as value_per_pursuit,
-    observed_values.observed_value_per_pursuit,
+    cast(segments.observed_value_per_pursuit as double) as observed_value_per_pursuit,
     cast(segments.lift as double) as lift,
     cast(segments.lift_low as double) as lift_low,
     cast(segments.lift_high as double) as lift_high,
@@ -156,7 +146,6 @@ select
 from segments
 cross join measure
 left join new_pursuit_counts on segments.segment_id = new_pursuit_counts.segment_id
-left join observed_values on segments.segment_id = observed_values.segment_id
 left join account_counts on segments.segment_id = account_counts.segment_id
 left join opportunity_counts on segments.segment_id = opportunity_counts.segment_id
 left join order_figures on segments.segment_id = order_figures.segment_id

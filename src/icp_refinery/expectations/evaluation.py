@@ -56,7 +56,7 @@ def _named(
     """The relations, and the published marts, under the names that suites give them."""
     named = dict(relations)
     for file in sorted(published.glob("*.parquet")) if published is not None and published.is_dir() else []:
-        named[f"published_{file.stem}"] = session.read_parquet(str(file))
+        named[f"published_{file.stem}"] = session.read_parquet(str(file), hive_partitioning=False)
     for name, relation in named.items():
         session.register(name, relation)
     try:

@@ -330,7 +330,7 @@ def read_plan(path: Path) -> tuple[Json, Json]:
     except (ValueError, OSError) as problem:
         raise PlanError(f"{path} cannot be read as a plan: {problem}") from None
     if not isinstance(first, dict) or first.get("kind") != "plan" or first.get("format") != PLAN_FORMAT:
-        raise PlanError(f"{path} is no plan of this version: run `icp hubspot diff` again.")
+        raise PlanError(f"{path} is not a plan of this version: run `icp hubspot diff` again.")
     if last.get("kind") != "summary":
         raise PlanError(f"{path} is not a whole plan: run `icp hubspot diff` again.")
     return first, last

@@ -266,8 +266,8 @@ def _note(windows: list[Window], scorer: str) -> str:
 
 def _nothing() -> pd.DataFrame:
     reason = (
-        f"not enough evidence: no quarter starts with {LEAST_PURSUITS} closed pursuits and {LEAST_WINS} wins before it, "
-        f"and {LEAST_SCORED} pursuits and {LEAST_SCORED_WINS} wins in the year after it"
+        f"not enough evidence: no quarter starts with {LEAST_PURSUITS} closed first deals and {LEAST_WINS} wins before it, "
+        f"and {LEAST_SCORED} first deals and {LEAST_SCORED_WINS} wins in the year after it"
     )
     empty = [np.nan, np.nan, np.nan, 0, 0, 0, 0.0, np.nan, reason]
     shares = MEASURES | dict.fromkeys(SKIPPED_MEASURES, (1.0,))

@@ -25,6 +25,9 @@ JUDGE_ROWS = 2_000
 RESAMPLES = 60
 STARTS = 10
 RESAMPLE_STARTS = 5
+ONE_FIGURE = 0.9  # of what separates the clusters
+EVEN_DRAWS = 19
+EVEN_MARGIN = 0.03  # dates come in whole months, which makes an even spread look a little clearer
 ALL_CUSTOMERS = "all customers"
 # Named, because a frame without rows or with one value only would lose them.
 CENTRE_TYPES = {
@@ -80,7 +83,8 @@ def value_clusters(customers: pd.DataFrame, *, seed: int = 0, max_clusters: int 
     number of features that speak of the same aspect, so that revenue, retention and expansion weigh alike.
     Of the numbers of clusters with a stability of at least 0.75 (Hennig 2007) and no cluster below 3 % (and 10)
     of the customers, the smallest from 3 on with at least 0.9 times the best silhouette is chosen; 2 where no
-    other is left. Without any, or with fewer than 30 customers, all are one cluster.
+    other is left. Then the next smaller one, where clusters are slices of one evenly spread figure, or no figure tells those
+    of one name apart. Without any, or with fewer than 30 customers, all are one cluster.
 
     At most 20,000 customers, chosen by a hash of the id, are fitted. Same rows in any order, same result.
 
@@ -109,17 +113,30 @@ def value_clusters(customers: pd.DataFrame, *, seed: int = 0, max_clusters: int 
     if not choice["chosen"].any():
         return _one_cluster(frame, "not enough evidence: no number of clusters is stable", choice)
 
-    k = int(choice.loc[choice["chosen"], "k"].iloc[0])
-    centres = fits[k]
-    first = _nearest(points, centres)
+    chosen = int(choice.loc[choice["chosen"], "k"].iloc[0])
+    usable = choice.loc[~choice["note"].isin(["not stable", "a cluster is too small"]), "k"]
     worth = features[revenue].iloc[fitted].fillna(0.0).to_numpy()
-    worths = [worth[first == number].mean() for number in range(k)]
-    order = sorted(range(k), key=lambda number: (-round(worths[number], 6), tuple(centres[number])))
-    centres = centres[order]
-    sample = _nearest(points, centres)
-    names = cluster_names(frame.iloc[fitted], features.iloc[fitted], revenue, sample, k)
-    table = _centre_table(scaling, centres, names, np.bincount(sample, minlength=k))
-    return ValueClusters(assign_clusters(frame, table), table, choice)
+    tenure = frame["tenure_months"].iloc[fitted].to_numpy(dtype=float)
+    for k in [chosen, *sorted(usable[usable < chosen], reverse=True)]:
+        centres = fits[k]
+        if _is_one_even_figure(points, centres, tenure, seed):
+            choice.loc[choice["k"] == k, "note"] = "one figure, evenly spread or by when customers began"
+            continue
+        first = _nearest(points, centres)
+        worths = [worth[first == number].mean() for number in range(k)]
+        order = sorted(range(k), key=lambda number: (-round(worths[number], 6), tuple(centres[number])))
+        centres = centres[order]
+        sample = _nearest(points, centres)
+        names = cluster_names(frame.iloc[fitted], features.iloc[fitted], revenue, sample, k)
+        if names is None:
+            choice.loc[choice["k"] == k, "note"] = "clusters that no figure tells apart"
+            continue
+        choice["chosen"] = choice["k"] == k
+        choice.loc[choice["chosen"], "note"] = "chosen"
+        table = _centre_table(scaling, centres, names, np.bincount(sample, minlength=k))
+        return ValueClusters(assign_clusters(frame, table), table, choice)
+    note = "not enough evidence: customers differ in one figure only, evenly or by when they began, or in none beyond chance"
+    return _one_cluster(frame, note, choice.assign(chosen=False))
 
 
 def assign_clusters(customers: pd.DataFrame, centres: pd.DataFrame) -> pd.DataFrame:
@@ -198,6 +215,31 @@ def _choose(
         "lower silhouette",
     )
     return choice.drop(columns="smallest"), fits
+
+
+def _is_one_even_figure(points: np.ndarray, centres: np.ndarray, tenure: np.ndarray, seed: int) -> bool:
+    """Whether clusters are slices of one figure that is spread evenly, or follows from when customers began: any cut is as good.
+
+    So it is where nearly all that separates the clusters is one figure, and either customers of one tenure hardly differ in it,
+    or its own silhouette is not above those of as many customers who are spread evenly over its range.
+    """
+    count = np.bincount(_nearest(points, centres), minlength=len(centres))
+    between = (count[:, None] * (centres - (count @ centres) / count.sum()) ** 2).sum(axis=0)
+    if between.max() < ONE_FIGURE * between.sum():
+        return False
+    whole = pd.Series(points[:, between.argmax()])
+    if whole.groupby(tenure).transform("mean").var() >= ONE_FIGURE * whole.var():
+        return True
+    figure = whole.to_numpy()[:JUDGE_ROWS, None]
+    random = np.random.default_rng(seed)
+    even = [random.uniform(*np.quantile(figure, [0.01, 0.99]), figure.shape) for _ in range(EVEN_DRAWS)]
+
+    def silhouette(values: np.ndarray) -> float:
+        with threadpool_limits(limits=1):
+            labels = _nearest(values, _fit(values, len(centres), seed, RESAMPLE_STARTS))
+        return silhouette_score(values, labels) if len(np.unique(labels)) > 1 else -1.0
+
+    return silhouette(figure) <= max(silhouette(values) for values in even) + EVEN_MARGIN
 
 
 def _centre_table(scaling: pd.DataFrame, centres: np.ndarray, names: list[str], sizes: np.ndarray) -> pd.DataFrame:

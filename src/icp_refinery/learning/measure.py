@@ -12,7 +12,7 @@ from icp_refinery.learning.conditions import assign, meets
 from icp_refinery.learning.intervals import segment_figures, tier_of, wilson_interval
 from icp_refinery.learning.periods import time_cells
 from icp_refinery.learning.segments import from_table
-from icp_refinery.learning.value import expected_value, winsorised
+from icp_refinery.learning.value import expected_value, observed_mean, winsorised
 
 LEAST_PURSUITS = 30  # of a segment and of the rest, for an interval
 LEAST_WINS = 15  # in all, for an interval
@@ -24,6 +24,7 @@ COLUMNS = {
     "win_rate_low": "float64",
     "win_rate_high": "float64",
     "value_per_pursuit": "float64",
+    "observed_value_per_pursuit": "float64",
     "lift": "float64",
     "lift_low": "float64",
     "lift_high": "float64",
@@ -47,11 +48,11 @@ def measure_segments(
     family
         The number of intervals that hold together with 95 %; by default the number of segments.
 
-    Returns one row per segment with `COLUMNS`: the win rate with Wilson's 95 % interval, the mean value of a pursuit, and the
-    lift over all pursuits, compared within periods, by which of `value_per_pursuit` a change over time is taken out (least
-    squares with robust standard errors; large wins are capped). Where the overall value is not above 0, `lift` is
-    missing and the bounds are 1 + difference / spread. A segment of less than 30 pursuits, or all but 30, has no
-    bounds. Raises ValueError where a pursuit's account has no segment.
+    Returns one row per segment with `COLUMNS`: the win rate with Wilson's 95 % interval, the mean value of a pursuit
+    (modelled, and as observed so far), and the lift over all pursuits, compared within periods, by which of
+    `value_per_pursuit` a change over time is taken out (least squares with robust standard errors; large wins are capped).
+    Where the overall value is not above 0, `lift` is missing and the bounds are 1 + difference / spread. A segment of less
+    than 30 pursuits, or all but 30, has no bounds. Raises ValueError where a pursuit's account has no segment.
     """
     frame = pursuits.sort_values("account_id", ignore_index=True)
     own = assignment.reindex(frame["account_id"])
@@ -80,7 +81,8 @@ def measure_segments(
             lift = 1 + change if figures.is_ratio else lift
     with np.errstate(invalid="ignore"):
         rate = np.where(count > 0, wins / np.maximum(count, 1), np.nan)
-    rows = [names, count, wins, rate, low, high, worth, lift, bottom, top]
+    observed = [observed_mean(frame[codes == code]) for code in range(len(names))]
+    rows = [names, count, wins, rate, low, high, worth, observed, lift, bottom, top]
     measured = pd.DataFrame(dict(zip(COLUMNS, rows, strict=False)))
     measured["measured_tier"] = [tier_of(*bounds) for bounds in zip(bottom, top, strict=True)]
     numbers = [name for name, kind in COLUMNS.items() if kind == "float64"]

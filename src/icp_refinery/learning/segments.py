@@ -22,7 +22,7 @@ from icp_refinery.learning.periods import FOLDS, centred, folds, time_cells
 from icp_refinery.learning.signal import PERMUTATIONS, permutation_p
 from icp_refinery.learning.traits import Trait, coded_trait
 from icp_refinery.learning.tree import Node, grow, leaf_means, leaf_of, leaves_under, pruned, refitted
-from icp_refinery.learning.value import expected_value, log_score, winsorised
+from icp_refinery.learning.value import expected_value, log_score, observed_mean, winsorised
 from icp_refinery.learning.words import definition, rule_name
 
 LEVEL = 0.01  # of the permutation test of the whole partition
@@ -41,6 +41,7 @@ SEGMENT_COLUMNS = [
     "win_rate_low",
     "win_rate_high",
     "value_per_pursuit",
+    "observed_value_per_pursuit",
     "lift",
     "lift_low",
     "lift_high",
@@ -88,8 +89,8 @@ def learn_segments(
 
     Returns
     -------
-    `segments`: what each segment is, its observed pursuits, wins and win rate, and its cross-fitted value per
-    pursuit and lift with simultaneous 95 % intervals. Where no effect is found there is one segment of
+    `segments`: what each segment is, its observed pursuits, wins, win rate and value per pursuit so far, and its cross-fitted
+    value per pursuit and lift with simultaneous 95 % intervals. Where no effect is found there is one segment of
     all accounts. `lift` is missing where the overall value per pursuit is not above 0; `lift_low` and `lift_high`
     are then 1 + (difference from overall) / (standard deviation of the value of a pursuit).
 
@@ -101,7 +102,7 @@ def learn_segments(
     won = frame["is_won"].to_numpy(dtype=bool)
     n = len(frame)
     if n < LEAST_PURSUITS or won.sum() < LEAST_WINS:
-        notes.append(("evidence", f"{n} pursuits with {won.sum()} wins are too few to learn from"))
+        notes.append(("evidence", f"{n} first deals with {won.sum()} wins are too few to learn from"))
         return _one_segment(frame, value, notes)
     leaks = leak_verdicts(frame, traits) if leaks is None else leaks
     notes += [("leak", f"{leak.attribute}: {leak.note}") for leak in leaks[leaks["is_suspected"]].itertuples()]
@@ -179,7 +180,7 @@ def _one_segment(frame: pd.DataFrame, value: np.ndarray, notes: list[tuple[str, 
     overall = float(value.mean()) if n else np.nan
     lift = 1.0 if overall > 0 else np.nan
     row = [segment_id([]), "All accounts", "every account", "tier_3", n, wins, wins / n if n else np.nan]
-    row += [low[0], high[0], overall, lift, lift, lift, NO_EVIDENCE]
+    row += [low[0], high[0], overall, observed_mean(frame), lift, lift, lift, NO_EVIDENCE]
     segments = pd.DataFrame([row], columns=SEGMENT_COLUMNS)
     return Learned(
         segments, pd.DataFrame(columns=RULE_COLUMNS, dtype=object).astype({"condition_number": "int64"}), _notes(notes)
@@ -202,23 +203,24 @@ def _tables(
     notes: list[tuple[str, str]],
 ) -> Learned:
     won = frame["is_won"].to_numpy(dtype=bool)
-    segments, rules, used = [], [], set()
+    segments, rules = [], []
+    listed = [conditions_of(traits, tree[number].allowed) for number in leaves]
+    names = [rule_name(conditions, short=True) for conditions in listed]
     for i in np.argsort(-figures.estimate, kind="stable"):
-        conditions = conditions_of(traits, tree[leaves[i]].allowed)
+        conditions = listed[i]
         key = segment_id(conditions)
         inside = leaf == leaves[i]
         n, wins = int(inside.sum()), int(won[inside].sum())
         rate_low, rate_high = (float(b[0]) for b in wilson_interval(np.array([wins]), np.array([n])))
         low, high = float(figures.low[i]), float(figures.high[i])
-        name = rule_name(conditions, short=True)
-        name = rule_name(conditions, short=False) if name in used else name
-        used.add(name)
+        name = rule_name(conditions, short=False) if names.count(names[i]) > 1 else names[i]
         worth = figures.overall + (figures.estimate[i] - 1) * (figures.overall if figures.is_ratio else figures.unit)
         lift = float(figures.estimate[i]) if figures.is_ratio else np.nan
         observed = [n, wins, wins / n if n else np.nan, rate_low, rate_high]
+        worths = [float(worth), observed_mean(frame[inside])]
         evidence = f"permutation p = {p:.3f}" if p <= LEVEL else f"{NO_EVIDENCE}: permutation p = {p:.3f}"
         tier = tier_of(low, high)
-        segments.append([key, name, definition(conditions), tier, *observed, float(worth), lift, low, high, evidence])
+        segments.append([key, name, definition(conditions), tier, *observed, *worths, lift, low, high, evidence])
         rules += [[key, j + 1, *condition] for j, condition in enumerate(conditions)]
     if not figures.is_ratio:
         notes.append(("lift", "value per pursuit is not above 0: bounds are 1 + difference / standard deviation"))

@@ -63,10 +63,19 @@ def _of_known_wins(
 
 
 def developed(pursuits: pd.DataFrame, *, history: pd.DataFrame, horizon: int) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
-    """The pursuits with their `expected_value`, as old as it takes not to be developed again; and the notes."""
+    """The pursuits with their `expected_value` (and `value_so_far`), so old that it is not developed again; and notes."""
     value, notes = expected_value(pursuits, history=history, horizon=horizon)
     age = pursuits["months_observed"].where(pursuits["months_observed"].isna(), np.inf)
-    return pursuits.assign(value=value, months_observed=age), notes
+    return pursuits.assign(value=value, months_observed=age, value_so_far=pursuits["value"].astype(float)), notes
+
+
+def observed_mean(pursuits: pd.DataFrame) -> float:
+    """What a pursuit has brought so far, undeveloped and uncapped; wins without an amount count with the mean of the others."""
+    so_far = pursuits["value_so_far" if "value_so_far" in pursuits else "value"].astype(float)
+    won = pursuits["is_won"].astype(bool)
+    if pursuits.empty:
+        return float("nan")
+    return float(won.mean() * so_far[won].mean()) if so_far[won].notna().any() else 0.0
 
 
 def _ladder(pursuits: pd.DataFrame, history: pd.DataFrame, horizon: int, least_wins: int) -> np.ndarray:

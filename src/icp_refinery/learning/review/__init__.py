@@ -149,8 +149,8 @@ def _judged(
     if verdict is None:
         reason = "one segment: nothing to compare it with" if tested.won.n.shape[1] == 1 else None
         few = tested.won.n0[number] < LEAST_REFERENCE if name != ALL else tested.won.n0.sum() < LEAST_REFERENCE
-        reason = (f"fewer than {LEAST_REFERENCE} pursuits to compare with" if few else None) or reason
-        said = [reason or f"fewer than {LEAST_WINDOW} pursuits closed in the year so far"]
+        reason = (f"fewer than {LEAST_REFERENCE} first deals to compare with" if few else None) or reason
+        said = [reason or f"fewer than {LEAST_WINDOW} first deals closed in the year so far"]
     reason = "; ".join(said) or "no change beyond chance"
     return verdict, reason, *figures, own["psi"], own["attribute"], own["pursuits"], own["p_value"]
 
