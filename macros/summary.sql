@@ -23,6 +23,10 @@
     {%- do print('  ' ~ '{:,}'.format(row[1]) ~ ' closed-won orders of ' ~ '{:,}'.format(row[2]) ~ ' customers, net '
         ~ '{:,.2f}'.format(row[3]) ~ ' ' ~ var('reporting_currency') ~ ', MRR now ' ~ '{:,.2f}'.format(row[4])) -%}
     {%- do print('  ' ~ '{:,}'.format(row[5]) ~ ' input rows rejected, each with its rule: input.input_rejects') -%}
+    {%- if 'rule_problems' in built -%}
+        {%- set left_out = 'select sentence from ' ~ target_relation('learned', 'rule_problems') ~ " where source = 'left_out' order by place" -%}
+        {%- for row in run_query(left_out).rows -%} {%- do print('  ' ~ row[0]) -%} {%- endfor -%}
+    {%- endif -%}
     {%- if 'icp_missing_inputs' in built -%}
         {%- set missing = 'select mart, reason from ' ~ target_relation('marts', 'icp_missing_inputs') ~ ' order by mart, input' -%}
         {%- for row in run_query(missing).rows -%} {%- do print('  ' ~ row[0] ~ ': ' ~ row[1]) -%} {%- endfor -%}

@@ -12,6 +12,13 @@ checked as (
     from problems
 ),
 
+-- What was learned from the demo company is not applied to another, nor the other way round.
+left_out as (
+    select adoption_number
+    from {{ ref('rule_problems') }}
+    where source = 'left_out'
+),
+
 adoptions as (
     select
         cast(adoption.adoption_number as integer) as adoption_number,
@@ -21,6 +28,7 @@ adoptions as (
         adoption.reason,
         cast(adoption.as_of as date) as learned_as_of
     from {{ ref('adoption') }} as adoption
+    anti join left_out on adoption.adoption_number = left_out.adoption_number
     cross join checked
     where checked.stopped is null
 ),

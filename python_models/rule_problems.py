@@ -11,8 +11,8 @@ def model(dbt, session):
         "assumptions": dbt.ref("assumptions"),
     }
     traits = dict(dbt.ref("int_trait_names").select("attribute, is_numeric").fetchall())
-    found = rule_problems(
-        {name: texts_of(seed) for name, seed in seeds.items()}, {name: seed.columns for name, seed in seeds.items()}, traits
-    )
-    frame = pd.DataFrame(found, columns=["source", "sentence"], dtype="str")
+    is_demo = dbt.ref("int_connectors").fetchall() == [("sample",)]
+    tables, columns = {name: texts_of(seed) for name, seed in seeds.items()}, {name: seed.columns for name, seed in seeds.items()}
+    found = rule_problems(tables, columns, traits, is_demo)
+    frame = pd.DataFrame(found, columns=["source", "sentence", "adoption_number"], dtype="str")
     return frame.assign(place=range(len(frame))).astype({"place": "int64"})

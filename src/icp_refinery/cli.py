@@ -113,11 +113,12 @@ def adopt(
 
 
 def _say_problems(folder: Path, database: Path) -> None:
-    traits = adoption.known_traits(database) if database.exists() else None
-    problems = adoption.adopted_problems(adoption.read_adopted(folder), traits)
+    learned = adoption.read_learned(database) if database.exists() else None
+    known = (learned.traits, learned.is_demo) if learned else ()
+    problems = adoption.adopted_problems(adoption.read_adopted(folder), *known)
     for problem in problems:
         typer.secho(problem, err=True, fg="red")
     if problems:
         raise typer.Exit(1)
-    unsaid = "" if traits is not None else f" Traits were not compared with data: there is no database {database}."
+    unsaid = "" if learned else f" Traits were not compared with data: there is no database {database}."
     typer.echo(f"Nothing is wrong with the files in {folder}.{unsaid}")

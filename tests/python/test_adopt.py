@@ -6,6 +6,7 @@ import csv
 import json
 import random
 import shutil
+from collections.abc import Sequence
 from contextlib import nullcontext
 from datetime import date
 from itertools import product
@@ -46,7 +47,7 @@ def segment(key: str, **changed: str) -> Row:
 
 
 def sound() -> Adopted:
-    agreed = ["1", "2025-07-01", "Ana", "Ben", "Because", "2025-06-30"]
+    agreed = ["1", "2025-07-01", "Ana", "Ben", "Because", "2025-06-30", ""]
     first = dict(zip(FILES["adoption"], agreed, strict=True))
     return Adopted([first], [segment("big"), segment("small"), segment("rest")], conditions(RULES))
 
@@ -231,7 +232,9 @@ def test_what_would_not_come_back_is_not_written(text: str, tmp_path: Path) -> N
     assert read_adopted(tmp_path) == sound()
 
 
-def learned_database(path: Path, attribute: str = "industry", value: str = "=cmd()") -> Path:
+def learned_database(
+    path: Path, attribute: str = "industry", value: str = "=cmd()", connectors: Sequence[str] = ("files",)
+) -> Path:
     """What adopting reads, with two segments."""
     conditions = [{"attribute": attribute, "operator": operator, "value": value} for operator in ("=", "!=")]
     with duckdb.connect(str(path)) as connection:
@@ -246,6 +249,7 @@ def learned_database(path: Path, attribute: str = "industry", value: str = "=cmd
             )
         connection.execute(f"create table intermediate.int_trait_names as select '{attribute}' as attribute, false as is_numeric")
         connection.execute("create table intermediate.int_as_of as select date '2025-06-30' as as_of")
+        connection.execute(f"create table intermediate.int_connectors as select unnest({list(connectors)}) as connector")
     return path
 
 
@@ -285,6 +289,37 @@ def test_a_segment_gets_the_name_that_it_is_given(tmp_path: Path, monkeypatch: p
         "seg_1": "Mid-size finance",
         "seg_0": "Others = all",
     }
+
+
+def test_what_people_decided_of_the_demo_company_stays_with_it(tmp_path: Path) -> None:
+    """An override is kept in the next adoption of the same company, not of another; nor does its date bind the other's."""
+    demo = learned_database(tmp_path / "demo.duckdb", connectors=["sample"])
+    own = learned_database(tmp_path / "own.duckdb", connectors=["files", "sample"])
+    folder, agreed = tmp_path / "adopted", ("Ana", "Ben", "x")
+    adopt(demo, folder, *agreed, date(2025, 7, 1))
+    files = read_adopted(folder)
+    files.adopted_segments[0].update(tier_override="tier_2", override_reason="A contract")
+    write_adopted(folder, files)
+    assert "override" not in adopt(own, folder, *agreed, date(2025, 6, 1))
+    assert "The override of" in adopt(demo, folder, *agreed, date(2025, 8, 1))
+    assert [row["learned_from"] for row in read_adopted(folder).adoption] == ["sample", "files, sample", "sample"]
+    with pytest.raises(AdoptionError, match="adoption 4 is dated before the one it replaces"):
+        adopt(own, folder, *agreed, date(2025, 5, 1))
+
+
+def test_a_trait_that_only_the_other_company_has_is_no_problem() -> None:
+    files = broken(adoption=[sound().adoption[0] | {"learned_from": "sample"}])
+    assert "no account has ever had the trait industry" in adopted_problems(files, {}, is_demo=True)[0]
+    assert adopted_problems(files, {}, is_demo=False) == []
+
+
+def test_a_file_of_an_earlier_release_applies_to_every_company(tmp_path: Path) -> None:
+    write_adopted(tmp_path, sound())
+    file = tmp_path / "adoption.csv"
+    file.write_text(file.read_text().replace(",learned_from", "").replace("2025-06-30,", "2025-06-30"))
+    assert read_adopted(tmp_path) == sound()
+    for is_demo in (True, False):
+        assert "no account has ever had" in adopted_problems(read_adopted(tmp_path), {}, is_demo)[0]
 
 
 def test_a_file_that_is_no_table_is_told(tmp_path: Path) -> None:
@@ -345,9 +380,12 @@ def changed_company(folder: Path) -> Path:
 
 @pytest.mark.slow
 def test_the_adopted_definition_partitions_changed_data(demo: BuildResult, adopted_project: Path, tmp_path: Path) -> None:
-    result = build(
-        tmp_path / "build", changed_company(tmp_path / "files"), project=adopted_project, unit_tests=False, data_tests=False
-    )
+    project = tmp_path / "project"
+    shutil.copytree(adopted_project, project)
+    files = read_adopted(project / "seeds" / "adopted")
+    files.adoption[0]["learned_from"] = ""  # the demo company's, taken for this one's
+    write_adopted(project / "seeds" / "adopted", files)
+    result = build(tmp_path / "build", changed_company(tmp_path / "files"), project=project, unit_tests=False, data_tests=False)
     before = frame(demo.database, "marts.icp_segment_rules").sort_values(["segment_id", "condition_number"])
     after = frame(result.database, "marts.icp_segment_rules").sort_values(["segment_id", "condition_number"])
     assert after.to_dict("records") == before.to_dict("records")
@@ -368,6 +406,50 @@ def test_the_adopted_definition_partitions_changed_data(demo: BuildResult, adopt
     assert (agreed["agreed_by_sales"], agreed["reason"]) == ('Ana "Ace"; Sales', "First\nmeeting")
     assert agreed["is_in_force"]
     assert agreed["in_force_from"] == date(2025, 7, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("is_demo", "says", "applied", "left_out"),
+    [
+        (True, True, [1, 3], ["Adoption 2 does not apply: it was learned from files, and this is the demo company."]),
+        (False, True, [2, 3], ["Adoption 1 does not apply: it was learned from the demo company."]),
+        (False, False, [1, 2, 3], []),
+    ],
+    ids=["the demo company", "another company", "files of an earlier release"],
+)
+def test_an_adoption_applies_to_the_company_that_it_was_learned_from(
+    is_demo: bool, says: bool, applied: list[int], left_out: list[str], tmp_path: Path
+) -> None:
+    """Three adoptions: of the demo company, of another, and of one that is not named."""
+    project = copy_project(tmp_path / "project")
+    folder, one = project / "seeds" / "adopted", sound()
+    origins = {"1": "sample", "2": "files", "3": ""}
+    numbered = [[row | {"adoption_number": number} for number in origins for row in rows] for rows in one]
+    numbered[0] = [row | {"learned_from": origins[row["adoption_number"]]} for row in numbered[0]]
+    write_adopted(folder, Adopted(*numbered))
+    if not says:
+        rows = [line.rpartition(",")[0] for line in (folder / "adoption.csv").read_text().splitlines()]
+        (folder / "adoption.csv").write_text("\n".join(rows) + "\n")
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "accounts.csv").write_text("account_id\nA\n")
+    (files / "orders.csv").write_text("order_id,account_id,order_status,closed_at,amount\n1,A,closed_won,2024-01-05,9\n")
+    database = tmp_path / "icp.duckdb"
+    with duckdb.connect(str(database)) as connection:
+        traits = "('industry', false), ('region', false), ('employee_count', true)"
+        connection.execute("create schema intermediate")
+        connection.execute(f"create table intermediate.int_trait_names as from (values {traits}) as known(attribute, is_numeric)")
+    select = "path:seeds/adopted assumptions int_connectors rule_problems checked_adoptions"
+    result = build(
+        tmp_path / "build", None if is_demo else files, project=project, database=database, select=select, unit_tests=False
+    )
+    adoptions = frame(result.database, "learned.checked_adoptions").sort_values("adoption_number")
+    assert adoptions["adoption_number"].tolist() == applied
+    assert adoptions["is_in_force"].tolist() == [number == 3 for number in applied]
+    problems = frame(result.database, "learned.rule_problems")
+    assert problems["source"].tolist() == ["left_out"] * len(left_out)
+    assert problems["sentence"].tolist() == left_out
 
 
 @pytest.mark.slow

@@ -67,7 +67,7 @@ def test_orders_and_mrr_wait_for_nothing_that_is_learned(nodes: dict[str, dict],
 @pytest.mark.slow
 def test_a_broken_adopted_rule_leaves_orders_contracts_and_mrr_right(tmp_path: Path) -> None:
     adopted = {
-        "adopted/adoption.csv": "1,2024-02-01,Ana,Ben,first,2024-01-31",
+        "adopted/adoption.csv": "1,2024-02-01,Ana,Ben,first,2024-01-31,files",
         "adopted/adopted_segments.csv": "1,s1,Small,small,tier_1,,,1,1,1,1,1,1,1",
         "adopted/adopted_segment_rules.csv": "1,s1,industry,resembles,x",
     }

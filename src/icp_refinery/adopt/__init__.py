@@ -1,6 +1,6 @@
 """Adoption as code: the agreed segments as readable CSV files, and the proof that they partition all accounts."""
 
-from icp_refinery.adopt.adopting import adopt, known_traits
+from icp_refinery.adopt.adopting import adopt, read_learned
 from icp_refinery.adopt.files import Adopted, AdoptionError, read_adopted, write_adopted
 from icp_refinery.adopt.partition import partition_problem
 from icp_refinery.adopt.problems import adopted_problems, rule_problems
@@ -10,9 +10,9 @@ __all__ = [
     "AdoptionError",
     "adopt",
     "adopted_problems",
-    "known_traits",
     "partition_problem",
     "read_adopted",
+    "read_learned",
     "rule_problems",
     "write_adopted",
 ]

@@ -5,13 +5,27 @@ import math
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
-from icp_refinery.adopt.files import FILES, Adopted, AdoptionError, Row, read_adopted, write_adopted
+from icp_refinery.adopt.files import DEMO, FILES, Adopted, AdoptionError, Row, applies, read_adopted, write_adopted
 from icp_refinery.adopt.problems import adopted_problems
 from icp_refinery.project import TIERS
 from icp_refinery.spreadsheet import as_cell, is_formula
+
+
+class Learned(NamedTuple):
+    """What a built database learned, and from what: `traits` are all that it knows, and whether each is a number."""
+
+    segments: list[dict]
+    traits: dict[str, bool]
+    as_of: date
+    learned_from: str
+
+    @property
+    def is_demo(self) -> bool:
+        return self.learned_from == DEMO
 
 
 def adopt(
@@ -25,7 +39,8 @@ def adopt(
 ) -> str:
     """Write what was learned in `database` to the files in `folder`, as the next adoption.
 
-    An override of a tier stays where its segment is in the new definition too. `names` are names for segments, by id.
+    An override of a tier in the same company's adoption before stays where its segment is in the new definition too. `names` are
+    names for segments, by id.
     Returns a sentence on what was adopted. Raises AdoptionError where there is nothing to adopt, or where a file is broken.
     """
     for what, option, text in (
@@ -35,21 +50,22 @@ def adopt(
     ):
         if not text.strip():
             raise AdoptionError(f"An adoption says {what}: --{option} is missing.")
-    learned, traits, as_of = _learned(database)
+    learned = read_learned(database)
     names = dict(names or {})
-    if unknown := names.keys() - {row["segment_id"] for row in learned}:
-        known = ", ".join(row["segment_id"] for row in learned)
+    if unknown := names.keys() - {row["segment_id"] for row in learned.segments}:
+        known = ", ".join(row["segment_id"] for row in learned.segments)
         raise AdoptionError(f"There is no segment {sorted(unknown)[0]} to name; there are {known}.")
     if any(not name.strip() for name in names.values()):
         raise AdoptionError("A segment's name is not empty.")
     before = read_adopted(folder)
-    if problems := adopted_problems(before, traits):
+    if problems := adopted_problems(before, learned.traits, learned.is_demo):
         raise AdoptionError(problems[0])
     number = str(max((int(row["adoption_number"]) for row in before.adoption), default=0) + 1)
-    now = [row for row in before.adopted_segments if row["adoption_number"] == str(int(number) - 1)]
+    latest = max((int(row["adoption_number"]) for row in before.adoption if applies(row, learned.is_demo)), default=0)
+    now = [row for row in before.adopted_segments if row["adoption_number"] == str(latest)]
     overrides = {row["segment_id"]: row for row in now if row["tier_override"]}
     segments, rules = [], []
-    for row in learned:
+    for row in learned.segments:
         kept = overrides.get(row["segment_id"], {})
         segment = {"adoption_number": number} | {name: _field(row.get(name)) for name in FILES["adopted_segments"][1:]}
         segment = {name: as_cell(text) for name, text in segment.items()}
@@ -57,13 +73,15 @@ def adopt(
         segments.append(segment | {name: kept.get(name, "") for name in ("tier_override", "override_reason")})
         for condition in json.loads(row["rules"]):
             rules.append({"adoption_number": number, "segment_id": row["segment_id"]} | _loadable(condition))
-    agreed = dict(zip(FILES["adoption"], [number, str(on), sales, marketing, reason, str(as_of)], strict=True))
+    agreed = dict(
+        zip(FILES["adoption"], [number, str(on), sales, marketing, reason, str(learned.as_of), learned.learned_from], strict=True)
+    )
     agreed = {name: as_cell(text) for name, text in agreed.items()}
     after = Adopted([*before.adoption, agreed], [*before.adopted_segments, *segments], [*before.adopted_segment_rules, *rules])
-    if problems := adopted_problems(after, traits):
+    if problems := adopted_problems(after, learned.traits, learned.is_demo):
         raise AdoptionError(problems[0])
     write_adopted(folder, after)
-    words = [f"Adoption {number}: {len(segments)} segments, learned from the data as of {as_of}, in {folder}."]
+    words = [f"Adoption {number}: {len(segments)} segments, learned from the data as of {learned.as_of}, in {folder}."]
     ids = {row["segment_id"] for row in segments}
     for key, row in overrides.items():
         what = "stays" if key in ids else "is gone with its segment"
@@ -71,12 +89,8 @@ def adopt(
     return "\n".join(words)
 
 
-def known_traits(database: Path) -> dict[str, bool]:
-    """The traits that a built database knows, and whether each is a number."""
-    return _learned(database)[1]
-
-
-def _learned(database: Path) -> tuple[list[dict], dict[str, bool], date]:
+def read_learned(database: Path) -> Learned:
+    """What a built database learned. Raises AdoptionError where it is none."""
     if not database.exists():
         raise AdoptionError(f"There is no database {database}: run `dbt build` first.")
     try:
@@ -86,13 +100,14 @@ def _learned(database: Path) -> tuple[list[dict], dict[str, bool], date]:
             learned = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
             traits = dict(connection.execute("select attribute, is_numeric from intermediate.int_trait_names").fetchall())
             [(as_of,)] = connection.execute("select as_of from intermediate.int_as_of").fetchall()
+            connectors = connection.execute("select connector from intermediate.int_connectors order by connector").fetchall()
     except duckdb.CatalogException:
         raise AdoptionError(f"The database {database} holds no learned segments: run `dbt build` first.") from None
     except duckdb.IOException as problem:
         raise AdoptionError(f"The database {database} cannot be read: {str(problem).splitlines()[0]}") from None
     order = {tier: place for place, tier in enumerate(TIERS)}
     learned.sort(key=lambda row: (order[row["tier"]], -(row["value_per_pursuit"] or 0), row["segment_id"]))
-    return learned, traits, as_of
+    return Learned(learned, traits, as_of, ", ".join(connector for (connector,) in connectors))
 
 
 def _field(value: object) -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 FIGURES = ["pursuits", "wins", "win_rate", "value_per_pursuit", "lift", "lift_low", "lift_high"]
 FILES = {
-    "adoption": ["adoption_number", "adopted_on", "agreed_by_sales", "agreed_by_marketing", "reason", "as_of"],
+    "adoption": ["adoption_number", "adopted_on", "agreed_by_sales", "agreed_by_marketing", "reason", "as_of", "learned_from"],
     "adopted_segments": [
         "adoption_number",
         "segment_id",
@@ -24,6 +24,8 @@ FILES = {
     ],
     "adopted_segment_rules": ["adoption_number", "segment_id", "attribute", "operator", "value"],
 }
+OPTIONAL = ["learned_from"]  # files of an earlier release lack it
+DEMO = "sample"  # what the demo company's adoptions say in learned_from
 UNFINISHED = "adoption.unfinished"  # the texts of an adoption that is being written
 Row = dict[str, str]
 
@@ -47,6 +49,15 @@ def read_adopted(folder: Path) -> Adopted:
     return Adopted(*(parse(name, path.read_bytes() if path.exists() else b"") for name, path in texts.items()))
 
 
+def applies(adoption: Row, is_demo: bool) -> bool:
+    """Whether an adoption is of the company at hand: the demo company's is nobody else's, nor another's its own.
+
+    One that does not say what it was learned from applies to both.
+    """
+    learned_from = adoption.get("learned_from")
+    return not learned_from or (learned_from == DEMO) == is_demo
+
+
 def parse(name: str, content: bytes) -> list[Row]:
     """The rows of one of the files, as dbt loads them: a field that says null, or only blanks, is empty."""
     if not content:
@@ -56,7 +67,7 @@ def parse(name: str, content: bytes) -> list[Row]:
     except (csv.Error, UnicodeDecodeError) as problem:
         raise AdoptionError(f"{name}.csv is not a CSV file in UTF-8: {problem}.") from None
     header = records[0] if records else []
-    if lacking := [column for column in FILES[name] if column not in header]:
+    if lacking := [column for column in FILES[name] if column not in [*header, *OPTIONAL]]:
         raise AdoptionError(f"{name}.csv lacks the column {lacking[0]}.")
     rows = []
     for number, record in enumerate(records[1:], start=1):
@@ -64,7 +75,7 @@ def parse(name: str, content: bytes) -> list[Row]:
             continue
         if len(record) != len(header):
             raise AdoptionError(f"{name}.csv, row {number}: {len(record)} fields where the header has {len(header)}.")
-        row = dict(zip(header, record, strict=True))
+        row = dict.fromkeys(FILES[name], "") | dict(zip(header, record, strict=True))
         rows.append({column: "" if row[column].strip().lower() in ("", "null") else row[column] for column in FILES[name]})
     return rows
 

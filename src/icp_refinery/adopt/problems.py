@@ -4,8 +4,10 @@ import json
 import math
 import re
 from datetime import date
+from itertools import pairwise
+from typing import NamedTuple
 
-from icp_refinery.adopt.files import FIGURES, FILES, Adopted, Row
+from icp_refinery.adopt.files import FIGURES, FILES, OPTIONAL, Adopted, Row, applies
 from icp_refinery.adopt.partition import NUMBER_OPERATORS, partition_problem
 from icp_refinery.project import TIERS
 
@@ -15,33 +17,54 @@ MOST_TRAITS = 6  # in one rule: a longer one is not readable, and its points can
 ASSUMPTIONS = ["profile", "believed_by", "attribute", "operator", "value", "note"]
 
 
-def rule_problems(tables: dict[str, list[Row]], columns: dict[str, list[str]], traits: dict[str, bool]) -> list[tuple[str, str]]:
-    """What is wrong with the seeds that hold rules, as the warehouse loaded them: (`adopted` or `assumptions`, sentence).
+class Problem(NamedTuple):
+    """A sentence on a seed that holds rules. `source`: `adopted`, `assumptions`, or `left_out` (does not apply)."""
 
-    `tables`: rows by the name of the seed, the three adopted ones and `assumptions`; `columns`: the columns of each.
+    source: str
+    sentence: str
+    adoption_number: str | None = None
+
+
+def rule_problems(
+    tables: dict[str, list[Row]], columns: dict[str, list[str]], traits: dict[str, bool], is_demo: bool
+) -> list[Problem]:
+    """What is wrong with the seeds that hold rules, as the warehouse loaded them, and which adoptions are another company's.
+
+    `tables`: rows by the name of the seed, the three adopted ones and `assumptions`; `columns`: the columns of each; `traits`
+    and `is_demo` as in `adopted_problems`.
     """
     expected = FILES | {"assumptions": ASSUMPTIONS}
     lacking = [
-        ("assumptions" if name == "assumptions" else "adopted", f"{name}.csv lacks the column {column}.")
+        Problem("assumptions" if name == "assumptions" else "adopted", f"{name}.csv lacks the column {column}.")
         for name in expected
         for column in expected[name]
-        if column not in columns[name]
+        if column not in [*columns[name], *OPTIONAL]
     ]
     if lacking:
         return lacking
-    adopted = adopted_problems(Adopted(*(tables[name] for name in FILES)), traits)
-    return [("adopted", p) for p in adopted] + [("assumptions", p) for p in assumption_problems(tables["assumptions"])]
+    adopted = adopted_problems(Adopted(*(tables[name] for name in FILES)), traits, is_demo)
+    return [
+        *(Problem("adopted", sentence) for sentence in adopted),
+        *(Problem("assumptions", sentence) for sentence in assumption_problems(tables["assumptions"])),
+        *(_left_out(row, is_demo) for row in tables["adoption"] if not applies(row, is_demo)),
+    ]
 
 
-def adopted_problems(adopted: Adopted, traits: dict[str, bool] | None = None) -> list[str]:
+def _left_out(row: Row, is_demo: bool) -> Problem:
+    number, learned_from = row["adoption_number"], row["learned_from"]
+    why = f"learned from {learned_from}, and this is the demo company" if is_demo else "learned from the demo company"
+    return Problem("left_out", f"Adoption {number} does not apply: it was {why}.", number)
+
+
+def adopted_problems(adopted: Adopted, traits: dict[str, bool] | None = None, is_demo: bool = False) -> list[str]:
     """What is wrong with the adopted files, a sentence each, the first one first.
 
-    `traits`: every trait that the data know, and whether it is a number; without it a trait's name is not checked. That each
-    adoption's rules partition all accounts is proved over all values that a trait can have, not only those of today's accounts.
+    `traits`: every trait that the data know, and whether it is a number; without it a trait's name is not checked, nor in an
+    adoption that does not apply to these data. `is_demo`: whether they are the demo company's. That each adoption's rules
+    partition all accounts is proved over all values that a trait can have, not only those of today's accounts.
     """
     found: list[str] = []
     numbers: list[str] = []
-    before = ""
     for row in adopted.adoption:
         number = row["adoption_number"]
         name = f"adoption.csv, adoption {number or 'without a number'}"
@@ -57,19 +80,20 @@ def adopted_problems(adopted: Adopted, traits: dict[str, bool] | None = None) ->
             if not row[column]:
                 found.append(f"{name}: {column} is empty.")
     if not found:
-        for row in sorted(adopted.adoption, key=lambda r: int(r["adoption_number"])):
-            if row["adopted_on"] < before:
-                found.append(f"adoption.csv, adoption {row['adoption_number']} is dated before the one it replaces.")
-            before = row["adopted_on"]
+        in_order = sorted(adopted.adoption, key=lambda row: int(row["adoption_number"]))
+        replaced = [pair for demo in (False, True) for pair in pairwise(row for row in in_order if applies(row, demo))]
+        early = dict.fromkeys(now["adoption_number"] for before, now in replaced if now["adopted_on"] < before["adopted_on"])
+        found += [f"adoption.csv, adoption {number} is dated before the one it replaces." for number in early]
     for name, rows in (("adopted_segments", adopted.adopted_segments), ("adopted_segment_rules", adopted.adopted_segment_rules)):
         for row in rows:
             if row["adoption_number"] not in numbers:
                 number = row["adoption_number"] or "without a number"
                 found.append(f"{name}.csv, segment {row['segment_id']}: adoption.csv has no adoption {number}.")
+    others = {row["adoption_number"] for row in adopted.adoption if not applies(row, is_demo)}
     for number in dict.fromkeys(numbers):
         segments = [row for row in adopted.adopted_segments if row["adoption_number"] == number]
         rules = [row for row in adopted.adopted_segment_rules if row["adoption_number"] == number]
-        found += _version_problems(number, segments, rules, traits)
+        found += _version_problems(number, segments, rules, None if number in others else traits)
     return found
 
 

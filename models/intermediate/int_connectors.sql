@@ -1,0 +1,6 @@
+{% for connector in var('connectors') -%}
+select cast('{{ connector }}' as varchar) as connector
+{%- if not loop.last %}
+union all
+{% endif -%}
+{% endfor %}
