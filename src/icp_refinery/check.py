@@ -1,5 +1,6 @@
 """Look at a folder before any build: what is there, what will be rejected, what the marts cannot say."""
 
+import csv
 import json
 import os
 import re
@@ -18,30 +19,6 @@ from rich.table import Table
 
 from icp_refinery.input_folder import Column, InputFolder, look_at, read_contract
 from icp_refinery.project import project_directory
-
-# What is lost where a column holds nothing: (entity, column, what the result will not be able to say).
-NEEDED_FOR = [
-    (
-        "orders",
-        "order_id",
-        "renewals, terms and MRR but for what the lines of opportunities say: each won opportunity stands for one order",
-    ),
-    ("order_lines", "order_line_id", "product bundles, add-ons and services: an order is one amount"),
-    ("order_lines", "cost", "margin"),
-    ("products", "product_type", "which products are add-ons and services"),
-    ("opportunities", "opportunity_id", "win rate, lost deals and time to close"),
-    ("opportunity_stages", "stage", "conversion and time at each stage of the sales cycle"),
-    ("contacts", "job_title", "job functions and seniority"),
-    ("contacts", "became_lead_at", "the way from lead to opportunity"),
-    ("engagements", "engagement_id", "which content, webinars and events go with a win"),
-    ("campaign_members", "campaign_id", "whom Marketing targets"),
-    ("campaign_spend", "amount", "cost per opportunity and per win"),
-    ("accounts", "industry", "industry as a trait"),
-    ("accounts", "employee_count", "company size as a trait"),
-    ("accounts", "country", "country as a trait"),
-    ("accounts", "region", "region as a trait"),
-    ("account_external_ids", "external_id", "which CRM record an account is"),
-]
 
 # What a value has to be, by the contract's type of its column.
 FORMS = {
@@ -177,9 +154,7 @@ def _read_report(connection: duckdb.DuckDBPyConnection, found: InputFolder) -> F
         accepted = rows(f"select count(*) from input.input_{entity}")[0][0]
         entities.append((entity, file.path.name, accepted + rejected, rejected))
 
-    cannot_say = [
-        sentence for entity, column, sentence in NEEDED_FOR if rows(f"select count({column}) from input.input_{entity}") == [(0,)]
-    ]
+    cannot_say = _missing_inputs(rows)
     if "orders" in found.files and not rows(
         "select 1 from input.input_orders where term_months > 0 or ends_on is not null limit 1"
     ):
@@ -212,6 +187,22 @@ def _read_report(connection: duckdb.DuckDBPyConnection, found: InputFolder) -> F
         failures=failures,
         cannot_say=cannot_say,
     )
+
+
+def _missing_inputs(rows) -> list[str]:
+    """What follows from each input that is not there, by the seed `missing_inputs`."""
+    follows: dict[str, list[str]] = defaultdict(list)
+    with (project_directory() / "seeds" / "reference" / "missing_inputs.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            follows[row["input"]].append(f"{row['mart']}: {row['consequence']}" if row["mart"] else row["consequence"])
+    said = []
+    for name, consequences in follows.items():
+        place, _, system = name.partition(" of ")
+        entity, _, column = place.partition(".")
+        only = f" where lower(system) = '{system}'" if system else ""
+        if rows(f"select count({column or '*'}) from input.input_{entity}{only}") == [(0,)]:
+            said.append(f"no {name}: {'; '.join(consequences)}")
+    return said
 
 
 def _broken_rules(rows, relation: str, contract: dict[str, dict[str, Column]]) -> list[BrokenRule]:
@@ -290,7 +281,7 @@ def check(
         for sentence in report.inferred:
             console.print(f"  - {sentence}")
     if report.cannot_say:
-        console.print("For lack of data, the result will not be able to say:")
+        console.print("For lack of data, the result will say less:")
         for sentence in report.cannot_say:
             console.print(f"  - {sentence}")
     for sentence in report.failures:

@@ -29,6 +29,7 @@ def report(tmp_path_factory):
         "d1,A,New Customer,true,false,2024-01-01,2024-02-01\nd2,B,New Customer,false,false,2024-01-01,\n",
         orders="order_id,account_id,order_status,closed_at,currency_code,amount\n"
         "1,A,closed_won,2024-01-05,,100\n2,A,closed_won,2024-03-05,EUR,50\n3,Z,closed_won,2024-02-05,,70\n",
+        account_external_ids="account_id,system,external_id\nA,salesforce,1\n",
     )
     (folder / "notes.txt").write_text("not an entity")
     return check_folder(folder)
@@ -70,6 +71,9 @@ def test_what_cannot_be_said_follows_from_what_is_missing(report):
     assert "no order has a term" in said
     assert "margin" in said
     assert "two full years" in said
+    assert "no contacts.became_mql_at: icp_funnel: the stage has no rows; icp_alignment: the share of MQLs is null" in said
+    assert "no account_external_ids of hubspot: sync_hubspot_companies: there are no rows" in said
+    assert "no opportunities:" not in said
 
 
 def test_a_folder_that_says_everything_has_nothing_missing():

@@ -40,7 +40,10 @@ def listed() -> list[Mutation]:
 def files_of_tests() -> dict[str, Path]:
     """Where each test is defined: pytest's by function, dbt's unit tests by name, its singular tests by file."""
     found = {path.stem: path for path in (ROOT / "tests" / "singular").glob("*.sql")}
-    for pattern, name in {"tests/python/test_*.py": r"^def (test_\w+)", "models/**/*unit_tests.yml": r"^  - name: (\w+)"}.items():
+    for pattern, name in {
+        "tests/python/test_*.py": r"^def (test_\w+)",
+        "*models/**/*unit_tests.yml": r"^  - name: (\w+)",
+    }.items():
         for path in ROOT.glob(pattern):
             found |= dict.fromkeys(re.findall(name, path.read_text(encoding="utf-8"), re.MULTILINE), path)
     return found

@@ -27,3 +27,4 @@ select
     concat('The input has no ', missing.input, ': ', missing.consequence, '.') as reason
 from {{ ref('missing_inputs') }} as missing
 anti join records on missing.input = records.input
+where missing.mart is not null

@@ -1,12 +1,13 @@
 """The proof that rules partition all accounts, over every value that a trait can have."""
 
-import json
 import math
-from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
+import pandas as pd
+
 from icp_refinery.adopt.files import Row
+from icp_refinery.learning.conditions import holds, named_values
 
 NUMBER_OPERATORS = (">=", "<")
 
@@ -56,39 +57,21 @@ def _regions(attribute: str, rules: dict[str, list[Row]]) -> list[Region]:
     asked = {key: [row for row in conditions if row["attribute"] == attribute] for key, conditions in rules.items()}
     conditions = [row for rows in asked.values() for row in rows]
     samples: list[tuple[str | float | None, str]] = [(None, f"{attribute} missing")]
-    if any(row["operator"] in NUMBER_OPERATORS for row in conditions):
+    is_number = any(row["operator"] in NUMBER_OPERATORS for row in conditions)
+    if is_number:
         edges = sorted({float(row["value"]) for row in conditions if row["operator"] in NUMBER_OPERATORS})
         samples.append((-math.inf, f"{attribute} below {edges[0]:.12g}"))
         for low, high in zip(edges, [*edges[1:], None], strict=True):
             until = "or more" if high is None else f"to below {high:.12g}"
             samples.append((low, f"{attribute} {low:.12g} {until}"))
     else:
-        named = sorted({value for row in conditions for value in _listed(row)})
+        named = sorted({value for row in conditions for value in named_values(row["operator"], row["value"])})
         samples += [(value, f"{attribute} {value}") for value in named]
         samples.append(("\0", f"{attribute} other than those named" if named else f"{attribute} known"))
+    values = pd.Series([value for value, _ in samples], dtype=float if is_number else object)
+    hits = {key: [holds(values, row["operator"], row["value"]) for row in rows] for key, rows in asked.items()}
     found: dict[frozenset[str], str] = {}
-    for value, words in samples:
-        possible = frozenset(key for key, rows in asked.items() if all(_holds(row, value) for row in rows))
+    for place, (_, words) in enumerate(samples):
+        possible = frozenset(key for key, conditions in hits.items() if all(hit[place] for hit in conditions))
         found.setdefault(possible, words)
     return [Region(possible, words) for possible, words in found.items()]
-
-
-def _listed(row: Row) -> list[str]:
-    if row["operator"] in ("in", "not_in"):
-        return json.loads(row["value"])
-    return [row["value"]] if row["operator"] in ("=", "!=") else []
-
-
-def _holds(row: Row, value: str | float | None) -> bool:
-    """Whether a condition holds for a value, None being a missing one: what the macro account_conditions does."""
-    tests: dict[str, Callable[[], bool]] = {
-        "=": lambda: value in _listed(row),
-        "in": lambda: value in _listed(row),
-        "!=": lambda: value not in _listed(row),
-        "not_in": lambda: value not in _listed(row),
-        ">=": lambda: value is not None and value >= float(row["value"]),
-        "<": lambda: value is None or value < float(row["value"]),
-        "is_missing": lambda: value is None,
-        "is_not_missing": lambda: value is not None,
-    }
-    return tests[row["operator"]]()

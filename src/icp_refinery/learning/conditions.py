@@ -27,6 +27,13 @@ class Condition(NamedTuple):
     value: str | None
 
 
+def named_values(operator: str, value: str | None) -> list[str]:
+    """The values that a condition on a text names."""
+    if operator in ("in", "not_in"):
+        return json.loads(value)
+    return [value] if operator in ("=", "!=") else []
+
+
 def holds(column: pd.Series, operator: str, value: str | None) -> np.ndarray:
     """For which accounts a condition on one trait holds."""
     missing = column.isna().to_numpy()
@@ -35,8 +42,7 @@ def holds(column: pd.Series, operator: str, value: str | None) -> np.ndarray:
     if operator in (">=", "<"):
         at_least = column.to_numpy(dtype=float, na_value=np.nan) >= float(value)
         return at_least & ~missing if operator == ">=" else ~at_least | missing
-    listed = json.loads(value) if operator in ("in", "not_in") else [value]
-    inside = texts(column).isin(listed).to_numpy() & ~missing
+    inside = texts(column).isin(named_values(operator, value)).to_numpy() & ~missing
     return inside if operator in ("=", "in") else ~inside
 
 
