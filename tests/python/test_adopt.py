@@ -438,6 +438,7 @@ def test_an_adoption_applies_to_the_company_that_it_was_learned_from(
     database = tmp_path / "icp.duckdb"
     with duckdb.connect(str(database)) as connection:
         traits = "('industry', false), ('region', false), ('employee_count', true)"
+        connection.execute("create schema adopted; create table adopted.adoption as select '1' as adoption_number")  # of long ago
         connection.execute("create schema intermediate")
         connection.execute(f"create table intermediate.int_trait_names as from (values {traits}) as known(attribute, is_numeric)")
     select = "path:seeds/adopted assumptions int_connectors rule_problems checked_adoptions"
