@@ -243,7 +243,7 @@ def test_the_example_says_whether_the_marts_agree(
 
     tampered = shutil.copy(adventureworks.database, tmp_path / "tampered.duckdb")
     with duckdb.connect(tampered) as connection:
-        connection.execute("update marts.fct_orders set net_amount = net_amount + 0.01 where order_id = 'SO43659'")
+        connection.execute("update intermediate.int_orders__priced set net_amount = net_amount + 0.01 where order_id = 'SO43659'")
     assert not run.marts_agree(tampered)
     (wrong,) = [line for line in capsys.readouterr().out.splitlines() if "NO" in line]
     assert "net sales" in wrong
