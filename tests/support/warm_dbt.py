@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import sys
@@ -34,6 +35,8 @@ def _command(arguments: list[str], cwd: str, env: dict[str, str], output: str) -
         code = stop.code if isinstance(stop.code, int) else 1
     except BaseException:
         traceback.print_exc()
+    # As at the end of any process: the database is closed, so that its file alone holds all of it.
+    atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
