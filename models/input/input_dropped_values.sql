@@ -2,30 +2,29 @@
 
 with
 
-unreadable as (
-    {%- for entity in contract() if contract_columns(entity) | selectattr('droppable') | list %}
+dropped as (
+    {% for entity in contract() if contract_columns(entity) | selectattr('droppable') | list -%}
     select
         '{{ entity }}' as entity,
         row_id,
-        unnest(dropped_values) as dropped
+        unnest(dropped_values) as value
     from {{ ref('input_' ~ entity ~ '__checked') }}
-    where
-        reject_rule is null
-        {%- if entity == 'order_lines' %}
-        and row_id in (select order_line_id from {{ ref('input_order_lines') }})
-        {%- endif %}
-    {{ 'union all' if not loop.last }}
-    {%- endfor %}
+    where reject_rule is null
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
 )
 
 select
-    entity,
-    row_id,
-    dropped.column_name,
-    dropped.column_value,
-    dropped.rule
-from unreadable
-where dropped is not null
+    dropped.entity,
+    dropped.row_id,
+    dropped.value.column_name,
+    dropped.value.column_value,
+    dropped.value.rule
+from dropped
+where
+    dropped.value is not null
+    -- The lines of a rejected order are rejected with it.
+    and (dropped.entity <> 'order_lines' or dropped.row_id in (select order_line_id from {{ ref('input_order_lines') }}))
 union all
 select
     'accounts' as entity,

@@ -81,7 +81,7 @@ classified as (
         case
             when amount < 0 then 'credit'
             when line_type = 'recurring' and coalesce(contracted_ends_on, stated_starts_on) is not null then 'contract'
-            when line_type is null and contracted_ends_on is not null and product_type is distinct from 'service' then 'contract'
+            when line_type is null and contracted_ends_on is not null and coalesce(product_type, '') <> 'service' then 'contract'
             else 'transaction'
         end as line_kind
     from dated

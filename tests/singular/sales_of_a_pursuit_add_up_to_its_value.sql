@@ -1,4 +1,4 @@
--- To the cent, in whatever measure the value is.
+-- To the cent, in whatever measure the value is. Of a win without an amount neither is known.
 with
 
 sold as (
@@ -15,4 +15,4 @@ select
     sold.value as sold
 from {{ ref('int_pursuits') }} as pursuits
 full outer join sold on pursuits.account_id = sold.account_id
-where pursuits.value is distinct from coalesce(sold.value, 0)
+where pursuits.value is distinct from coalesce(sold.value, case when not pursuits.is_won then 0 end)
