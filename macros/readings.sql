@@ -74,7 +74,7 @@
 -#}
 {% macro read_timestamp(column) -%}
     {%- set text = 'upper(' ~ read_text(column) ~ ')' -%}
-    {%- set offset = '( ?(Z|[+-][0-9]{2}(:?[0-9]{2})?))?' -%}
+    {%- set offset = '( ?(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?))?' -%}
     case
         when {{ is_stored_as(column, ['TIMESTAMP%', 'DATE']) }} then try_cast({{ column }} as timestamp)
         when regexp_full_match({{ text }}, '[0-9]{4,5}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?{{ offset }})?')

@@ -6,7 +6,7 @@ sales as (
     -- Without orders, each won opportunity is one.
     select opportunity_id as sale_id
     from {{ ref('input_opportunities') }}
-    where not exists (select 1 from {{ ref('input_orders__read') }})
+    where not exists (select 1 from {{ ref('input_orders__checked') }})
 )
 
 select

@@ -40,7 +40,7 @@ select distinct
     'order_lines' as entity,
     lines.order_line_id as row_id,
     'order_rejected' as rule,
-    'order_id' as column_name,
+    case when lines.order_id = good_lines.sale_id then 'order_id' else 'opportunity_id' end as column_name,
     good_lines.sale_id as column_value,
     {{ raw_text('lines.raw') }} as raw_row
 from {{ ref('input_order_lines__read') }} as lines

@@ -20,6 +20,17 @@ from rich.table import Table
 from icp_refinery.input_folder import Column, InputFolder, look_at, read_contract
 from icp_refinery.project import project_directory
 
+# The number of orders and lines from which MRR can follow.
+WITH_A_TERM = """
+    select
+        (select count(*) from input.input_orders where term_months is not null or ends_on is not null)
+        + (
+            select count(*)
+            from input.input_order_lines
+            where term_months is not null or ends_on is not null or line_type = 'recurring'
+        )
+"""
+
 # What a value has to be, by the contract's type of its column.
 FORMS = {
     "date": "a date such as 2024-01-31",
@@ -155,13 +166,11 @@ def _read_report(connection: duckdb.DuckDBPyConnection, found: InputFolder) -> F
         entities.append((entity, file.path.name, accepted + rejected, rejected))
 
     cannot_say = _missing_inputs(rows)
-    if "orders" in found.files and not rows(
-        "select 1 from input.input_orders where term_months > 0 or ends_on is not null limit 1"
-    ):
+    # A file of orders that has only a header is no orders.
+    has_orders = rows("select count(*) from input.input_orders__checked") != [(0,)]
+    if has_orders and rows(WITH_A_TERM) == [(0,)]:
         cannot_say.insert(0, "MRR, renewals and revenue retention: no order has a term")
-    sales = "input.input_orders where order_status = 'closed_won'"
-    if "orders" not in found.files:
-        sales = "input.input_opportunities where is_won"
+    sales = "input.input_orders where order_status = 'closed_won'" if has_orders else "input.input_opportunities where is_won"
     first_order_at, sold = rows(f"select min(closed_at), count(*) from {sales}")[0]
     as_of, months = rows(
         f"select as_of, datediff('month', (select min(closed_at) from {sales}), as_of) from intermediate.int_as_of"

@@ -140,12 +140,13 @@ def _header(path: Path) -> list[str]:
     try:
         text = start.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        if error.start < len(start.split(b"\n")[0]):
+        if error.start < len(re.split(rb"[\r\n]", start)[0]):
             raise ValueError("is not a CSV file in UTF-8") from None
         text = start[: error.start].decode("utf-8-sig")
-    line = text.lstrip("\r\n").split("\n")[0]
+    text = text.lstrip("\r\n").replace("\r\n", "\n").replace("\r", "\n")
+    line = text.split("\n")[0]
     delimiter = next((mark for mark in ",;\t|" if mark in line), ",")
-    names = [name.strip() for name in next(csv.reader(io.StringIO(text.lstrip("\r\n")), delimiter=delimiter), [])]
+    names = [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=delimiter), [])]
     if not names or not "".join(names).isprintable():
         raise ValueError("is not a CSV file in UTF-8")
     return names

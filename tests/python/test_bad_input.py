@@ -277,6 +277,9 @@ UNREADABLE_DATES += [
     "2024/01/01",
     "2024-1-1",
     "2024-01-01 10:00:00+2",
+    "2024-01-01 10:00:00+25:00",
+    "2024-01-01T10:00:00 -02:60",
+    "20240101T100000+9900",
 ]
 UNREADABLE_DATES += [
     "yesterday",
@@ -685,6 +688,7 @@ def test_reject_names_the_value_that_broke_the_rule(checked: Checked) -> None:
             assert column == "order_line_id"
         else:
             assert json.loads(reject["raw_row"])[column] == value, reject
+            assert value is not None or reject["rule"] == "missing_value", reject
 
 
 MALFORMED = [row for row in ROWS if isinstance(row, Line)]

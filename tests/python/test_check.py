@@ -81,6 +81,29 @@ def test_a_folder_that_says_everything_has_nothing_missing():
     assert check_folder(sample).cannot_say == []
 
 
+def test_orders_of_only_a_header_are_none_and_a_line_may_say_the_term(tmp_path):
+    """Without orders the won opportunity is the order; with them, a term of the line is one."""
+    orders = "order_id,account_id,order_status,closed_at\n"
+    lines = "order_line_id,order_id,amount,term_months\nL,1,5,12\n"
+    won = "opportunity_id,account_id,is_closed,is_won,created_at,closed_at\n1,A,true,true,2024-01-01,2024-02-01\n"
+    of_opportunities = check_folder(
+        write(tmp_path / "header", accounts="account_id\nA\n", orders=orders, opportunities=won, order_lines=lines)
+    )
+    assert (of_opportunities.failures, of_opportunities.first_order_on) == ([], "2024-02-01")
+    of_orders = check_folder(
+        write(tmp_path / "lines", accounts="account_id\nA\n", orders=orders + "1,A,closed_won,2024-01-05\n", order_lines=lines)
+    )
+    assert not any("term" in sentence for sentence in of_orders.cannot_say)
+
+
+@pytest.mark.parametrize("line_end", ["\r", "\r\n", "\n"])
+def test_the_header_ends_with_any_line_end(line_end, tmp_path):
+    folder = write(tmp_path / "ends", orders="order_id,account_id,order_status,closed_at\n")
+    (folder / "accounts.csv").write_bytes(f"account_id;Industry{line_end}A;caf\u00e9{line_end}".encode())
+    found = look_at(folder)
+    assert (found.problems, found.files["accounts"].used) == ([], ["account_id", "industry"])
+
+
 def test_every_gap_is_said_at_once_without_dbt(tmp_path):
     folder = write(tmp_path / "gaps", accounts="name\nOne\n", orders="order_id,amount,Amount\n1,2,3\n", contacts="")
     os.mkfifo(folder / "products.csv")

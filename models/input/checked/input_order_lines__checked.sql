@@ -43,7 +43,8 @@ checked as (
             rows_read.row_fault,
             case
                 when rows_read.sale_id is null then {{ fault('missing_value', 'order_id') }}
-                when sales.sale_id is null then {{ fault('unknown_order', 'order_id', 'rows_read.sale_id') }}
+                when sales.sale_id is null and rows_read.sale_id = rows_read.order_id then {{ fault('unknown_order', 'order_id') }}
+                when sales.sale_id is null then {{ fault('unknown_order', 'opportunity_id') }}
                 when rows_read.term_months not between 1 and 1200 then {{ fault('not_allowed_value', 'term_months') }}
                 when rows_read.billing_months not between 1 and 1200 then {{ fault('not_allowed_value', 'billing_months') }}
                 when rows_read.ends_on < rows_read.starts_on then {{ fault('ends_before_start', 'ends_on') }}
@@ -52,7 +53,10 @@ checked as (
                     and coalesce(rows_read.starts_on, rows_read.ends_on) is not null
                     and rows_read.line_type is distinct from 'one_time'
                     and rows_read.amount >= 0
-                    then {{ fault('ends_before_start', 'ends_on') }}
+                    then case
+                        when rows_read.ends_on is null then {{ fault('ends_before_start', 'starts_on') }}
+                        else {{ fault('ends_before_start', 'ends_on') }}
+                    end
                 when
                     abs(
                         {{ contract_months('coalesce(rows_read.starts_on, sales.starts_on)', 'rows_read.ends_on') }}
