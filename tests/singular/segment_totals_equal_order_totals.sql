@@ -14,7 +14,7 @@ segments as (
 totals as (
     select
         (select coalesce(sum(net_amount), 0) from {{ ref('fct_orders') }}) as net_amount,
-        (select count(*) from {{ ref('fct_orders') }} where order_type <> 'credit') as order_count,
+        (select count(*) filter (where order_type <> 'credit') from {{ ref('fct_orders') }}) as order_count,
         (select count(*) from {{ ref('fct_customers') }}) as customer_count,
         (select count(*) from {{ ref('dim_accounts') }}) as account_count,
         (select count(*) from {{ ref('fct_opportunities') }}) as opportunity_count
