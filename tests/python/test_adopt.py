@@ -520,7 +520,7 @@ def test_the_backtest_tries_what_is_adopted_beside_what_learning_anew_would_have
     files.adoption[0]["as_of"] = "2024-06-30"  # dated back: this tries the way, not what is found on it
     write_adopted(project / "seeds" / "adopted", files)
     nodes = "path:seeds/adopted rule_problems checked_adoptions int_icp_versions int_icp_versions__segments"
-    nodes += " int_segment_conditions int_accounts__segments_by_version learned_backtest icp_backtest"
+    nodes += " int_segment_conditions int_accounts__segments_by_version learned_segments_in_force learned_backtest icp_backtest"
     result = build(tmp_path / "build", project=project, database=database, select=nodes, unit_tests=False)
     found = frame(result.database, "marts.icp_backtest")
     adopted = found[found["scorer"] == "adopted"]

@@ -293,7 +293,7 @@ def test_bad_optional_cell_costs_its_value_and_no_row(build_files: InputBuild, t
     assert frame(result.database, "input.input_rejects").empty
     assert {entity: len(frame(result.database, f"input.input_{entity}")) for entity in BAD_CELLS} == dict.fromkeys(BAD_CELLS, 1)
     dropped = frame(result.database, "input.input_dropped_values")
-    assert len(dropped) == 17
+    assert len(dropped) == 16
     for value in dropped.to_dict("records"):
         accepted = frame(result.database, f"input.input_{value['entity']}")
         assert accepted[value["column_name"]][0] is None
