@@ -46,8 +46,11 @@ def entries(database: Path) -> pd.DataFrame:
     contacts = read(database, "input.input_contacts")
     contacts = contacts[~contacts["account_id"].map(accounts["is_excluded"]).fillna(False).astype(bool)]
     contacts["account_id"] = contacts["account_id"].map(accounts["resolved_account_id"])
-    deals = read(database, "marts.fct_opportunities").query("opportunity_type == 'new_business'")
     orders = read(database, "marts.fct_orders")
+    deals = read(database, "marts.fct_opportunities")
+    first_order_at = deals["account_id"].map(orders.query("order_type != 'credit'").groupby("account_id")["closed_at"].min())
+    is_untyped = deals["opportunity_type"].isna() & ~(first_order_at < deals["created_at"])
+    deals = deals[is_untyped | deals["opportunity_type"].eq("new_business")]
 
     rows = []
     for contact in contacts.itertuples():

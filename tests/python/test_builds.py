@@ -27,7 +27,10 @@ AS_OF = "2024-06-30"
 FIRST_LATER = datetime.fromisoformat(AS_OF) + timedelta(days=1)
 ONLY_ROWS = {"exclude": "resource_type:test", "unit_tests": False, "backtests": True}
 # Nothing was adopted, and nothing lacks in the demo company.
-EMPTY = {"marts.icp_adoptions", "marts.icp_challenger_segments", "marts.icp_missing_inputs", "learned.rule_problems"}
+EMPTY = {
+    *("marts.icp_adoptions", "marts.icp_challenger_segments", "marts.icp_missing_inputs"),
+    *("learned.checked_adoptions", "learned.rule_problems"),
+}
 
 Tables = dict[str, list[tuple]]
 
