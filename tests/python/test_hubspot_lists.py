@@ -648,10 +648,10 @@ def with_marts(effects: list[tuple], funnel: list[tuple] = ()) -> duckdb.DuckDBP
         marts.execute(f"alter table marts.icp_segments add column {name}")
     marts.execute(
         "create table marts.icp_attribute_effects (outcome varchar, attribute varchar, value varchar, verdict varchar,"
-        " is_leak boolean, accounts integer, lift double, lift_low double, lift_high double, q_value double)"
+        " accounts integer, lift double, lift_low double, lift_high double, q_value double)"
     )
     for effect in effects:
-        marts.execute("insert into marts.icp_attribute_effects values (?, ?, ?, ?, ?, 90, 1.4, 1.2, 1.6, 0.01)", list(effect))
+        marts.execute("insert into marts.icp_attribute_effects values (?, ?, ?, ?, 90, 1.4, 1.2, 1.6, 0.01)", list(effect))
     marts.execute(
         "create table marts.icp_funnel (segment_id varchar, stage varchar, stage_number integer, entered_count integer,"
         " reached_count integer, open_count integer, median_days_to_next double, p75_days_to_next double,"
@@ -675,13 +675,13 @@ def with_marts(effects: list[tuple], funnel: list[tuple] = ()) -> duckdb.DuckDBP
 def test_only_effects_of_all_or_of_the_segments_own_traits_are_named() -> None:
     marts = with_marts(
         [
-            ("won", "topic_security", "1", "raises", False),
-            ("won", "industry & topic_audit", "Banking & 2", "raises", False),
-            ("retained", "topic_price", "1", "lowers", False),
-            ("won", "industry & topic_crops", "Farming & 1", "raises", False),
-            ("won", "topic_leak", "1", "raises", True),
-            ("won", "topic_unproven", "1", "no_evidence", False),
-            ("won", "engagement_webinar & region", "3 & EMEA", "raises", False),
+            ("won", "topic_security", "1", "raises"),
+            ("won", "industry & topic_audit", "Banking & 2", "raises"),
+            ("retained", "topic_price", "1", "lowers"),
+            ("won", "industry & topic_crops", "Farming & 1", "raises"),
+            ("won", "topic_leak", "1", "leak_suspected"),
+            ("won", "topic_unproven", "1", "no_evidence"),
+            ("won", "engagement_webinar & region", "3 & EMEA", "raises"),
         ]
     )
     [plan] = nurture.plans(marts, CONFIG)

@@ -101,7 +101,8 @@ def measure_profiles(pursuits: pd.DataFrame, traits: pd.DataFrame, profiles: pd.
         assignment = pd.Series(own, index=pursuits["account_id"], dtype=object)
         figures = measure_segments(pursuits, assignment, segments=["in", "out"], family=profiles["profile"].nunique())
         measured.append(figures[figures["segment_id"] == "in"].assign(profile=name))
-    return pd.concat(measured, ignore_index=True)
+    # Texts are texts also where there is no profile.
+    return pd.concat(measured, ignore_index=True).astype(dict.fromkeys(["profile", "segment_id", "measured_tier"], "str"))
 
 
 def measured_in_force(learned: pd.DataFrame, adopted: pd.DataFrame, pursuits: pd.DataFrame, traits: pd.DataFrame) -> pd.DataFrame:
