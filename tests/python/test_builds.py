@@ -244,7 +244,7 @@ def cut(source: Path, folder: Path) -> None:
     gone = {row["order_id"] for row in _read(source / "orders.csv")[1]} - kept_orders
     header, lines = rows["order_lines"]
     rows["order_lines"] = header, [line for line in lines if line["order_id"] not in gone]
-    # An account whose record came late is there if it has a contact, if anything was done with it, or an earlier one is merged into it.
+    # An account whose record came late is there if it has a contact or was dealt with, or an earlier one is merged into it.
     header, accounts = rows["accounts"]
     late = {row["account_id"] for row in accounts if _is_later(row["created_at"])}
     for entity in ("contacts", "orders", "opportunities", "engagements"):

@@ -234,7 +234,7 @@ def test_seasons_count_new_business_and_say_so(demo: BuildResult, demo_page: Pag
     query = """(
         select count(*) filter (order_type = 'new_business') as new_business, count(*) as n
         from marts.fct_orders join marts.icp_segments using (segment_id)
-        where segment_name = 'Energy or Government' and month(closed_at) = 9
+        where segment_name = 'Energy or government' and month(closed_at) = 9
     )"""
     [orders] = frame(demo.database, query).to_dict("records")
     assert orders["new_business"] < orders["n"]
@@ -432,7 +432,7 @@ def test_what_was_inferred_and_suspected_is_named(demo: BuildResult, tmp_path: P
         connection.execute(
             "update marts.quality_inferences set record_count = 218, amount = 15321.5 where inference = 'renewals_inferred'"
         )
-        connection.execute("update marts.fct_orders set net_amount = null where order_number = 1 and order_type = 'new_business'")
+        connection.execute("update intermediate.int_orders__priced set net_amount = null where order_type = 'new_business'")
         connection.execute("update marts.icp_attribute_effects set verdict = 'no_evidence', leak_note = null")
         connection.execute(
             "update marts.icp_attribute_effects set verdict = 'leak_suspected', leak_note = 'a note'"
@@ -624,7 +624,7 @@ def test_what_other_companies_publish_opens_and_claims_no_more_than_is_known(
     assert page.evaluate("document.documentElement.scrollWidth") <= 1400
     answer = page.locator("#answer").text_content()
     assert ("Nobody in particular" in answer) == (company == "one_order")
-    assert "times the average" not in answer
+    assert not re.search(r"\d times the average", answer)
     browser.well(page)
 
 
