@@ -38,7 +38,7 @@ def figures(demo: BuildResult) -> Figures:
 def altered(demo: BuildResult) -> Iterator[duckdb.DuckDBPyConnection]:
     """A copy of the demo company's marts to change."""
     with duckdb.connect() as marts:
-        marts.execute(f"attach '{demo.database}' as demo (read_only); create schema marts")
+        marts.execute(f"attach '{demo.folder}/published/current/icp.duckdb' as demo (read_only); create schema marts")
         names = marts.execute("select table_name from duckdb_tables() where database_name = 'demo' and schema_name = 'marts'")
         for (name,) in names.fetchall():
             marts.execute(f'create table marts."{name}" as from demo.marts."{name}"')
