@@ -52,7 +52,7 @@ def held(demo: BuildResult) -> dict[str, pd.Series]:
     sources = pd.concat([contacts.assign(preference=1), deals]).dropna(subset=["lead_source"])
     sources = sources.sort_values(["created_at", "preference", "contact_id"], na_position="last")
     result["lead_source"] = sources.groupby("account_id")["lead_source"].first().map(lambda value: {value})
-    orders = frame(demo.database, "marts.fct_orders")
+    orders = frame(demo.database, "marts.fct_orders").query("order_type != 'credit'")
     months = orders["term_months"].map(lambda term: -1 if term is None else int(term))
     names = ["no term", "below 12 months", "12 to 23 months", "24 to 35 months", "36 months or more"]
     terms = pd.cut(months, [-2, 0, 11, 23, 35, 10_000], labels=names).astype(str)

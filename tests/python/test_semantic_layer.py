@@ -142,8 +142,8 @@ FROM_MARTS = [
     (
         "--metrics win_rate_all,closed_opportunity_count,time_to_close --group-by segment "
         "--where {{Dimension('opportunity__opportunity_type')}}='new_business'",
-        """select segment_id, pipeline_win_rate, closed_count, median_days_to_next
-        from marts.icp_funnel where stage = 'opportunity' and segment_id <> 'all'""",
+        """select segment_id, avg(cast(is_won as integer)), count(*), median(days_to_close) filter (where is_won)
+        from marts.fct_opportunities where is_closed and opportunity_type = 'new_business' group by all""",
     ),
     (
         "--metrics new_business_win_rate,first_deal_count --group-by segment",
