@@ -93,9 +93,11 @@ def scaling_of(features: pd.DataFrame) -> pd.DataFrame:
         shaped = _shaped(known, feature.transform, unit)
         low, middle, high = np.quantile(shaped, [0.25, 0.5, 0.75])
         spread = (high - low) / 1.349
-        # Quartiles that (nearly) coincide say nothing of the customers outside them.
-        if feature.transform == "linear" or spread < shaped.std() / 4:
+        if feature.transform == "linear":
             middle, spread = shaped.mean(), shaped.std()
+        # Quartiles that (nearly) coincide say nothing of the customers outside them. A bound, not another measure: a month more
+        # must not change the scale at a stroke.
+        spread = max(spread, shaped.std() / 4)
         if spread < LEAST_SPREAD:
             continue
         rows.append((name, feature.transform, unit, middle, spread, feature.aspect))

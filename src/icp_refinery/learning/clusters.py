@@ -78,8 +78,8 @@ def value_clusters(customers: pd.DataFrame, *, seed: int = 0, max_clusters: int 
     choice : one row per number of clusters tried: `k`, `silhouette`, `stability` (mean adjusted Rand index of
         refits on bootstrap samples against the fit), `smallest_share`, `chosen`, `note`.
 
-    Scaling: middle is the median and spread the interquartile range / 1.349 (`log`), or mean and standard
-    deviation (`linear`, and where the quartiles coincide); spread is then widened by the square root of the
+    Scaling: middle is the median and spread the interquartile range / 1.349, at least a quarter of the standard deviation
+    (`log`), or mean and standard deviation (`linear`); spread is then widened by the square root of the
     number of features that speak of the same aspect, so that revenue, retention and expansion weigh alike.
     Of the numbers of clusters with a stability of at least 0.75 (Hennig 2007) and no cluster below 3 % (and 10)
     of the customers, the smallest from 3 on with at least 0.9 times the best silhouette is chosen; 2 where no
