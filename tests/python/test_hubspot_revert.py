@@ -59,7 +59,7 @@ def test_revert_needs_a_journal_of_this_portal(synced: Desk) -> None:
     synced.sync()
     shown = synced.command("revert", str(synced.plan))
     assert shown.exit_code == 1
-    assert "no journal" in shown.output
+    assert "not a journal" in shown.output
     synced.hubspot.portal_id = 7
     with pytest.raises(PlanError, match="The journal is of portal 4242, the token of portal 7"):
         synced.revert()
@@ -82,7 +82,7 @@ def test_a_damaged_journal_is_not_put_back_in_part(synced: Desk) -> None:
         synced.journal.write_text(text)
         shown = synced.command("revert", str(synced.journal), "--apply")
         assert shown.exit_code == 1
-        assert re.search("is damaged|no journal of this version|journal is of portal None", shown.output)
+        assert re.search("is damaged|not a journal of this version|journal is of portal None", shown.output)
     assert len(synced.hubspot.writes()) == count
 
 
