@@ -480,4 +480,4 @@ def test_the_study_reports_plain_and_hard_worlds_and_what_is_claimed_without_sig
     claims = [row for row in rows if len(row) == 5 and row[0] != "worlds"]
     assert [row[2] for row in claims] == ["2", "2", "1", "1"]
     assert all(row[3].startswith("0 ") for row in claims)
-    assert "left out in 100% of worlds" in text
+    assert "suspected in 100% of worlds" in text
