@@ -122,7 +122,7 @@ select
     cast({{ if_deals_are_lost('segments.win_rate_high') }} as double) as win_rate_high,
     cast(coalesce(opportunity_counts.closed_opportunity_count, 0) as integer) as closed_opportunity_count,
     case
-        when exists (select 1 from {{ ref('int_opportunities') }} where is_closed and not is_won)
+        when (select bool_or(is_closed and not is_won) from {{ ref('int_opportunities') }})
             then opportunity_counts.won_opportunity_count / nullif(cast(opportunity_counts.closed_opportunity_count as double), 0)
     end as win_rate_all,
     cast(segments.value_per_pursuit as double) as value_per_pursuit,
