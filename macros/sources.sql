@@ -7,7 +7,8 @@
 {#-
     Makes the sources of the `files` connector once per run: for each entity of the contract a view `raw_files.<entity>` of its file, with the
     contract's columns as they stand there, and `beyond_header`, which is null but for a line that cannot be split into the header's fields.
-    What the file lacks is null, and an entity without a file has no rows. A view reads nothing: the file is streamed where it is used.
+    What the file lacks is null, and an entity without a file has no rows. With a mapping.yml an entity may have several files, and a column is
+    what the mapping makes of theirs. A view reads nothing: the file is streamed where it is used.
 -#}
 {% macro open_sources() %}
     {%- if not execute or flags.WHICH not in ['build', 'run', 'test'] -%} {{ return('') }} {%- endif -%}
@@ -16,33 +17,39 @@
     create or replace table raw_files.source_columns (
         connector varchar, entity varchar, source_file varchar, column_name varchar, column_use varchar
     );
-    {%- for entity in contract() if 'files' in var('connectors') -%}
-        {%- set source = files[entity] or {'columns': {}, 'ignored': [], 'file': none} -%}
-        {%- set uses = [] %}
+    {%- for entity in contract() if 'files' in var('connectors') %}
     create or replace view raw_files.{{ entity }} as
+        {%- for source in files[entity] or [{'columns': {}, 'ignored': [], 'file': none}] %}
     select
-        {{ source_values(entity, source) }},
+        {{ source_values(entity, source.columns) }},
         {{ source.beyond_header or 'cast(null as varchar)' }} as beyond_header
-    {{ 'from ' ~ source.relation if source.relation else 'where false' }};
-        {%- for column in contract_columns(entity) -%}
-            {%- do uses.append((column.name, 'used' if column.name in source.columns else 'missing')) -%}
-        {%- endfor -%}
-        {%- for name in source.ignored -%} {%- do uses.append((name, 'ignored')) -%} {%- endfor %}
-    insert into raw_files.source_columns values
-        {%- for name, use in uses %}
-        ('files', '{{ entity }}', {{ text_literal(source.file) }}, {{ text_literal(name) }}, '{{ use }}'){{ ',' if not loop.last }}
+    {{ 'from ' ~ source.relation if source.relation else 'where false' }}
+    {{ 'where ' ~ source.conditions | join(' and ') if source.conditions }}
+    {{ 'union all' if not loop.last }}
         {%- endfor %};
+        {%- set uses = [] -%}
+        {%- for source in files[entity] or [{'columns': {}, 'ignored': [], 'file': none}] -%}
+            {%- for column in contract_columns(entity) -%}
+                {%- do uses.append((source.file, column.name, 'used' if column.name in source.columns else 'missing')) -%}
+            {%- endfor -%}
+            {%- for name in source.ignored -%} {%- do uses.append((source.file, name, 'ignored')) -%} {%- endfor %}
+        {%- endfor %}
+    insert into raw_files.source_columns
+    select distinct * from (
+        values
+        {%- for file, name, use in uses %}
+        ('files', '{{ entity }}', {{ text_literal(file) }}, {{ text_literal(name) }}, '{{ use }}'){{ ',' if not loop.last }}
+        {%- endfor %}
+    );
     {%- endfor -%}
 {% endmacro %}
 
 
-{#- The contract's columns as they stand in a file. An empty field of a CSV is no value. -#}
-{% macro source_values(entity, source) %}
+{#- The contract's columns, each as the expression that `columns` has for it. -#}
+{% macro source_values(entity, columns) %}
     {%- set values = [] -%}
     {%- for column in contract_columns(entity) -%}
-        {%- set name = source.columns.get(column.name) -%}
-        {%- set value = 'cast(null as varchar)' if not name else "nullif(" ~ name ~ ", '')" if source.header else name -%}
-        {%- do values.append(value ~ ' as ' ~ column.name) -%}
+        {%- do values.append((columns.get(column.name) or 'cast(null as varchar)') ~ ' as ' ~ column.name) -%}
     {%- endfor -%}
     {{ return(values | join(',\n        ')) }}
 {% endmacro %}
@@ -68,14 +75,15 @@
 {% endmacro %}
 
 
-{#- The files in the folder of the `files` connector: entity -> paths, and the names of the others. -#}
+{#- The files in the folder of the `files` connector: entity -> paths, the names of the others, and all: name -> path. -#}
 {% macro files_found() %}
-    {%- set found = {'entities': {}, 'others': []} -%}
+    {%- set found = {'entities': {}, 'others': [], 'files': {}} -%}
     {%- for path in run_query('select file from glob(' ~ path_literal(var('files_dir'), '/*') ~ ') order by file').columns[0].values() -%}
         {%- set name = modules.re.split('[/\\\\]', path)[-1] -%}
-        {%- set stem, _, form = name.rpartition('.') -%}
-        {%- if form | lower in ['csv', 'parquet'] and contract_name(stem) in contract() -%}
-            {%- do found.entities.setdefault(contract_name(stem), []).append(path) -%}
+        {%- set entity = contract_name(name.rpartition('.')[0]) -%}
+        {%- do found.files.update({name: path}) -%}
+        {%- if is_input_file(name) and entity in contract() -%}
+            {%- do found.entities.setdefault(entity, []).append(path) -%}
         {%- else -%}
             {%- do found.others.append(name) -%}
         {%- endif -%}
@@ -84,29 +92,44 @@
 {% endmacro %}
 
 
+{% macro is_input_file(name) %}
+    {{ return(name.rpartition('.')[2] | lower in ['csv', 'parquet']) }}
+{% endmacro %}
+
+
 {#-
-    How a file is read: {relation, columns: contract's name -> name in the relation, ignored: names}. A CSV is read as text, record by record,
-    and nothing about it is guessed: a bad value or a line with too many or too few fields costs its row, not the file. To tell those lines, one
-    column more than the header has is read, and a field that is not there (null) is told from an empty one. A folder's name is never data.
+    How a file is read: {file, relation, names: of its columns, places: how each of them is named in the relation, beyond_header}. A CSV is read
+    as text, record by record, and nothing about it is guessed: a bad value or a line with too many or too few fields costs its row, not the
+    file. To tell those lines, one column more than the header has is read, and a field that is not there (null) is told from an empty one. An
+    empty field is no value. A folder's name is never data.
 -#}
-{% macro source_file(entity, path) %}
-    {%- set source = {'file': path, 'columns': {}, 'ignored': [], 'twice': []} -%}
-    {%- set known = contract_columns(entity) | map(attribute='name') | list -%}
+{% macro read_header(path) %}
+    {%- set file = {'file': path, 'places': []} -%}
     {%- if path.lower().endswith('.parquet') -%}
-        {%- do source.update(relation='read_parquet(' ~ path_literal(path) ~ ', hive_partitioning = false)') -%}
-        {%- set names = run_query('describe select * from ' ~ source.relation).columns[0].values() -%}
+        {%- do file.update(relation='read_parquet(' ~ path_literal(path) ~ ', hive_partitioning = false)') -%}
+        {%- do file.update(names=run_query('describe select * from ' ~ file.relation).columns[0].values() | list) -%}
     {%- else -%}
-        {%- do source.update(csv_header(path)) -%}
-        {%- set names = source.names -%}
+        {%- do file.update(csv_header(path)) -%}
     {%- endif -%}
-    {%- for name in names -%}
+    {%- for name in file.names -%}
+        {%- do file.places.append("nullif(field_" ~ loop.index ~ ", '')" if file.header else '"' ~ name | replace('"', '""') ~ '"') -%}
+    {%- endfor -%}
+    {{ return(file) }}
+{% endmacro %}
+
+
+{#- A file of the contract: also {columns: contract's name -> expression, ignored: names, twice: names}. -#}
+{% macro source_file(entity, path) %}
+    {%- set source = read_header(path) -%}
+    {%- do source.update(columns={}, ignored=[], twice=[]) -%}
+    {%- set known = contract_columns(entity) | map(attribute='name') | list -%}
+    {%- for name in source.names -%}
         {%- if contract_name(name) not in known -%}
             {%- do source.ignored.append(name) -%}
         {%- elif contract_name(name) in source.columns -%}
             {%- do source.twice.append(contract_name(name)) -%}
         {%- else -%}
-            {%- set place = 'field_' ~ loop.index if source.header else '"' ~ name | replace('"', '""') ~ '"' -%}
-            {%- do source.columns.update({contract_name(name): place}) -%}
+            {%- do source.columns.update({contract_name(name): source.places[loop.index0]}) -%}
         {%- endif -%}
     {%- endfor -%}
     {{ return(source) }}
@@ -150,15 +173,22 @@
 
 {#-
     Reads each CSV once, in just the columns that the contract knows, for its malformed lines: those with too many or too few fields, as JSON,
-    and those that are not UTF-8, which the reader drops and keeps in a table of its own, with their number. `fields` may name an order.
+    and those that are not UTF-8, which the reader drops and keeps in a table of its own, with their number. `fields` may name an order. A file
+    that a mapping gives to several entities is read for each.
 -#}
 {% macro read_malformed_lines() %}
     create or replace temporary table malformed_lines (entity varchar, line_number bigint, line_text varchar, fields varchar[]);
-    {%- set entities = files_found().entities if execute and 'files' in var('connectors') else {} -%}
-    {%- for entity, paths in entities.items() if not paths[0].lower().endswith('.parquet') -%}
-        {%- set source = source_file(entity, paths[0]) -%}
-        {%- set orders = ['order_id', 'opportunity_id'] | select('in', source.columns) | list -%}
-        {%- set options = ", store_rejects = true, rejects_table = 'malformed_" ~ entity ~ "', rejects_scan = 'malformed_scan_" ~ entity ~ "'" %}
+    {%- set found = files_found() if execute and 'files' in var('connectors') else {'entities': {}, 'files': {}} -%}
+    {%- set files = mapped_sources(found, is_checked=false) or {} -%}
+    {%- for entity, paths in found.entities.items() if paths[0] not in files.values() | sum(start=[]) | map(attribute='file') | list -%}
+        {%- do files.update({entity: [source_file(entity, paths[0])]}) -%}
+    {%- endfor -%}
+    {%- for entity, sources in files.items() -%}
+        {%- for source in sources if source.header and source.file not in sources[:loop.index0] | map(attribute='file') | list -%}
+            {%- set columns = source.columns.copy() -%}
+            {%- if columns.value == 'mapped_value' -%} {%- do columns.update(attribute=none, value=none) -%} {%- endif -%}
+            {%- set orders = ['order_id', 'opportunity_id'] | select('in', columns) | list -%}
+            {%- set options = ", store_rejects = true, rejects_table = 'malformed_" ~ entity ~ "', rejects_scan = 'malformed_scan_" ~ entity ~ "'" %}
     drop table if exists malformed_{{ entity }};
     drop table if exists malformed_scan_{{ entity }};
     insert into malformed_lines
@@ -169,7 +199,7 @@
         cast([{{ orders | join(', ') }}] as varchar[])
     from (
         select
-            {{ source_values(entity, source) }},
+            {{ source_values(entity, columns) }},
             {{ source.beyond_header }} as beyond_header
         from {{ csv_relation(source.file, source.names | length + 1, source.delimiter, options=options) }}
     ) as lines
@@ -182,6 +212,7 @@
         string_split(max(csv_line), {{ text_literal(source.delimiter) }})
     from malformed_{{ entity }}
     group by line;
+        {%- endfor -%}
     {%- endfor -%}
 {% endmacro %}
 
@@ -201,39 +232,46 @@
 {% endmacro %}
 
 
+{#- Checks the folder; answers entity -> sources: each a file, or what mapping.yml makes of one. -#}
 {% macro check_files() %}
     {%- set folder = var('files_dir') -%}
     {%- if not folder -%}
         {%- do stop("The `files` connector needs a folder: --vars '{connectors: [files], files_dir: path/to/folder}'.") -%}
     {%- endif -%}
     {%- set found = files_found() -%}
-    {%- if not found.entities and not found.others -%}
+    {%- set files = mapped_sources(found) or {} -%}
+    {%- set mapped = files.values() | sum(start=[]) | map(attribute='file') | list -%}
+    {%- if not files and not found.entities and not found.others -%}
         {%- do stop("The folder " ~ folder ~ " does not exist or is empty: there is no file of the input contract (accounts.csv, orders.parquet, ...).") -%}
-    {%- elif not found.entities -%}
+    {%- elif not files and not found.entities -%}
         {%- do stop("The folder " ~ folder ~ " has no file of the input contract (accounts.csv, orders.parquet, ...), only "
-            ~ found.others | join(', ') ~ ".") -%}
+            ~ found.others | join(', ') ~ ": `icp init` writes a mapping.yml for the exports of a CRM.") -%}
     {%- endif -%}
-    {%- set files = {} -%}
+    {%- for entity in contract() if found.entities[entity] and found.entities[entity][0] not in mapped -%}
+        {%- if found.entities[entity] | length > 1 or entity in files -%}
+            {%- do stop("The folder " ~ folder ~ " has " ~ entity ~ " twice: keep one of "
+                ~ (found.entities[entity] + (files[entity] or []) | map(attribute='file') | list) | join(' and ') ~ ".") -%}
+        {%- endif -%}
+        {%- do files.update({entity: [check_file(folder, entity, found.entities[entity][0])]}) -%}
+    {%- endfor -%}
     {%- set gaps = [] -%}
     {%- set has_rows = {} -%}
-    {%- for entity in contract() if entity in found.entities -%}
-        {%- if found.entities[entity] | length > 1 -%}
-            {%- do stop("The folder " ~ folder ~ " has " ~ entity ~ " twice: keep one of "
-                ~ found.entities[entity] | join(' and ') ~ ".") -%}
-        {%- endif -%}
-        {%- do files.update({entity: check_file(folder, entity, found.entities[entity][0])}) -%}
-        {%- set source = files[entity] -%}
-        {%- set missing = contract_columns(entity) | selectattr('required') | map(attribute='name') | reject('in', source.columns) | list -%}
-        {%- if entity == 'order_lines' and 'order_id' not in source.columns and 'opportunity_id' not in source.columns -%}
-            {%- do missing.append('order_id') -%}
-        {%- endif -%}
-        {%- if missing -%}
-            {%- do gaps.append(entity ~ " lacks the required column" ~ ("s " if missing | length > 1 else " ") ~ missing | join(', ')
-                ~ " (it has " ~ (source.columns.keys() | list + source.ignored) | join(', ') ~ ")") -%}
-        {%- elif entity in ['accounts', 'orders', 'opportunities'] -%}
-            {%- set rows = run_query('select count(*) from (select 1 from ' ~ source.relation ~ ' limit 1)').rows[0][0] -%}
-            {%- do has_rows.update({entity: rows > 0}) -%}
-        {%- endif -%}
+    {%- for entity in contract() if entity in files -%}
+        {%- for source in files[entity] -%}
+            {%- set missing = contract_columns(entity) | selectattr('required') | map(attribute='name') | reject('in', source.columns) | list -%}
+            {%- if entity == 'order_lines' and 'order_id' not in source.columns and 'opportunity_id' not in source.columns -%}
+                {%- do missing.append('order_id') -%}
+            {%- endif -%}
+            {%- if missing -%}
+                {%- do gaps.append(entity ~ " lacks the required column" ~ ("s " if missing | length > 1 else " ") ~ missing | join(', ')
+                    ~ (" (mapping.yml says nothing about " ~ ("them" if missing | length > 1 else "it") ~ " for "
+                        ~ modules.re.split('[/\\\\]', source.file)[-1] ~ ")" if source.is_mapped
+                        else " (it has " ~ (source.columns.keys() | list + source.ignored) | join(', ') ~ ")")) -%}
+            {%- elif entity in ['accounts', 'orders', 'opportunities'] and not has_rows[entity] -%}
+                {%- set rows = run_query('select count(*) from (select 1 from ' ~ source.relation ~ ' limit 1)').rows[0][0] -%}
+                {%- do has_rows.update({entity: rows > 0}) -%}
+            {%- endif -%}
+        {%- endfor -%}
     {%- endfor -%}
     {%- if gaps -%} {%- do stop("In the folder " ~ folder ~ " " ~ gaps | join('; ') ~ ".") -%} {%- endif -%}
     {%- if 'accounts' not in files -%}
@@ -252,18 +290,28 @@
 {#- Checks that one file can be read, and answers how. -#}
 {% macro check_file(folder, entity, path) %}
     {%- set where = "In the folder " ~ folder ~ " " ~ entity -%}
-    {%- if run_query('select size from read_blob(' ~ path_literal(path) ~ ')').rows[0][0] == 0 -%}
-        {%- do stop(where ~ " is an empty file: it has not even a header.") -%}
-    {%- endif -%}
+    {%- do check_bytes(where, path) -%}
     {%- set source = source_file(entity, path) -%}
-    {%- if source.header and not (source.names and (source.names | join('')).isprintable()) -%}
-        {%- do stop(where ~ " is not a CSV file in UTF-8.") -%}
-    {%- endif -%}
+    {%- do check_text(where, source) -%}
     {%- if source.twice -%}
         {%- do stop(where ~ " has the column " ~ source.twice[0] ~ " twice (case, and blank or - for _, do not count).") -%}
     {%- endif -%}
-    {%- if source.header -%} {%- do check_csv_quotes(where, path, source.delimiter) -%} {%- endif -%}
     {{ return(source) }}
+{% endmacro %}
+
+
+{% macro check_bytes(where, path) %}
+    {%- if run_query('select size from read_blob(' ~ path_literal(path) ~ ')').rows[0][0] == 0 -%}
+        {%- do stop(where ~ " is an empty file: it has not even a header.") -%}
+    {%- endif -%}
+{% endmacro %}
+
+
+{% macro check_text(where, file) %}
+    {%- if file.header and not (file.names and (file.names | join('')).isprintable()) -%}
+        {%- do stop(where ~ " is not a CSV file in UTF-8.") -%}
+    {%- endif -%}
+    {%- if file.header -%} {%- do check_csv_quotes(where, file.file, file.delimiter) -%} {%- endif -%}
 {% endmacro %}
 
 

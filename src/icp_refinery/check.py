@@ -121,8 +121,9 @@ def check_folder(folder: Path, reporting_currency: str = "USD") -> FolderReport:
     found = look_at(folder)
     if found.problems:
         raise CheckError("\n".join(found.problems))
-    size = sum(file.path.stat().st_size for file in found.files.values())
-    print(f"Reading every row of {len(found.files)} files ({size / 1e6:,.1f} MB) ...", file=sys.stderr, flush=True)
+    paths = {path for file in found.files.values() for path in file.paths}
+    size = sum(path.stat().st_size for path in paths)
+    print(f"Reading every row of {len(paths)} files ({size / 1e6:,.1f} MB) ...", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         database = Path(scratch) / "check.duckdb"
         _run_input_layer(folder, reporting_currency, scratch, database)
@@ -163,7 +164,7 @@ def _read_report(connection: duckdb.DuckDBPyConnection, found: InputFolder) -> F
     for entity, file in found.files.items():
         rejected = sum(broken.rows for broken in rejects if broken.entity == entity)
         accepted = rows(f"select count(*) from input.input_{entity}")[0][0]
-        entities.append((entity, file.path.name, accepted + rejected, rejected))
+        entities.append((entity, file.name, accepted + rejected, rejected))
 
     cannot_say = _missing_inputs(rows)
     # A file of orders that has only a header is no orders.
