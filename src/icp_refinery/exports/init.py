@@ -13,7 +13,7 @@ from icp_refinery.exports.file import ExportFile, exports_in
 from icp_refinery.exports.forms import Form, date_form, number_form
 from icp_refinery.exports.meanings import stage_values, type_values
 from icp_refinery.exports.writing import Comment, Unsure, is_as_written, write_mapping
-from icp_refinery.input_folder import MAPPING, Column, read_contract
+from icp_refinery.input_folder import MAPPING, Column, contract_name, read_contract
 
 NUMBER_TYPES = ("integer", "amount", "number", "rate")
 DATE_TYPES = ("date", "timestamp")
@@ -61,18 +61,18 @@ def map_folder(folder: Path, tool: str | None = None) -> FolderMapping:
         except ValueError as problem:
             notes.append(f"{path.name} {problem}: it is left out.")
     dictionary, recognised = _recognise_all(folder, exports, tool)
-    notes += [f"{export.path.name} is not recognised: it is left out." for export in exports if not _is_in(export, recognised)]
     contract = read_contract()
+    for export in exports:
+        if not any(one.file is export for one in recognised):
+            is_contracts = contract_name(export.path.stem) in contract
+            fate = "is read as a file of the input contract" if is_contracts else "is not recognised: it is left out"
+            notes.append(f"{export.path.name} {fate}.")
     short_ids = _short_ids(recognised, contract)
     mapping: dict[str, Any] = {"files": {}}
     for one in recognised:
         mapping["files"][one.file.path.name] = _map_file(one, dictionary, contract, short_ids, notes)
     text, unsure = write_mapping(mapping)
     return FolderMapping(dictionary.tool, text, {one.file.path.name: one.kind.name for one in recognised}, unsure, notes)
-
-
-def _is_in(export: ExportFile, recognised: list[Recognised]) -> bool:
-    return any(one.file is export for one in recognised)
 
 
 def _recognise_all(folder: Path, exports: list[ExportFile], tool: str | None) -> tuple[Dictionary, list[Recognised]]:
