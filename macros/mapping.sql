@@ -233,12 +233,12 @@
     {%- endif -%}
     {%- set thousands = {'': '', ' ': '[ \u00a0\u202f]', '\u00a0': '[ \u00a0\u202f]', "'": "['\u2019]", '\u2019': "['\u2019]"}.get(parts.group(2), '[' ~ parts.group(2) ~ ']') -%}
     {%- set whole = '[0-9]+' ~ ('|[0-9]{1,3}(?:' ~ thousands ~ '[0-9]{3})+' if thousands else '') -%}
-    {%- set pattern = text_literal('([+-]?) ?(?:' ~ modules.re.escape(parts.group(1) | trim) ~ ')? ?([+-]?)(' ~ whole ~ ')(?:[' ~ parts.group(3)
-        ~ ']([0-9]*))? ?(?:' ~ modules.re.escape(parts.group(4) | trim) ~ ')?') -%}
+    {%- set pattern = text_literal('^([+-]?) ?(?:' ~ modules.re.escape(parts.group(1) | trim) ~ ')? ?([+-]?)(' ~ whole ~ ')(?:[' ~ parts.group(3)
+        ~ ']([0-9]*))? ?(?:' ~ modules.re.escape(parts.group(4) | trim) ~ ')?$') -%}
     {%- set part = 'regexp_extract(trim(' ~ text ~ '), ' ~ pattern ~ ', ' -%}
     {{ return(
-        'case when regexp_full_match(trim(' ~ text ~ '), ' ~ pattern ~ ') then ' ~ part ~ '1) || ' ~ part ~ "2) || regexp_replace(" ~ part
-        ~ "3), '[^0-9]', '', 'g') || '.' || " ~ part ~ "4) when try_cast(replace(" ~ text ~ ", ',', '') as double) is not null then " ~ text
+        'case when regexp_matches(trim(' ~ text ~ '), ' ~ pattern ~ ') then ' ~ part ~ '1) || ' ~ part ~ "2) || regexp_replace(" ~ part
+        ~ "3), '[^0-9]', '', 'g') || coalesce('.' || nullif(" ~ part ~ "4), ''), '') when try_cast(replace(" ~ text ~ ", ',', '') as double) is not null then " ~ text
         ~ " || " ~ text_literal(' (not in the form ' ~ form ~ ')') ~ ' else ' ~ text ~ ' end'
     ) }}
 {% endmacro %}

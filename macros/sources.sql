@@ -184,7 +184,9 @@
         {%- do files.update({entity: [source_file(entity, paths[0])]}) -%}
     {%- endfor -%}
     {%- for entity, sources in files.items() -%}
-        {%- for source in sources if source.header and source.file not in sources[:loop.index0] | map(attribute='file') | list -%}
+        {%- set seen = [] -%}
+        {%- for source in sources if source.header and source.file not in seen -%}
+            {%- do seen.append(source.file) -%}
             {%- set columns = source.columns.copy() -%}
             {%- if columns.value == 'mapped_value' -%} {%- do columns.update(attribute=none, value=none) -%} {%- endif -%}
             {%- set orders = ['order_id', 'opportunity_id'] | select('in', columns) | list -%}

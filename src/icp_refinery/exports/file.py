@@ -15,6 +15,7 @@ class ExportFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.header: Header = read_header(path)
+        self._values: dict[str, dict[str, int]] = {}
 
     @property
     def names(self) -> list[str]:
@@ -34,9 +35,12 @@ class ExportFile:
 
     def values(self, header: str) -> dict[str, int]:
         """The texts of a column that are not empty, and how many rows have each."""
+        if header in self._values:
+            return self._values[header]
         place = f"c{self.names.index(header)}" if self.header.delimiter else '"' + header.replace('"', '""') + '"'
         query = f"select trim(cast({place} as varchar)) as text, count(*) from {self._relation} group by 1 order by 1"
-        return {text: count for text, count in duckdb.execute(query).fetchall() if text}
+        self._values[header] = {text: count for text, count in duckdb.execute(query).fetchall() if text}
+        return self._values[header]
 
 
 def exports_in(folder: Path) -> Iterator[Path]:
