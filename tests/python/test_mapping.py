@@ -137,8 +137,8 @@ files:
 
 
 def test_values_are_mapped_and_one_file_gives_two_entities(build_mapping, tmp_path: Path) -> None:
-    companies = "Id,Name,Trade name,Sector,Tier,Funding: stage,SF\n"
-    companies += "A,One,Uno,it,gold,,\nB,Two,,ON,,seed,001\nC,Three,,,,,\nD,,,Food,iron,late,\n"
+    companies = "Id,Name,Trade name,Sector,Tier,Funding: stage,SF,Unused\n"
+    companies += "A,One,Uno,it,gold,,,\nB,Two,,ON,,seed,001,\nC,Three,,,,,,x\nD,,,Food,iron,late,,\n"
     deals = (
         "Id,Companies,Stage,Deleted\n1,A;B,Won,FALSE\n2, B ;A,demo,0\n3,C,LOST,no\n4,C,won,true\n5,,won,false\n6,C,,false\n7,C\n"
     )
@@ -169,7 +169,7 @@ def test_values_are_mapped_and_one_file_gives_two_entities(build_mapping, tmp_pa
         ("orders", None, "malformed_line", None),
     ]
     columns = rows(result, "select entity, column_name from input.input_source_columns where column_use = 'ignored'")
-    assert columns == []
+    assert columns == [(entity, "Unused") for entity in ("account_attributes", "account_external_ids", "accounts")]
 
 
 NASTY = [
