@@ -180,8 +180,9 @@
     create or replace temporary table malformed_lines (entity varchar, line_number bigint, line_text varchar, fields varchar[]);
     {%- set found = files_found() if execute and 'files' in var('connectors') else {'entities': {}, 'files': {}} -%}
     {%- set files = mapped_sources(found, is_checked=false) or {} -%}
-    {%- for entity, paths in found.entities.items() if paths[0] not in files.values() | sum(start=[]) | map(attribute='file') | list -%}
-        {%- do files.update({entity: [source_file(entity, paths[0])]}) -%}
+    {%- set mapped = files.values() | sum(start=[]) | map(attribute='file') | list -%}
+    {%- for entity, paths in found.entities.items() -%}
+        {%- for path in paths if path not in mapped -%} {%- do files.update({entity: [source_file(entity, path)]}) -%} {%- endfor -%}
     {%- endfor -%}
     {%- for entity, sources in files.items() -%}
         {%- set seen = [] -%}
@@ -249,12 +250,14 @@
         {%- do stop("The folder " ~ folder ~ " has no file of the input contract (accounts.csv, orders.parquet, ...), only "
             ~ found.others | join(', ') ~ ": `icp init` writes a mapping.yml for the exports of a CRM.") -%}
     {%- endif -%}
-    {%- for entity in contract() if found.entities[entity] and found.entities[entity][0] not in mapped -%}
-        {%- if found.entities[entity] | length > 1 or entity in files -%}
+    {%- for entity in contract() if entity in found.entities -%}
+        {%- set own = found.entities[entity] | reject('in', mapped) | list -%}
+        {%- if own | length > 1 or (own and entity in files) -%}
             {%- do stop("The folder " ~ folder ~ " has " ~ entity ~ " twice: keep one of "
-                ~ (found.entities[entity] + (files[entity] or []) | map(attribute='file') | list) | join(' and ') ~ ".") -%}
+                ~ (own + (files[entity] or []) | map(attribute='file') | list) | join(' and ') ~ ".") -%}
+        {%- elif own -%}
+            {%- do files.update({entity: [check_file(folder, entity, own[0])]}) -%}
         {%- endif -%}
-        {%- do files.update({entity: [check_file(folder, entity, found.entities[entity][0])]}) -%}
     {%- endfor -%}
     {%- set gaps = [] -%}
     {%- set has_rows = {} -%}
