@@ -145,6 +145,11 @@ def test_numbers_with_two_readings_or_none_in_common_are_not_guessed() -> None:
     assert not number_form(["$1.50", "€2.50"]).is_sure
 
 
+def test_a_count_of_heads_has_no_decimals() -> None:
+    assert number_form([], whole=["1.250", "80"]).form == "1.234,56"
+    assert number_form(["1,234"], whole=["1,250"]) == number_form(["1.5"])
+
+
 def test_a_mapping_reads_back_whatever_is_in_its_names() -> None:
     names = [
         "Yes",

@@ -9,12 +9,12 @@ ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:$|[ T])")
 DATE = re.compile(r"(\d{1,4})([-/.])(\d{1,2})\2(\d{2,4})(?:$|,?[ T]\d)")
 NAMED = re.compile(r"(?:(\d{1,2})([- ])([A-Za-z]+)\2(\d{4})|([A-Za-z]+) (\d{1,2}), (\d{4}))(?:$|,?[ T]\d)")
 MONTHS = [name.lower() for name in month_name[1:]]
-# How each form writes 1234.56, and what a number looks like in it.
+# How each form writes 1234.56, and what a number looks like in it, with its decimals.
 NUMBERS = {
-    "1,234.56": re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"),
-    "1.234,56": re.compile(r"\d{1,3}(?:\.\d{3})+(?:,\d+)?|\d+(?:,\d+)?"),
-    "1 234,56": re.compile(r"\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?:,\d+)?|\d+(?:,\d+)?"),
-    "1'234.56": re.compile(r"\d{1,3}(?:['\u2019]\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"),
+    "1,234.56": re.compile(r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?"),
+    "1.234,56": re.compile(r"(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,(\d+))?"),
+    "1 234,56": re.compile(r"(?:\d{1,3}(?:[ \u00a0\u202f]\d{3})+|\d+)(?:,(\d+))?"),
+    "1'234.56": re.compile(r"(?:\d{1,3}(?:['\u2019]\d{3})+|\d+)(?:\.(\d+))?"),
 }
 PLAIN = "1,234.56"
 MONEY = re.compile(r"([^\d.,'\u2019+-]*?)\s?[+-]?\s?(\d[\d.,'\u2019 \u00a0\u202f]*?)(\s?[^\d.,'\u2019]*)")
@@ -61,13 +61,17 @@ def _date_forms(text: str) -> set[str]:
     return set()
 
 
-def number_form(texts: Iterable[str]) -> Form:
-    """The form in which all numbers of `texts` can be read; a text that is no number in any form says nothing about it."""
+def number_form(texts: Iterable[str], whole: Iterable[str] = ()) -> Form:
+    """The form in which all numbers of `texts`, and of `whole` (such as heads), can be read.
+
+    A text that is no number in any form says nothing about it.
+    """
     fitting, around, is_told = set(NUMBERS), set(), False
     seen: set[str] = set()
-    for text in texts:
+    for text, is_whole in [*((text, False) for text in texts), *((text, True) for text in whole)]:
         match = MONEY.fullmatch(text.strip())
-        forms = {form for form, pattern in NUMBERS.items() if match and pattern.fullmatch(match[2])}
+        read = {form: pattern.fullmatch(match[2]) for form, pattern in NUMBERS.items()} if match else {}
+        forms = {form for form, number in read.items() if number and not (is_whole and int(number[1] or 0))}
         if not forms:
             continue
         around.add((match[1].strip(), match[3].strip()))

@@ -1,7 +1,7 @@
 """`icp init`: describe a folder of exports in a mapping.yml."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,8 +15,12 @@ from icp_refinery.exports.meanings import stage_values, type_values
 from icp_refinery.exports.writing import Comment, Unsure, is_as_written, write_mapping
 from icp_refinery.input_folder import MAPPING, Column, contract_name, read_contract
 
-NUMBER_TYPES = ("integer", "amount", "number", "rate")
-DATE_TYPES = ("date", "timestamp")
+# What the form of a column's values is of, by its type in the contract.
+KINDS = {
+    "integer": "whole",
+    **dict.fromkeys(("amount", "number", "rate"), "numbers"),
+    **dict.fromkeys(("date", "timestamp"), "dates"),
+}
 # A column of so many different texts can tell accounts apart; one of more is more likely a name or a note.
 MOST_ATTRIBUTE_VALUES = 50
 # Salesforce writes an id with 15 characters in reports and with 18 elsewhere: the first 15 are the same.
@@ -111,21 +115,26 @@ def _map_file(
 ) -> dict[str, Any]:
     """What mapping.yml says of one file: the forms of its dates and numbers, then its entities."""
     entities: dict[str, Any] = {}
-    used: dict[str, set[str]] = {"dates": set(), "numbers": set()}
+    used: dict[str, set[str]] = {"dates": set(), "numbers": set(), "whole": set()}
     for part in one.kind.parts:
         columns = _map_part(part, one.file, dictionary, contract[part.entity], short_ids, notes)
         if part is not one.kind.parts[0] and not _gives(columns, contract[part.entity]):
             continue
         for column, said in columns.items():
             declared = contract[part.entity].get(column)
-            kind = "dates" if declared and declared.type in DATE_TYPES else "numbers"
-            if declared and declared.type in DATE_TYPES + NUMBER_TYPES:
+            kind = KINDS.get(declared.type) if declared else None
+            if kind:
                 used[kind] |= set(_headers(said))
         before = entities.get(part.entity)
         entities[part.entity] = columns if before is None else [before, columns]
     forms = {
-        "dates": _form(one.file, sorted(used["dates"]), date_form, "dates", notes),
-        "numbers": _form(one.file, sorted(used["numbers"]), number_form, "numbers", notes),
+        "dates": _said_form("dates", one.file, used["dates"], date_form(_texts(one.file, used["dates"]))),
+        "numbers": _said_form(
+            "numbers",
+            one.file,
+            used["numbers"] | used["whole"],
+            number_form(_texts(one.file, used["numbers"]), _texts(one.file, used["whole"])),
+        ),
     }
     main = one.kind.parts[0]
     if (
@@ -159,13 +168,16 @@ def _headers(said: Any) -> list[str]:
     return [name for name in (value if isinstance(value, list) else [value]) if isinstance(name, str) and name != "?"]
 
 
-def _form(file: ExportFile, headers: Sequence[str], find: Any, kind: str, notes: list[str]) -> Any:
+def _texts(file: ExportFile, headers: set[str]) -> Iterator[str]:
+    return (text for header in sorted(headers) for text in file.values(header))
+
+
+def _said_form(kind: str, file: ExportFile, headers: set[str], form: Form) -> Any:
     """What a file's mapping says of the form of its dates or numbers: nothing where it is the contract's own."""
-    form: Form = find(text for header in headers for text in file.values(header))
     if form.is_sure:
         return form.form
-    one_of = " or ".join(form.fitting)
-    return Unsure("?", f"{kind} of {file.path.name} can be read in more than one way: write {one_of} ({', '.join(headers)})")
+    one_of = f"{' or '.join(form.fitting)} ({', '.join(sorted(headers))})"
+    return Unsure("?", f"{kind} of {file.path.name} can be read in more than one way: write {one_of}")
 
 
 def _map_part(
