@@ -131,7 +131,7 @@ def _look_at_mapping(path: Path, contract: dict[str, dict[str, Column]], found: 
             found.problems.append(f"{file.name} {error}.")
             continue
         named = {contract_name(text) for text in _texts(entities)}
-        for entity in entities.keys() & contract.keys():
+        for entity in (name for name in entities if name in contract):
             of_entity = found.files.setdefault(entity, InputFile([]))
             of_entity.paths.append(file)
             said_of = entities[entity] if isinstance(entities[entity], list) else [entities[entity]]
