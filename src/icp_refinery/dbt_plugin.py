@@ -23,7 +23,7 @@ class Plugin(BasePlugin):
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         """From now on, what this process writes is its owner's only; published files are as the user's umask says."""
         permissions.keep_private()
-        # A model that learns makes many short calls of NumPy, and after each waits as long as another thread may keep on rendering SQL.
+        # Learning makes many short calls of NumPy, and after each waits as long as another thread may keep on rendering SQL.
         sys.setswitchinterval(0.0001)
         log = Path(get_flags().LOG_PATH or ".") / "dbt.log"
         if log.is_file():

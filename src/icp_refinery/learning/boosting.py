@@ -1,7 +1,7 @@
 """Gradient boosting: what segments are distilled from, and the unreadable yardstick of the backtest.
 
-As scikit-learn's `HistGradientBoostingRegressor`, and by its trees, but on traits that are codes already: on some hundred pursuits
-that takes most of its time to find this out for every fit."""
+As scikit-learn's `HistGradientBoostingRegressor`, and by its trees, but on traits that are codes already: on some hundred
+pursuits that takes most of its time to prepare columns, again for every fit."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def _codes(column: pd.Series, learned_from: pd.Series) -> np.ndarray:
 def boosted(columns: np.ndarray, is_text: np.ndarray, y: np.ndarray, train: np.ndarray, bins: int) -> np.ndarray:
     """Fit a model on each of several sets of rows: predictions for all rows, models × rows.
 
-    `columns`: traits × rows, texts as codes from 0, NaN where missing; `train`: models × rows, which rows each learns from; `bins`:
-    the most bins of a trait.
+    `columns`: traits × rows, texts as codes from 0, NaN where missing; `train`: models × rows, which rows each learns from;
+    `bins`: the most bins of a trait.
     """
     order = np.argsort(~is_text, kind="stable")  # texts first, as scikit-learn has them: of equal splits the first counts
     columns, is_text = columns[order], is_text[order]
