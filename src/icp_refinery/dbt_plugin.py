@@ -1,9 +1,11 @@
-"""What the profile adds to dbt-duckdb: private files, and a sentence where another program holds the database.
+"""What the profile adds to dbt-duckdb: private files, threads that wait less for each other, and a sentence where another program
+holds the database.
 
 `profiles.yml` names this module (`plugins`).
 """
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ class Plugin(BasePlugin):
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         """From now on, what this process writes is its owner's only; published files are as the user's umask says."""
         permissions.keep_private()
+        # Learning makes many short calls of NumPy, and after each waits as long as another thread may keep on rendering SQL.
+        sys.setswitchinterval(0.0001)
         log = Path(get_flags().LOG_PATH or ".") / "dbt.log"
         if log.is_file():
             permissions.make_private(log)

@@ -10,6 +10,7 @@ TIER_NAMES = {
     "tier_3": "Neutral: no evidence",
     "deprioritized": "Low fit",
 }
+MOST_ACCOUNTS = 10_000  # pursuits that the backtest reads, and as many accounts that were only paid for
 OUTCOMES = ("won", "high_value", "multi_year", "add_on", "retained", "expanded")
 
 

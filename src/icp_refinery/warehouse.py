@@ -12,9 +12,8 @@ import pandas as pd
 from duckdb import DuckDBPyConnection as Session
 from duckdb import DuckDBPyRelation as Relation
 
-from icp_refinery.learning.backtest import MOST_ACCOUNTS
 from icp_refinery.learning.value import developed
-from icp_refinery.project import OUTCOMES
+from icp_refinery.project import MOST_ACCOUNTS, OUTCOMES
 
 # Sizes are there twice: as a number, in which rules find their own cuts, and in bands that people speak of.
 BANDED = {"employee_count": "size_band", "annual_revenue": "revenue_band"}

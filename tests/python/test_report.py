@@ -19,8 +19,7 @@ import pytest
 
 from conftest import BuildResult, frame
 from icp_refinery import report
-from icp_refinery.learning import backtest
-from icp_refinery.report import charts, words
+from icp_refinery.report import charts, facts, words
 from icp_refinery.report.tables.model import Company
 
 HOSTILE = "<script>alert(1)</script>'\";</script><img src=x onerror=alert(2)>--"
@@ -488,7 +487,7 @@ def test_a_sample_is_said_to_be_one(demo: BuildResult, demo_page: Page, tmp_path
         [(pursuits,)] = connection.execute("select sum(pursuit_count) from marts.icp_segments").fetchall()
         connection.execute("update marts.icp_segments set pursuit_count = 1")
         [(segments,)] = connection.execute("select count(*) from marts.icp_segments").fetchall()
-    monkeypatch.setattr(backtest, "MOST_ACCOUNTS", 100)
+    monkeypatch.setattr(facts, "MOST_ACCOUNTS", 100)
     page = Page(rendered(tmp_path / "icp.duckdb"))
     assert f"A sample: what is learned of first deals rests on {segments} of {pursuits}," in page.texts["segments"]
     assert f"A sample: 100 of {pursuits} first deals" in page.texts["proof"]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import altair as alt
 import duckdb
 import pandas as pd
 import pytest
@@ -52,6 +53,12 @@ def query(demo: BuildResult, sql: str) -> pd.DataFrame:
 
 def made_of(marts: duckdb.DuckDBPyConnection, *ids: str) -> Figures:
     return {make.__name__: make(marts, COMPANY) for make in charts.FIGURES if make.__name__ in ids}
+
+
+def test_every_chart_is_valid_vega_lite(figures: Figures) -> None:
+    for figure in figures.values():
+        if figure.spec is not None:
+            alt.LayerChart.from_dict(figure.spec, validate=True)
 
 
 def drawn(figure: charts.Figure) -> pd.DataFrame:

@@ -29,7 +29,6 @@ from icp_refinery.learning.scorecard import fit_scores, learn_scorecard
 from icp_refinery.learning.segments import LEAST_PURSUITS, LEAST_WINS, from_table, learn_segments
 from icp_refinery.learning.value import DAYS_PER_MONTH
 
-MOST_ACCOUNTS = 10_000  # pursuits that are read, and as many accounts that were only paid for
 MOST_CUTOFFS = 8
 PERMUTATIONS = 199  # at each cut-off, of the test whether segments are learned at all
 WINDOW_MONTHS = 12  # pursuits that began so many months after the cut-off are scored

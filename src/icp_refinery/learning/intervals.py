@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from icp_refinery.learning.periods import centred
 
@@ -69,7 +69,7 @@ def segment_figures(
     else:
         expected = robust.var() / np.maximum(count, 1)
     se = np.sqrt(np.maximum(variance, (variance + expected) / 2))
-    z = norm.ppf(1 - (1 - CONFIDENCE ** (1 / looked_at)) / 2)
+    z = ndtri(1 - (1 - CONFIDENCE ** (1 / looked_at)) / 2)
     unit = overall if is_ratio else spread or 1.0  # where all have one value, nothing differs
     estimate = 1 + effect / unit
     if is_ratio and nonnegative:
@@ -95,7 +95,7 @@ def tier_of(low: float, high: float) -> str:
 
 def wilson_interval(wins: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Wilson's 95 % interval of a share; missing where n is 0."""
-    z = norm.ppf(0.975)
+    z = ndtri(0.975)
     wins, n = np.asarray(wins, dtype=float), np.asarray(n, dtype=float)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = wins / n

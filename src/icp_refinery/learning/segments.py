@@ -120,7 +120,7 @@ def learn_segments(
         if p > max(LEVEL, PROVISIONAL):
             return _one_segment(frame, value, notes)
         fold = folds(n, cells, seed)
-        predicted = teach(coded, score, fold, seed)
+        predicted = teach(coded, score, fold)
     target = predicted.mean(axis=1)
     everyone = np.ones(n, dtype=bool)
     tree = grow(coded, target, everyone, max_segments, max_conditions)

@@ -5,6 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from icp_refinery.project import MOST_ACCOUNTS
 from icp_refinery.report.labels import DIMENSIONS, TIERS, VERDICTS
 from icp_refinery.report.tables import figure_table, tables
 from icp_refinery.report.tables.comparison import comparison
@@ -177,8 +178,6 @@ def persona(marts: Marts, segment_id: str) -> list[tuple[str, list[Row]]]:
 
 def read_totals(marts: Marts) -> Row:
     """Figures of the whole company, and of how many first deals its figures are learned."""
-    from icp_refinery.learning.backtest import MOST_ACCOUNTS
-
     [totals] = rows(
         marts,
         """

@@ -3,8 +3,12 @@
 import base64
 import hashlib
 import json
+import os
+import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +56,23 @@ def digest(text: str) -> str:
 
 @cache
 def vega_bundle() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script, without what could end the script element that holds it."""
+    """Vega, Vega-Lite and Vega-Embed as one script, without what could end the script element that holds it.
+
+    Putting it together takes seconds: it is kept in the user's cache.
+    """
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "icp-refinery"
+    kept = folder / f"vega-{version('vl-convert-python')}.js"
+    with suppress(OSError):
+        return kept.read_text(encoding="utf-8")
     import vl_convert
 
-    return vl_convert.javascript_bundle().replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    bundle = vl_convert.javascript_bundle().replace("</script", "<\\/script").replace("<!--", "<\\!--")
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        unfinished = folder / f"{secrets.token_hex(4)}.part"
+        unfinished.write_text(bundle, encoding="utf-8")
+        unfinished.replace(kept)
+    return bundle
 
 
 def embedded_json(value: Any) -> Markup:

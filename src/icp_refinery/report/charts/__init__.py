@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import altair as alt
+
 from icp_refinery.report.charts import changes, customers, proof, seasons, segments, spend, teams, value
 from icp_refinery.report.charts.builder import Figure
 from icp_refinery.report.tables.model import Company, Marts
@@ -29,5 +31,9 @@ FIGURES: tuple[Callable[[Marts, Company], Figure], ...] = (
 
 
 def figures(marts: Marts, company: Company) -> dict[str, Figure]:
-    """Every figure by its id, in reading order; `marts` has the schema `marts`."""
-    return {figure.id: figure for figure in (make(marts, company) for make in FIGURES)}
+    """Every figure by its id, in reading order; `marts` has the schema `marts`.
+
+    Tests hold the charts against the schema of Vega-Lite, not every report: that takes as long as all else.
+    """
+    with alt.utils.schemapi.debug_mode(False):
+        return {figure.id: figure for figure in (make(marts, company) for make in FIGURES)}

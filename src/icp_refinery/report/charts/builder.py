@@ -83,7 +83,7 @@ def drawing(layers: Iterable[alt.Chart], rows: pd.DataFrame, height: Any, filter
     if filters is not None:
         chart = chart.add_params(alt.param(name="segment", value="all"), alt.param(name="tier", value="all"))
         chart = chart.transform_filter(filters)
-    spec = chart.to_dict()
+    spec = chart.to_dict(validate=False)  # see `charts.figures`
     spec["data"] = {"name": "rows", "values": records(rows)}
     return spec | {"autosize": {"type": "fit-x", "contains": "padding"}, "config": CONFIG}
 
