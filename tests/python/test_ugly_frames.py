@@ -103,6 +103,19 @@ def test_segments_scores_and_figures_of_any_company_are_numbers(made):
     assert_numbers(score_calibration(pursuits, traits, sales), ["mean_score", "value_per_pursuit", "win_rate"])
 
 
+def test_a_number_that_is_known_of_one_account_stops_nothing():
+    """All but one of the parts that are learned from do not have it."""
+    random = np.random.default_rng(3)
+    won = random.random(150) < 0.5
+    ids = [f"a{number:04d}" for number in range(150)]
+    began = pd.Timestamp("2022-01-01") + pd.to_timedelta(random.integers(0, 900, 150), "D")
+    pursuits = pd.DataFrame({"account_id": ids, "began_on": began, "closed_on": began + pd.Timedelta(days=30), "is_won": won})
+    pursuits = pursuits.assign(value=np.where(won, 100.0, 0.0), months_observed=np.where(won, 24.0, np.nan))
+    traits = pd.DataFrame({"known of one": [5.0] + [np.nan] * 149}, index=pd.Index(ids, name="account_id"))
+    for more in ({}, {"signal": trait_of("signal", 150, won, random).to_numpy()}):
+        assert learn_segments(pursuits, traits.assign(**more)).segments["pursuits"].sum() == 150
+
+
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(company())
 def test_effects_leaks_and_reviews_of_any_company_are_made(made):
