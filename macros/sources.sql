@@ -18,8 +18,9 @@
         connector varchar, entity varchar, source_file varchar, column_name varchar, column_use varchar
     );
     {%- for entity in contract() if 'files' in var('connectors') %}
+        {%- set sources = files[entity] or [{'columns': {}, 'ignored': [], 'file': none}] %}
     create or replace view raw_files.{{ entity }} as
-        {%- for source in files[entity] or [{'columns': {}, 'ignored': [], 'file': none}] %}
+        {%- for source in sources %}
     select
         {{ source_values(entity, source.columns) }},
         {{ source.beyond_header or 'cast(null as varchar)' }} as beyond_header
@@ -28,7 +29,7 @@
     {{ 'union all' if not loop.last }}
         {%- endfor %};
         {%- set uses = [] -%}
-        {%- for source in files[entity] or [{'columns': {}, 'ignored': [], 'file': none}] -%}
+        {%- for source in sources -%}
             {%- for column in contract_columns(entity) -%}
                 {%- do uses.append((source.file, column.name, 'used' if column.name in source.columns else 'missing')) -%}
             {%- endfor -%}

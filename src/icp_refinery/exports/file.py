@@ -23,7 +23,7 @@ class ExportFile:
 
     @cached_property
     def _relation(self) -> str:
-        path = str(glob_free(self.path)).replace("'", "''")
+        path = glob_free(self.path).replace("'", "''")
         if not self.header.delimiter:
             return f"read_parquet('{path}', hive_partitioning = false)"
         columns = ", ".join(f"'c{number}': 'VARCHAR'" for number in range(len(self.names)))

@@ -85,11 +85,10 @@ def number_form(texts: Iterable[str], whole: Iterable[str] = ()) -> Form:
         around = around or {("", "")}
         return Form(None, tuple(f"{before}{form}{after}" for before, after in sorted(around) for form in sorted(seen)))
     before, after = next(iter(around), ("", ""))
-    both = is_told and {PLAIN, "1.234,56"} <= fitting
-    if both:
+    if is_told and {PLAIN, "1.234,56"} <= fitting:
         return Form(None, (PLAIN, "1.234,56"))
     form = next(form for form in NUMBERS if form in fitting)
     if form == PLAIN and not around:
         return Form()
-    whole = f"{before}{' ' if len(before) == 3 else ''}{form}{' ' if after else ''}{after}"
-    return Form(whole, (whole,))
+    written = f"{before}{' ' if len(before) == 3 else ''}{form}{' ' if after else ''}{after}"
+    return Form(written, (written,))
