@@ -31,6 +31,7 @@ mutations: $(READY)  ## Break the project in the ways of tests/mutations.yml and
 validate: $(READY)  ## Run every study at full size, write docs/validation.md, and build 60 random companies
 	$(BIN)/python -m icp_refinery.studies.report
 	ICP_RANDOM_COMPANIES=60 $(BIN)/python -m pytest --numprocesses 2 tests/python/test_random_companies.py
+	ICP_ALL_WORLDS=1 $(BIN)/python -m pytest --numprocesses 2 tests/python/test_seasonality.py
 
 lint: $(READY)  ## Check the format of SQL and Python
 	$(BIN)/ruff check .

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import importlib.util
 import json
 import os
@@ -26,16 +25,15 @@ from filelock import FileLock
 from hubspot_desk import Desk, row
 from hubspot_portal import HubSpotPortal
 from icp_refinery.hubspot.apply import Outcome
-from warm_dbt import run_dbt, start_dbt
+from warm_dbt import parsed_project, run_dbt, start_dbt
 
 # Two workers share two cores.
-os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "GX_ANALYTICS_ENABLED": "false"}
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "seeds" / "sample"
 # What takes long: learning from past quarters, and Great Expectations.
 LENGTHY = ["learned_backtest+", "learned_score_calibration+", "expectation_results+"]
-PARSED = ROOT / "target" / "tests"
 PARTS = (".dbtignore", "dbt_project.yml", "profiles.yml", "models", "python_models", "macros", "seeds", "tests")
 
 
@@ -67,16 +65,16 @@ def start_build(
     project: Path = ROOT,
     env: dict[str, str] | None = None,
     database: Path | None = None,
+    artifacts: bool = False,
 ) -> BaseProcess:
     """Start `dbt <command>` with all that it writes inside `folder`; it prints to the file `output` there.
 
     With `files_dir` the `files` connector reads that folder, else the demo company is built. `vars` are added
     to dbt's variables, `env` to its environment. `unit_tests=False` leaves dbt's unit tests out, which a
     second build of the same models does not need, `data_tests=False` the tests of its rows; `backtests=True` learns from
-    past quarters and runs the expectations too, which takes as long as all other models.
+    past quarters and runs the expectations too, which takes as long as all other models; `artifacts=True` writes dbt's JSON.
 
-    dbt is called in `folder`, where every place has a name that is always the same: what one build has parsed serves all that
-    have the same variables.
+    dbt is called in `folder`, where every place has a name that is always the same: what was parsed once serves all builds.
     """
     folder.mkdir(parents=True, exist_ok=True)
     variables = dict(vars or {})
@@ -85,20 +83,24 @@ def start_build(
         variables = {"connectors": ["files"], "files_dir": "files"} | variables
     if database is not None:
         _link(folder / "icp.duckdb", database)
-    arguments = ["--no-use-colors", command, "--project-dir", str(project), "--profiles-dir", str(project)]
+    arguments = [
+        "--no-use-colors",
+        command,
+        *([] if artifacts else ["--no-write-json"]),
+        "--project-dir",
+        str(project),
+        "--profiles-dir",
+        str(project),
+    ]
     arguments += ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
     arguments += ["--vars", json.dumps(variables)] if variables else []
     arguments += ["--select", *select.split()] if select else []
     left_out = [*(exclude or "").split(), *([] if unit_tests else ["resource_type:unit_test"])]
-    left_out += [*([] if data_tests else ["resource_type:test"]), *([] if backtests or select or command == "parse" else LENGTHY)]
+    left_out += [*([] if data_tests else ["resource_type:test"]), *([] if backtests or select else LENGTHY)]
     arguments += ["--exclude", *left_out] if left_out else []
     arguments += ["--threads", str(threads)] if threads else []
-    parsed = _parsed(vars, files_dir)
-    if parsed.exists() and not (folder / "target").exists():
-        (folder / "target").mkdir()
-        shutil.copy(parsed, folder / "target" / "partial_parse.msgpack")
     places = {"ICP_DATABASE": "icp.duckdb", "ICP_PUBLISHED": "published"}
-    return start_dbt(arguments, folder, places | (env or {}), folder / "output")
+    return start_dbt(arguments, folder, places | (env or {}), folder / "output", parsed=parsed_project(project, variables))
 
 
 def build(
@@ -110,20 +112,9 @@ def build(
     result = BuildResult(
         options.get("database") or folder / "icp.duckdb", process.exitcode, (folder / "output").read_text(), folder
     )
-    own = folder / "target" / "partial_parse.msgpack"
-    if options.get("project", ROOT) == ROOT and own.exists():
-        parsed = _parsed(vars, files_dir)
-        parsed.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(own, parsed.with_suffix(f".{os.getpid()}")).replace(parsed)
     if check:
         assert result.returncode == 0, what_failed(result.stdout)
     return result
-
-
-def _parsed(vars: dict[str, Any] | None, files_dir: Path | None) -> Path:
-    """Where what dbt has parsed is kept, by variables. dbt itself brings it up to date with the project's files."""
-    key = json.dumps([vars or {}, files_dir is not None], sort_keys=True)
-    return PARSED / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.msgpack"
 
 
 def _link(link: Path, target: Path) -> None:
@@ -179,6 +170,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (item.path != first, "slow" not in needs[item.path], "demo" in needs[item.path]))
 
 
+def seeds(few: int, all_of_them: int) -> range:
+    """The worlds that a statistical test looks at: `make validate` looks at all."""
+    return range(all_of_them if "ICP_ALL_WORLDS" in os.environ else few)
+
+
 def load(path: Path) -> Any:
     """Import a Python file that is on no path, such as a script under `examples/`."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -212,7 +208,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
             if (ROOT / name).exists():
                 (clone / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(ROOT / name, clone / name)
-        return build(folder, project=clone, backtests=True)
+        return build(folder, project=clone, backtests=True, artifacts=True)
 
     return once(tmp_path_factory, "demo", make)
 
@@ -308,14 +304,18 @@ def build_input(input_layer: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         check: bool = True,
         arguments: tuple[str, ...] = (),
         folder: Path | None = None,
+        parse: bool = False,
     ) -> BuildResult:
+        """`parse=True` has dbt parse with the very variables, where these are the matter."""
         folder = folder or tmp_path_factory.mktemp("input")
         if files_dir is not None:
             variables = {"connectors": ["files"], "files_dir": str(files_dir)} | (variables or {})
         command = ["--no-use-colors", "build", "--no-write-json", "--vars", json.dumps(variables or {}), *arguments]
+        command += ["--exclude-resource-type", "test", "unit_test"]
         command += ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
         database = folder / "icp.duckdb"
-        code, output = run_dbt(command, input_layer, {"ICP_DATABASE": str(database)}, folder / "output")
+        parsed = None if parse else parsed_project(input_layer, variables or {})
+        code, output = run_dbt(command, input_layer, {"ICP_DATABASE": str(database)}, folder / "output", parsed=parsed)
         assert code == 0 or not check, output
         return BuildResult(database, code, output, folder)
 

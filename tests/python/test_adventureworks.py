@@ -262,7 +262,8 @@ def by_margin(adventureworks: BuildResult) -> Query:
 def by_revenue(tmp_path_factory: pytest.TempPathFactory) -> Query:
     folder = tmp_path_factory.mktemp("adventureworks_without_cost")
     load(EXAMPLE / "prepare.py").prepare(folder / "files", with_cost=False)
-    return learned(build(folder / "build", folder / "files", unit_tests=False, data_tests=False))
+    options = {"select": "+dim_accounts +fct_customers +icp_attribute_effects", "unit_tests": False, "data_tests": False}
+    return learned(build(folder / "build", folder / "files", **options))
 
 
 def learned(result: BuildResult) -> Query:

@@ -16,10 +16,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from conftest import BuildResult, build, copy_project, frame
+from conftest import ROOT, BuildResult, build, copy_project, frame
 from icp_refinery.expectations import SUITES, evaluate, read_suites
 from icp_refinery.simulate import SEED, simulate_tables
-from warm_dbt import run_dbt
+from warm_dbt import parsed_project, run_dbt
 
 FILES = sorted(Path(str(SUITES)).glob("*.yml"))
 SUITE_OF = {item["name"]: file for file in FILES for item in yaml.safe_load(file.read_text())["expectations"]}
@@ -499,15 +499,17 @@ def test_a_build_as_of_an_earlier_day_misses_nothing_that_was_published(company:
 
 
 @pytest.mark.slow
-def test_the_folders_are_found_from_anywhere_and_after_a_move(demo: BuildResult, tmp_path: Path):
+def test_the_folders_are_found_from_anywhere_and_after_a_move(one_order: BuildResult, tmp_path: Path):
     project = copy_project(tmp_path / "here")
     (project / "warehouse").mkdir()
-    shutil.copy(demo.database, project / "warehouse" / "icp.duckdb")
+    shutil.copy(one_order.database, project / "warehouse" / "icp.duckdb")
     moved = tmp_path / "moved"
+    variables = {"connectors": ["files"], "files_dir": str(one_order.folder / "files")}
 
     def built(cwd: Path, *places: str) -> None:
-        command = ["--no-use-colors", "build", "--select", "expectation_results", *places]
-        code, printed = run_dbt(command, cwd, {"DBT_EXCLUDE_RESOURCE_TYPES": "unit_test test"}, tmp_path / "output")
+        command = ["--no-use-colors", "run", "--select", "expectation_results", "--vars", json.dumps(variables), *places]
+        parsed = parsed_project(ROOT, variables)
+        code, printed = run_dbt(command, cwd, {}, tmp_path / "output", parsed=parsed)
         assert code == 0, printed
 
     built(tmp_path, "--project-dir", "here", "--profiles-dir", "here")

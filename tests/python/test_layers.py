@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, build, copy_project, frame, once
+from conftest import ROOT, build, copy_project, frame
+from warm_dbt import parsed_project, run_dbt
 
 LAYERS = ["seeds", "staging", "input", "intermediate", "learned", "applied", "quality", "marts", "published"]
 # What is bought, renewed and paid, without its segment.
@@ -25,16 +26,18 @@ def layer(node: dict) -> str:
 
 @pytest.fixture(scope="session")
 def nodes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
-    """The seeds and models of the project by id, as `dbt parse` has them."""
-
-    def parse(folder: Path) -> dict[str, dict]:
-        build(folder, command="parse")
-        manifest = json.loads((folder / "target" / "manifest.json").read_text(encoding="utf-8"))
-        for node in manifest["nodes"].values():  # what lies outside the project is in no layer
-            node["depends_on"]["nodes"] = [key for key in node["depends_on"].get("nodes", []) if not key.startswith("source.")]
-        return {key: node for key, node in manifest["nodes"].items() if node["resource_type"] in ("model", "seed")}
-
-    return once(tmp_path_factory, "manifest", parse)
+    """The seeds and models of the project by id, as `dbt ls` has them."""
+    folder = tmp_path_factory.mktemp("listed")
+    keys = ["unique_id", "name", "original_file_path", "depends_on", "language"]
+    command = ["ls", "--resource-types", "model", "seed", "--output", "json", "--output-keys", *keys]
+    command += ["--target-path", str(folder), "--log-path", str(folder), "--project-dir", str(ROOT), "--profiles-dir", str(ROOT)]
+    places = {"ICP_DATABASE": "icp.duckdb", "ICP_PUBLISHED": "published"}
+    code, printed = run_dbt(command, folder, places, folder / "output", parsed=parsed_project(ROOT, {}))
+    assert code == 0, printed
+    listed = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+    for node in listed:  # what lies outside the project is in no layer
+        node["depends_on"]["nodes"] = [key for key in node["depends_on"].get("nodes", []) if not key.startswith("source.")]
+    return {node["unique_id"]: node for node in listed}
 
 
 def above(nodes: dict[str, dict], name: str) -> set[str]:

@@ -127,7 +127,7 @@ def opportunities_only(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
     (folder / "accounts.csv").write_text("account_id,industry\n" + "".join(f"A{i},{'xy'[i % 2]}\n" for i in range(1, 26)))
     rows = "".join(f"{i},A{i},true,{i % 2 == 0},100,2024-01-0{i},2024-02-0{i}\n" for i in range(1, 9))
     (folder / "opportunities.csv").write_text("opportunity_id,account_id,is_closed,is_won,amount,created_at,closed_at\n" + rows)
-    return build(tmp_path_factory.mktemp("build"), folder, unit_tests=False)
+    return build(tmp_path_factory.mktemp("build"), folder, unit_tests=False, data_tests=False)
 
 
 @pytest.mark.parametrize("company", ["one_order", "opportunities_only"])

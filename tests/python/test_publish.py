@@ -32,7 +32,7 @@ from published_states import (
     publish_state,
     read_until,
 )
-from warm_dbt import CONTEXT, run_dbt
+from warm_dbt import CONTEXT, parsed_project, run_dbt
 
 
 @pytest.fixture
@@ -437,29 +437,28 @@ def test_nothing_is_published_where_a_test_fails_or_is_left_out(demo: BuildResul
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
 
-    def dbt(*arguments: str) -> tuple[int, str]:
-        options = ["--project-dir", "../project", "--profiles-dir", "../project"]
+    def dbt(*arguments: str, **variables: bool) -> tuple[int, str]:
+        options = ["--project-dir", "../project", "--profiles-dir", "../project", "--vars", json.dumps(variables)]
         options += ["--target-path", str(tmp_path / "target"), "--log-path", str(tmp_path / "logs")]
-        database = {"ICP_DATABASE": str(tmp_path / "icp.duckdb")}
-        return run_dbt(["--no-use-colors", *arguments, *options], elsewhere, database, tmp_path / "output")
+        database, parsed = {"ICP_DATABASE": str(tmp_path / "icp.duckdb")}, parsed_project(project, variables)
+        return run_dbt(["--no-use-colors", *arguments, *options], elsewhere, database, tmp_path / "output", parsed=parsed)
 
     code, printed = dbt("run", "--select", "published_marts")
     assert code == 0, printed
     assert "Nothing is published: this run leaves data tests out" in printed
     assert not published.exists()
-    untested = ["--vars", "publish_untested: true"]
-    code, printed = dbt("build", "--select", "published_marts", *untested)
+    code, printed = dbt("build", "--select", "published_marts", publish_untested=True)
     assert code == 0, printed
     state = (published / "current").resolve(strict=True)
     assert_complete(state)
     manifest = state / "manifest.json"
     manifest.chmod(0o644)
     manifest.write_text(manifest.read_text().replace('"sample"', '"files"'))
-    code, printed = dbt("run", "--select", "published_marts", *untested)
+    code, printed = dbt("run", "--select", "published_marts", publish_untested=True)
     assert code == 1, printed
     assert "is the state of files, which the demo company does not replace" in printed
     assert "Traceback" not in printed
-    code, printed = dbt("build", "--select", "published_marts", "an_order_is_free", *untested)
+    code, printed = dbt("build", "--select", "published_marts", "an_order_is_free", publish_untested=True)
     assert code == 1, printed
     assert re.search(r"SKIP relation published\.published_marts", printed), printed
     assert [*(published / "states").iterdir()] == [state]

@@ -42,9 +42,11 @@ def manifest(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     }
 
 
-def rendered(database: Path, **told: Any) -> str:
-    """The report of a database; `told` replaces what the manifest says."""
-    with duckdb.connect(str(database), read_only=True) as connection:
+def rendered(database: Path, charted: bool = True, **told: Any) -> str:
+    """The report of a database, with its charts or without; `told` replaces what the manifest says."""
+    with duckdb.connect(str(database), read_only=True) as connection, pytest.MonkeyPatch.context() as patch:
+        if not charted:
+            patch.setattr(charts, "figures", lambda *_: {})
         return report.render(connection, manifest(connection) | told)
 
 
@@ -387,7 +389,7 @@ def test_a_segment_to_be_revised_is_never_to_be_treated_as_usual(demo: BuildResu
             "select min(segment_id), max(segment_id) from marts.icp_segments where tier = 'tier_3'"
         ).fetchall()
         connection.execute("update marts.icp_cycle_review set verdict = 'revise' where segment_id = ?", [segment])
-    answer = words_of(Page(rendered(tmp_path / "icp.duckdb")), "answer")
+    answer = words_of(Page(rendered(tmp_path / "icp.duckdb", charted=False)), "answer")
     assert f"treat as usual: {other}." in answer
     assert f"Changed, to be revised {segment}" in answer
 
@@ -404,7 +406,7 @@ def test_stop_is_said_of_few_accounts_that_brought_little(
             "update marts.icp_segments set account_count = $1, net_amount = $2 where tier = 'deprioritized'",
             [round(1000 * others * accounts / (1 - accounts)), 1000 * others * sold / (1 - sold)],
         )
-    answer = words_of(Page(rendered(tmp_path / "icp.duckdb")), "answer")
+    answer = words_of(Page(rendered(tmp_path / "icp.duckdb", charted=False)), "answer")
     assert ("Stop targeting" in answer) == (word is not None)
     if word is None:
         said = f"Too much to stop: {accounts:.0%} of accounts, which brought {sold:.0%} of what was sold"
@@ -440,7 +442,7 @@ def test_what_was_inferred_and_suspected_is_named(demo: BuildResult, tmp_path: P
         [(unpriced, orders)] = connection.execute(
             "select count(*) filter (net_amount is null), count(*) filter (order_type <> 'credit') from marts.fct_orders"
         ).fetchall()
-    page = Page(rendered(tmp_path / "icp.duckdb"))
+    page = Page(rendered(tmp_path / "icp.duckdb", charted=False))
     assert "MRR rests on 218 renewals that no order names" in words_of(page, "customers")
     assert len(page.tables["table-inferences"]) == 1
     assert "Suspected leaks: size band (a note)." in words_of(page, "leaks")
@@ -455,7 +457,7 @@ def test_without_evidence_nobody_is_prioritized(demo: BuildResult, tmp_path: Pat
                 connection.execute(f"delete from marts.{mart}")
         connection.execute("delete from marts.icp_segments where tier <> 'tier_1'")
         connection.execute("update marts.icp_segments set tier = 'tier_3', evidence = 'not enough evidence'")
-    page = Page(rendered(tmp_path / "icp.duckdb"))
+    page = Page(rendered(tmp_path / "icp.duckdb", charted=False))
     assert page.texts["answer"].count("Nobody in particular") == 2
     assert "Not tested out of time" in page.texts["answer"]
     assert "Cannot be said" in page.texts["answer"]
@@ -474,7 +476,7 @@ def test_a_young_adoption_is_not_said_to_be_tried(demo: BuildResult, tmp_path: P
             """
         )
         connection.execute("update marts.icp_segments set status = 'adopted', adoption_number = 1, evidence = 'adopted 1'")
-    page = Page(rendered(tmp_path / "icp.duckdb"))
+    page = Page(rendered(tmp_path / "icp.duckdb", charted=False))
     assert "differ at all" not in page.texts["answer"]
     for part in ("answer", "proof"):
         assert "no later first deals yet to be tried on" in page.texts[part]
@@ -488,7 +490,7 @@ def test_a_sample_is_said_to_be_one(demo: BuildResult, demo_page: Page, tmp_path
         connection.execute("update marts.icp_segments set pursuit_count = 1")
         [(segments,)] = connection.execute("select count(*) from marts.icp_segments").fetchall()
     monkeypatch.setattr(facts, "MOST_ACCOUNTS", 100)
-    page = Page(rendered(tmp_path / "icp.duckdb"))
+    page = Page(rendered(tmp_path / "icp.duckdb", charted=False))
     assert f"A sample: what is learned of first deals rests on {segments} of {pursuits}," in page.texts["segments"]
     assert f"A sample: 100 of {pursuits} first deals" in page.texts["proof"]
     assert "A sample:" not in demo_page.texts["main"]
@@ -502,7 +504,7 @@ def test_where_no_segment_differs_nothing_is_gained_by_skipping(demo: BuildResul
             "insert into marts.icp_missing_inputs by name"
             " select 'icp_spend' as mart, 'invoices' as input, 'The input has no invoices: there are no rows.' as reason"
         )
-    page = Page(rendered(tmp_path / "icp.duckdb"))
+    page = Page(rendered(tmp_path / "icp.duckdb", charted=False))
     assert "Cannot be said" in page.texts["answer"]
     assert "campaign spend a year" not in page.texts["answer"]
     assert "icp_spend: there are no rows." in page.texts["unknown"]
@@ -528,7 +530,7 @@ def test_an_adoption_says_who_agreed_and_what_challenges_it(demo: BuildResult, t
             " tier, '[]' as rules, account_count, customer_count, pursuit_count, won_pursuit_count from marts.icp_segments"
         )
         connection.execute("update marts.icp_backtest set scorer = 'adopted' where scorer = 'boosting'")
-    page = Page(rendered(tmp_path / "icp.duckdb"))
+    page = Page(rendered(tmp_path / "icp.duckdb", charted=False))
     text = " ".join(page.texts["changed"].split())
     assert "Ana" in text
     assert "Bo" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 
@@ -45,6 +46,12 @@ def scored(it: World) -> tuple[Learned, pd.DataFrame, pd.Series, pd.Series]:
     return learned, card, segment, sc.fit_scores(it.traits, card, segment)
 
 
+@functools.cache
+def scored_additive(seed: int) -> tuple[World, Learned, pd.DataFrame, pd.Series, pd.Series]:
+    it = additive_world(3000, seed)
+    return it, *scored(it)
+
+
 def of_traits(card: pd.DataFrame) -> pd.DataFrame:
     return card[card["attribute"].notna() & (card["attribute"] != "segment")]
 
@@ -78,8 +85,7 @@ def test_scores_rank_new_prospects_as_segments_do_and_mean_what_they_say():
 def test_traits_that_pay_inside_segments_get_points_and_rank_prospects_better():
     gained, slopes = [], []
     for seed in range(3):
-        it = additive_world(3000, seed)
-        learned, card, segment, score = scored(it)
+        it, learned, card, segment, score = scored_additive(seed)
         new, truth = it.is_prospect, it.expected_value
         by_segment = segment.map(learned.segments.set_index("segment_id")["value_per_pursuit"])
         gained.append(captured(score[new], truth[new]) - captured(by_segment[new], truth[new]))
@@ -102,8 +108,7 @@ def test_traits_that_pay_inside_segments_get_points_and_rank_prospects_better():
 
 
 def test_the_mean_of_a_segment_is_its_lift_with_the_points_of_traits_or_without():
-    it = additive_world(3000, 0)
-    learned, card, _, score = scored(it)
+    it, learned, card, _, score = scored_additive(0)
     assert len(of_traits(card))
     own = it.traits.loc[it.pursuits["account_id"]]
     said = sc.expected_values(score[own.index], 1.0).groupby(assign(own, learned.rules)).mean()
@@ -145,7 +150,7 @@ def test_traits_that_are_suspected_as_leaks_get_no_points_of_their_own():
 
 
 def test_a_trait_called_segment_is_not_taken_for_a_segment():
-    it = additive_world(3000, 0)
+    it = scored_additive(0)[0]
     renamed = it._replace(traits=it.traits.rename(columns={"lead_source": "segment"}))
     learned, card, _, _ = scored(renamed)
     assert set(card.loc[card["attribute"] == "segment", "value"]) == set(learned.segments["segment_id"])

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import BuildResult, frame
+from conftest import BuildResult, frame, seeds
+from icp_refinery import learning
 from icp_refinery.learning.seasonality import LEVEL, seasonality
 from icp_refinery.studies.seasonality import seasonality_study, simulate_months
 
@@ -74,15 +75,16 @@ def test_nothing_gives_nothing_with_the_same_columns() -> None:
 
 @pytest.mark.slow
 def test_worlds_without_a_season_have_none_and_a_planted_one_is_found() -> None:
-    quiet = [seasonality(simulate_months(300, 36, seed))["verdict"].eq("seasonal").any() for seed in range(20)]
-    found = [seasonality(simulate_months(300, 36, seed, in_season=0.75)) for seed in range(5)]
-    assert sum(quiet) <= 3
+    quiet = [seasonality(simulate_months(300, 36, seed))["verdict"].eq("seasonal").any() for seed in seeds(6, 20)]
+    found = [seasonality(simulate_months(300, 36, seed, in_season=0.75)) for seed in seeds(3, 5)]
+    assert sum(quiet) <= max(1, 0.15 * len(quiet))
     seasons = [set(its.loc[its["is_season"] & (its["value"] == "industry 0"), "calendar_month"]) for its in found]
-    assert seasons.count({9}) >= 4
+    assert seasons.count({9}) >= len(found) - 1
 
 
 @pytest.mark.slow
-def test_the_study_writes_a_section_of_two_tables() -> None:
+def test_the_study_writes_a_section_of_two_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning.seasonality, "DRAWS", 500)
     section = seasonality_study(seeds=1)
     assert section.startswith("## Seasonality\n")
     assert section.count("\n| ") == 2 + 10 + 6

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from conftest import ROOT, BuildResult, InputBuild, build, copy_project, frame, one_sentence
+from conftest import BuildResult, InputBuild, build, copy_project, frame, one_sentence
 
 # Two yearly contracts end in the middle of December; one is renewed 26 days later, one 57 days later.
 FILES = {
@@ -67,17 +67,23 @@ Company = Callable[..., BuildResult]
 
 @pytest.fixture(scope="session")
 def company(tmp_path_factory: pytest.TempPathFactory) -> Company:
-    """A function that builds the little company above, once for each choice of variables."""
+    """A function that builds the little company above, once for each choice of variables: all of it with none, else what is read.
+
+    The project is a copy that excludes an account to which another was merged, and one merged into another.
+    """
     folder = tmp_path_factory.mktemp("company")
     for entity, text in FILES.items():
         (folder / f"{entity}.csv").write_text(text.lstrip())
+    excluded = {"reference/excluded_accounts.csv": "account_id,reason\nown,own staff\nown into other,own staff\n"}
+    project = copy_project(tmp_path_factory.mktemp("excluding") / "project", excluded)
+    read = "+fct_orders +fct_mrr_movements +cohort_retention +input_rejects"
     built: dict[str, BuildResult] = {}
 
-    def run(project: Path = ROOT, **variables: Any) -> BuildResult:
-        key = f"{project} {sorted(variables.items())}"
+    def run(**variables: Any) -> BuildResult:
+        key = f"{sorted(variables.items())}"
         if key not in built:
-            target = tmp_path_factory.mktemp("settings")
-            built[key] = build(target, folder, variables, exclude="resource_type:test", unit_tests=False, project=project)
+            options = {"select": read if variables else None, "unit_tests": False, "data_tests": False, "project": project}
+            built[key] = build(tmp_path_factory.mktemp("settings"), folder, variables, **options)
         return built[key]
 
     return run
@@ -199,32 +205,21 @@ def _add_months(month: date, months: int) -> date:
 
 
 # As it is written on the command line, where YAML makes a date of it.
-def test_as_of_is_read_from_the_command_line(build_input: InputBuild, tmp_path: Path) -> None:
-    for entity, text in FILES.items():
-        (tmp_path / f"{entity}.csv").write_text(text.lstrip())
-    variables = f"{{connectors: [files], files_dir: '{tmp_path}', as_of: 2024-02-29, fiscal_year_start_month: '7'}}"
-    result = build_input(arguments=("--vars", variables, "--select", "+input_accounts"))
+def test_as_of_is_read_from_the_command_line(build_input: InputBuild, files: Path) -> None:
+    variables = f"{{connectors: [files], files_dir: '{files}', as_of: 2024-02-29, fiscal_year_start_month: '7'}}"
+    result = build_input(arguments=("--vars", variables, "--select", "+input_accounts"), parse=True)
     assert len(frame(result.database, "input.input_accounts")) == 8
 
 
 # --- Excluded accounts --------------------
 
 
-@pytest.fixture(scope="session")
-def excluding(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project that excludes an account to which another was merged, and one merged into another."""
-    seed = "account_id,reason\nown,own staff\nown into other,own staff\n"
-    folder = tmp_path_factory.mktemp("excluding") / "project"
-    return copy_project(folder, {"reference/excluded_accounts.csv": seed})
-
-
 @pytest.mark.slow
-def test_excluded_accounts_and_what_belongs_to_them_are_in_no_mart(company: Company, excluding: Path) -> None:
+def test_excluded_accounts_and_what_belongs_to_them_are_in_no_mart(company: Company) -> None:
     """An account is excluded with all that was merged into it; what it was merged into stays."""
-    orders = {"of own", "of doubled", "of own too"}
-    before, after = company(), company(project=excluding)
-    assert set(_orders(before, "order_id")) - set(_orders(after, "order_id")) == orders
-    assert "of other" in _orders(after, "order_id")
+    orders, after = {"of own", "of doubled", "of own too"}, company()
+    given = {row.split(",")[0] for row in FILES["orders"].split("\n")[2:-1]}
+    assert given - set(_orders(after, "order_id")) == {"in francs", *orders}
     gone = {"own", "merged into own", "own into other", "own deal", *orders}
     assert _ids_in_marts(after.database) & gone == set()
     assert {"other", "other deal", "of other", "rates"} <= _ids_in_marts(after.database)
@@ -286,12 +281,24 @@ UNUSABLE = [
 ]
 
 
-@pytest.mark.parametrize(("variable", "value"), UNUSABLE, ids=[f"{name}={value}" for name, value in UNUSABLE])
-def test_unusable_value_stops_the_run_with_one_sentence(
-    variable: str, value: Any, build_input: InputBuild, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("files")
     for entity, text in FILES.items():
-        (tmp_path / f"{entity}.csv").write_text(text.lstrip())
-    sentence = one_sentence(build_input(tmp_path, {variable: value}, check=False))
+        (folder / f"{entity}.csv").write_text(text.lstrip())
+    return folder
+
+
+@pytest.mark.parametrize(("variable", "value"), UNUSABLE, ids=[f"{name}={value}" for name, value in UNUSABLE])
+def test_unusable_value_stops_the_run_with_one_sentence(variable: str, value: Any, build_input: InputBuild, files: Path) -> None:
+    sentence = one_sentence(build_input(files, {variable: value}, check=False))
     assert variable in sentence
     assert str(value).lower() in sentence.lower()
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_unusable_values_are_no_matter_before_the_sentence(place: int, build_input: InputBuild, files: Path) -> None:
+    """dbt parses the project with one unusable value of each variable, and says the sentence of the first that it looks at."""
+    by_name = {name: [value for each, value in UNUSABLE if each == name] for name, _ in UNUSABLE}
+    values = {name: values[place % len(values)] for name, values in by_name.items()}
+    assert "fiscal_year_start_month" in one_sentence(build_input(files, values, check=False, parse=True))

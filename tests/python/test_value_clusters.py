@@ -113,7 +113,8 @@ def lost_order(tmp_path_factory: pytest.TempPathFactory) -> BuildResult:
     files = tmp_path_factory.mktemp("lost_order")
     (files / "accounts.csv").write_text("account_id\na1\na2\n")
     (files / "orders.csv").write_text("order_id,account_id,order_status,closed_at,amount\no1,a1,lost,2024-01-01,100\n")
-    return build(tmp_path_factory.mktemp("build"), files, unit_tests=False, data_tests=False)
+    options = {"select": "+icp_value_clusters +icp_value_cluster_choice", "unit_tests": False, "data_tests": False}
+    return build(tmp_path_factory.mktemp("build"), files, **options)
 
 
 @pytest.mark.parametrize(("company", "customers"), [("one_order", 1), ("lost_order", 0)])
