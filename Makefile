@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-fast mutations validate lint format bench example demo-hubspot docs lock clean
+.PHONY: help build profile unit-tests test test-fast mutations validate lint format bench example demo-hubspot docs lock clean
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,6 +18,12 @@ $(READY): requirements.txt pyproject.toml
 
 build: $(READY)  ## Build the demo company and say what was made
 	$(BIN)/dbt build
+
+profile: $(READY)  ## Say which nodes of the last build took longest
+	$(BIN)/icp profile
+
+unit-tests: $(READY)  ## Run dbt's unit tests, which `make test` does too, on the last build's database
+	ICP_UNIT_TESTS=true $(BIN)/dbt test --select test_type:unit --target-path target/unit_tests
 
 test: $(READY)  ## Run everything that must hold
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder

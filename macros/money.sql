@@ -1,6 +1,12 @@
-{#- An amount at a rate, with the four decimals that amounts keep. The wider type leaves room for the product. -#}
+{#-
+    An amount at a rate, with the four decimals that amounts keep. The wider type leaves room for the product; it is slow, and most amounts are in
+    the reporting currency.
+-#}
 {% macro at_rate(amount, rate) -%}
-    cast(cast({{ amount }} as decimal(24, 4)) * cast({{ rate }} as decimal(18, 10)) as decimal(18, 4))
+    case
+        when {{ rate }} = 1 then cast({{ amount }} as decimal(18, 4))
+        else cast(cast({{ amount }} as decimal(24, 4)) * cast({{ rate }} as decimal(18, 10)) as decimal(18, 4))
+    end
 {%- endmacro %}
 
 

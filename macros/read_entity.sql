@@ -9,8 +9,8 @@
 
 {#-
     The rows of an entity with `row_fault`, what a row breaks by itself (see input_rejects), or null. `key` is the column that identifies a row;
-    without one, a row is identified by all that it holds. The relation is read twice rather than kept: a large one is then streamed and
-    never held.
+    without one, a row is identified by all that it holds. A large relation is streamed and never held: its keys are read first, as hashes, and
+    only rows whose hash comes again are compared with each other.
 -#}
 {% macro check_rows(entity, key=none) %}
     {%- set rows_read = ref('input_' ~ entity ~ '__read') -%}
@@ -29,21 +29,30 @@
         end as row_fault
     from (
         {%- if key %}
+        with repeated as (
+            select hash({{ key }}) as key_hash
+            from {{ rows_read }}
+            where {{ key }} is not null
+            group by hash({{ key }})
+            having count(*) > 1
+        )
+
         select
             rows_read.*,
             cast(null as varchar) as duplicate_rule
         from {{ rows_read }} as rows_read
-        anti join ({{ repeated(rows_read, key) }}) as repeated on rows_read.{{ key }} = repeated.{{ key }}
+        anti join repeated on hash(rows_read.{{ key }}) = repeated.key_hash
         union all
         select
             rows_read.*,
             case
+                when rows_read.{{ key }} is null then null
                 when row_number() over (partition by rows_read.{{ key }}, raw order by rows_read.{{ key }}) > 1 then 'exact_duplicate'
                 when min(raw) over (partition by rows_read.{{ key }}) <> max(raw) over (partition by rows_read.{{ key }})
                     then 'conflicting_duplicate'
             end as duplicate_rule
         from {{ rows_read }} as rows_read
-        semi join ({{ repeated(rows_read, key) }}) as repeated on rows_read.{{ key }} = repeated.{{ key }}
+        semi join repeated on hash(rows_read.{{ key }}) = repeated.key_hash
         {%- else %}
         select
             *,
@@ -51,16 +60,6 @@
         from {{ rows_read }}
         {%- endif %}
     )
-{% endmacro %}
-
-
-{#- The keys that more than one row has. -#}
-{% macro repeated(relation, key) %}
-    select {{ key }}
-    from {{ relation }}
-    where {{ key }} is not null
-    group by {{ key }}
-    having count(*) > 1
 {% endmacro %}
 
 
@@ -116,8 +115,8 @@
 
 
 {#-
-    The last line of a checked entity: its columns, what rejects the row (rule, column, value, and the row as it was read), and the values that
-    were dropped from it. `also` is a column of the entity's own.
+    The last line of a checked entity: its columns, what rejects the row (rule, column, value, its id, and the row as it was read), and the values
+    that were dropped from it. `also` is a column of the entity's own.
 -#}
 {% macro checked_rows(entity, id, also=none) %}
 {%- set droppable = contract_columns(entity) | selectattr('droppable') | list -%}
@@ -135,7 +134,7 @@ select
     reject_fault.column_value as reject_value,
     {%- if droppable %}
     case
-        when {% for column in droppable %}{{ breaks(column, entity) }}{{ ' or ' if not loop.last }}{% endfor %}
+        when {{ loses_a_value(entity) }}
             then [
                 {%- for column in droppable %}
                 case when {{ breaks(column, entity) }} then {{ fault_of(column) }} end{{ ',' if not loop.last }}
@@ -143,10 +142,16 @@ select
             ]
     end as dropped_values,
     {%- endif %}
-    {{ id }} as row_id,
+    case when reject_fault is not null{{ ' or ' ~ loses_a_value(entity) if droppable }} then {{ id }} end as row_id,
     case when reject_fault is not null then {{ raw_text('raw') }} end as raw_row
 from checked
 {% endmacro %}
+
+
+{#- Whether a row has a value that is dropped. -#}
+{% macro loses_a_value(entity) -%}
+    ({% for column in contract_columns(entity) if column.droppable %}{{ breaks(column, entity) }}{{ ' or ' if not loop.last }}{% endfor %})
+{%- endmacro %}
 
 
 {#- A raw row as text. -#}

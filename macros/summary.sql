@@ -1,6 +1,8 @@
-{#- What a whole build made, and where: printed when it has passed. Which expectations failed: printed always. -#}
+{#- What a whole build made, and where: printed when it has passed. Which rules and expectations failed: printed always. -#}
 {% macro summarize(results) %}
-    {%- if not execute or flags.WHICH != 'build' -%} {{ return('') }} {%- endif -%}
+    {%- if not execute or flags.WHICH not in ['build', 'test'] -%} {{ return('') }} {%- endif -%}
+    {%- do say_which_rules_are_broken(results) -%}
+    {%- if flags.WHICH == 'test' -%} {{ return('') }} {%- endif -%}
     {%- do say_which_expectations_failed(results) -%}
     {%- for result in results if result.status | string in ['error', 'fail', 'skipped', 'partial success'] -%}
         {{ return('') }}
@@ -37,6 +39,16 @@
         {%- do print('  published: ' ~ (published or 'nothing, as data tests were left out')) -%}
     {%- endif -%}
     {{ return('') }}
+{% endmacro %}
+
+
+{#- A sentence for each rule that a test `column_rules` found broken. -#}
+{% macro say_which_rules_are_broken(results) %}
+    {%- for result in results if result.status | string == 'fail' and (result.node.test_metadata or {}).name == 'column_rules' -%}
+        {%- for problem, row_count in run_query(result.node.compiled_code).rows -%}
+            {%- do print(result.node.file_key_name.split('.')[-1] ~ ': ' ~ problem ~ ' (' ~ row_count ~ ')') -%}
+        {%- endfor -%}
+    {%- endfor -%}
 {% endmacro %}
 
 

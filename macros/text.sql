@@ -1,6 +1,6 @@
 {#- The values of a group in their own order, joined by ` + ` or another separator. -#}
 {% macro joined_text(value, separator=' + ') -%}
-    {{ dbt.listagg(value, "'" ~ separator ~ "'", 'order by ' ~ value) }}
+    array_to_string(list_sort(list({{ value }})), '{{ separator }}')
 {%- endmacro %}
 
 

@@ -78,8 +78,29 @@ pairs as (
                 newer.closed_at > older.closed_at
                 or (newer.closed_at = older.closed_at and newer.order_id > older.order_id)
             )
+),
+
+-- Only where a line has a choice does it matter which pair is preferred.
+choices as (
+    select
+        *,
+        count(*) over (partition by order_line_id) = 1 and count(*) over (partition by renewed_order_line_id) = 1 as is_only_choice
+    from pairs
 )
 
+select
+    order_line_id,
+    order_id,
+    account_id,
+    product_id,
+    renewed_order_line_id,
+    starts_on,
+    1 as closeness,
+    1 as preference,
+    is_only_choice
+from choices
+where is_only_choice
+union all
 select
     order_line_id,
     order_id,
@@ -92,5 +113,6 @@ select
         partition by account_id, product_id
         order by days_apart, starts_on, closed_at, order_line_id, renewed_starts_on, renewed_order_line_id
     ) as preference,
-    count(*) over (partition by order_line_id) = 1 and count(*) over (partition by renewed_order_line_id) = 1 as is_only_choice
-from pairs
+    is_only_choice
+from choices
+where not is_only_choice

@@ -58,29 +58,24 @@ rounds as (
         ) as chosen
     ) as decided
     where is_chosen or not is_decided
-),
-
-taken as (
-    select
-        order_line_id,
-        renewed_order_line_id
-    from rounds
-    where is_taken
-    union all
-    select
-        order_line_id,
-        renewed_order_line_id
-    from candidates
-    where is_only_choice
 )
 
+select
+    order_line_id,
+    order_id,
+    renewed_order_line_id,
+    starts_on
+from candidates
+where is_only_choice
+union all
 select
     candidates.order_line_id,
     candidates.order_id,
     candidates.renewed_order_line_id,
     candidates.starts_on
 from candidates
-inner join taken
+inner join rounds
     on
-        candidates.order_line_id = taken.order_line_id
-        and candidates.renewed_order_line_id = taken.renewed_order_line_id
+        candidates.order_line_id = rounds.order_line_id
+        and candidates.renewed_order_line_id = rounds.renewed_order_line_id
+where rounds.is_taken

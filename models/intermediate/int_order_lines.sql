@@ -8,10 +8,6 @@ products as (
     select * from {{ ref('input_products') }}
 ),
 
-given_lines as (
-    select * from {{ ref('input_order_lines') }}
-),
-
 lines as (
     select
         order_line_id,
@@ -25,7 +21,7 @@ lines as (
         term_months,
         starts_on,
         ends_on
-    from given_lines
+    from {{ ref('input_order_lines') }}
     union all
     -- An order without lines is one line of its amount.
     select
@@ -41,7 +37,7 @@ lines as (
         cast(null as date) as starts_on,
         cast(null as date) as ends_on
     from orders
-    anti join given_lines on orders.order_id = given_lines.order_id
+    anti join {{ ref('input_order_lines') }} as given_lines on orders.order_id = given_lines.order_id
 ),
 
 started as (

@@ -70,8 +70,8 @@ def start_build(
     """Start `dbt <command>` with all that it writes inside `folder`; it prints to the file `output` there.
 
     With `files_dir` the `files` connector reads that folder, else the demo company is built. `vars` are added
-    to dbt's variables, `env` to its environment. `unit_tests=False` leaves dbt's unit tests out, which a
-    second build of the same models does not need, `data_tests=False` the tests of its rows; `backtests=True` learns from
+    to dbt's variables, `env` to its environment. `unit_tests=False` leaves dbt's unit tests out, as a user's build does,
+    `data_tests=False` the tests of its rows; `backtests=True` learns from
     past quarters and runs the expectations too, which takes as long as all other models; `artifacts=True` writes dbt's JSON.
 
     dbt is called in `folder`, where every place has a name that is always the same: what was parsed once serves all builds.
@@ -95,12 +95,14 @@ def start_build(
     arguments += ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
     arguments += ["--vars", json.dumps(variables)] if variables else []
     arguments += ["--select", *select.split()] if select else []
-    left_out = [*(exclude or "").split(), *([] if unit_tests else ["resource_type:unit_test"])]
-    left_out += [*([] if data_tests else ["resource_type:test"]), *([] if backtests or select else LENGTHY)]
+    left_out = [*(exclude or "").split(), *([] if data_tests else ["resource_type:test"])]
+    left_out += [] if backtests or select else LENGTHY
     arguments += ["--exclude", *left_out] if left_out else []
     arguments += ["--threads", str(threads)] if threads else []
+    read_by_parser = {"ICP_UNIT_TESTS": json.dumps(unit_tests)}
     places = {"ICP_DATABASE": "icp.duckdb", "ICP_PUBLISHED": "published"}
-    return start_dbt(arguments, folder, places | (env or {}), folder / "output", parsed=parsed_project(project, variables))
+    parsed = parsed_project(project, variables, read_by_parser)
+    return start_dbt(arguments, folder, places | read_by_parser | (env or {}), folder / "output", parsed=parsed)
 
 
 def build(
@@ -282,7 +284,7 @@ def input_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in [
         *later,
         project / "models" / "staging" / "sample",
-        project / "tests",
+        project / "tests" / "singular",
         project / "python_models",
         project / "seeds",
     ]:

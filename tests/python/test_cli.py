@@ -1,5 +1,6 @@
 """`icp` runs nothing that lies in the current folder, says its version, and suggests the nearest command."""
 
+import json
 import os
 import subprocess
 import sys
@@ -35,4 +36,15 @@ def test_nothing_in_the_current_folder_is_executed(tmp_path: Path) -> None:
         said = subprocess.run([ICP, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert "Traceback" not in said.stderr, said.stderr
         assert not (tmp_path / "executed").exists(), arguments
-    assert "rows" in said.stdout
+    assert "rows" in subprocess.run([ICP, "check", "."], cwd=tmp_path, env=environment, capture_output=True, text=True).stdout
+
+
+def test_the_slowest_nodes_of_the_last_build_are_said(tmp_path: Path) -> None:
+    assert CliRunner().invoke(app, ["profile", "--target", str(tmp_path)]).exit_code == 1
+    nodes = {"model.p.a": 1.5, "model.p.b": 20.0, "test.p.c.1f": 3.0}
+    results = [{"unique_id": name, "execution_time": seconds} for name, seconds in nodes.items()]
+    (tmp_path / "run_results.json").write_text(json.dumps({"elapsed_time": 23.0, "results": results}))
+    said = CliRunner().invoke(app, ["profile", "--target", str(tmp_path), "--top", "2"]).output.splitlines()
+    assert said[0].startswith("23.0 s")
+    assert [line.split() for line in said[1:3]] == [["21.50", "2", "×", "model"], ["3.00", "1", "×", "test"]]
+    assert [line.split() for line in said[4:]] == [["20.00", "b"], ["3.00", "c"]]

@@ -59,6 +59,7 @@ class Copy:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
         self.env = os.environ | {"PYTHONPATH": f"{folder / 'src'}", "ICP_DATABASE": str(folder / "small.duckdb")}
+        self.env["ICP_UNIT_TESTS"] = "true"
         (folder / "small").mkdir()
         (folder / "small" / "accounts.csv").write_text("account_id\na\nb\n")
         (folder / "small" / "orders.csv").write_text("order_id,account_id,order_status,closed_at\no,a,closed_won,2024-01-01\n")
