@@ -34,10 +34,12 @@ test-fast: $(READY)  ## Run what builds no whole company
 mutations: $(READY)  ## Break the project in the ways of tests/mutations.yml and see its tests fail
 	$(BIN)/python tests/support/mutations.py
 
-validate: $(READY)  ## Run every study at full size, write docs/validation.md, and build 60 random companies
+validate: $(READY)  ## Run every study at full size, write docs/validation.md, build 60 random companies and very large ones, kill ten builds
 	$(BIN)/python -m icp_refinery.studies.report
 	ICP_RANDOM_COMPANIES=60 $(BIN)/python -m pytest --numprocesses 2 tests/python/test_random_companies.py
 	ICP_ALL_WORLDS=1 $(BIN)/python -m pytest --numprocesses 2 tests/python/test_seasonality.py
+	ICP_LARGE_INPUTS=1 $(BIN)/python -m pytest --numprocesses 0 -s tests/python/test_large_inputs.py
+	ICP_KILLS=10 $(BIN)/python -m pytest --numprocesses 0 tests/python/test_builds.py -k killed_at_any_moment
 
 lint: $(READY)  ## Check the format of SQL and Python
 	$(BIN)/ruff check .

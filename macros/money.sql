@@ -27,3 +27,25 @@
     and {{ time }} >= rates.valid_from
     and ({{ time }} < rates.valid_until or rates.valid_until is null)
 {%- endmacro %}
+
+
+{#-
+    Whether an amount is a trillion or more in the reporting currency, at the highest rate that its currency ever has (`currencies`): a renewal is
+    converted at another day's.
+-#}
+{% macro is_too_much(amount, currency) -%}
+    ({{ currency }} <> '{{ var("reporting_currency") }}' and abs(cast({{ amount }} as decimal(24, 4))) * currencies.highest_rate >= 1000000000000)
+{%- endmacro %}
+
+
+{#- Stops the build where amounts of a model add up to more than marts hold. -#}
+{% macro stop_where_sums_do_not_fit(amount) %}
+    {%- if execute -%}
+        {%- set most = 100000000000000 -%}
+        {%- set total = run_query('select sum(abs(' ~ amount ~ ')) from ' ~ this).rows[0][0] or 0 -%}
+        {%- if total >= most -%}
+            {%- do stop('The amounts of ' ~ this.name ~ ' add up to ' ~ total | int ~ ' ' ~ var('reporting_currency')
+                ~ ': marts hold sums below ' ~ most ~ '. Look for amounts in a wrong unit or currency.') -%}
+        {%- endif -%}
+    {%- endif -%}
+{% endmacro %}

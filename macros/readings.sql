@@ -2,8 +2,14 @@
     How a value is read, by the contract's type of its column. Each works on whatever type the source has: numbers and times are cast, all else
     is read as text. Null is a value that is missing or cannot be read.
 -#}
+
+{#- A whole number is one also in a column of decimals or doubles (7.0), which a gap among the numbers makes of it in many a tool. -#}
 {% macro read_id(column) -%}
-    nullif(cast({{ column }} as varchar), '')
+    case
+        when {{ is_stored_as(column, ['FLOAT', 'DOUBLE', 'DECIMAL%']) }}
+            then nullif(regexp_replace(cast({{ column }} as varchar), '[.]0+$', ''), 'nan')
+        else nullif(cast({{ column }} as varchar), '')
+    end
 {%- endmacro %}
 
 

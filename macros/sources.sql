@@ -17,8 +17,12 @@
     create or replace table raw_files.source_columns (
         connector varchar, entity varchar, source_file varchar, column_name varchar, column_use varchar
     );
+    create or replace table raw_files.source_stamps (source_file varchar, stamp varchar);
     {%- for entity in contract() if 'files' in var('connectors') %}
         {%- set sources = files[entity] or [{'columns': {}, 'ignored': [], 'file': none}] %}
+        {%- for source in sources if source.file %}
+    insert into raw_files.source_stamps values ({{ text_literal(source.file) }}, {{ text_literal(source.stamp) }});
+        {%- endfor %}
     create or replace view raw_files.{{ entity }} as
         {%- for source in sources %}
     select
@@ -43,6 +47,22 @@
         {%- endfor %}
     );
     {%- endfor -%}
+{% endmacro %}
+
+
+{#-
+    Stops the run where a file is not the one any more that the run began with: each is read more than once, and rows of two versions would be
+    lost or doubled.
+-#}
+{% macro stop_where_a_file_changed() %}
+    {%- if execute and 'files' in var('connectors') -%}
+        {%- set changed = run_query(
+            "select distinct source_file from raw_files.source_stamps where stamp <> file_stamp(source_file) order by 1"
+        ).columns[0].values() -%}
+        {%- if changed -%}
+            {%- do stop('Changed or replaced while it was read: ' ~ changed | join(', ') ~ '. Build again when nobody writes to it.') -%}
+        {%- endif -%}
+    {%- endif -%}
 {% endmacro %}
 
 
@@ -76,9 +96,15 @@
 {% endmacro %}
 
 
-{#- The files in the folder of the `files` connector: entity -> paths, the names of the others, and all: name -> path. -#}
+{#-
+    The files in the folder of the `files` connector: entity -> paths, the names of the others, and all: name -> path. A pipe can be read once, and
+    may never end.
+-#}
 {% macro files_found() %}
     {%- set found = {'entities': {}, 'others': [], 'files': {}} -%}
+    {%- for name in run_query('select unnest(special_files(' ~ text_literal(var('files_dir')) ~ '))').columns[0].values() if is_input_file(name) -%}
+        {%- do stop("In the folder " ~ var('files_dir') ~ " " ~ name ~ " is not a regular file (a pipe or a device): copy its content into a file.") -%}
+    {%- endfor -%}
     {%- for path in run_query('select file from glob(' ~ path_literal(var('files_dir'), '/*') ~ ') order by file').columns[0].values() -%}
         {%- set name = modules.re.split('[/\\\\]', path)[-1] -%}
         {%- set entity = contract_name(name.rpartition('.')[0]) -%}
@@ -99,13 +125,13 @@
 
 
 {#-
-    How a file is read: {file, relation, names: of its columns, places: how each of them is named in the relation, beyond_header}. A CSV is read
-    as text, record by record, and nothing about it is guessed: a bad value or a line with too many or too few fields costs its row, not the
-    file. To tell those lines, one column more than the header has is read, and a field that is not there (null) is told from an empty one. An
-    empty field is no value. A folder's name is never data.
+    How a file is read: {file, stamp: of its present content, relation, names: of its columns, places: how each of them is named in the relation,
+    beyond_header}. A CSV is read as text, record by record, and nothing about it is guessed: a bad value or a line with too many or too few
+    fields costs its row, not the file. To tell those lines, one column more than the header has is read, and a field that is not there (null)
+    is told from an empty one. An empty field is no value. A folder's name is never data.
 -#}
 {% macro read_header(path) %}
-    {%- set file = {'file': path, 'places': []} -%}
+    {%- set file = {'file': path, 'stamp': run_query('select file_stamp(' ~ text_literal(path) ~ ')').rows[0][0], 'places': []} -%}
     {%- if path.lower().endswith('.parquet') -%}
         {%- do file.update(relation='read_parquet(' ~ path_literal(path) ~ ', hive_partitioning = false)') -%}
         {%- do file.update(names=run_query('describe select * from ' ~ file.relation).columns[0].values() | list) -%}
@@ -165,7 +191,7 @@
     {%- for number in range(1, fields + 1) -%} {%- do types.append("field_" ~ number ~ ": 'VARCHAR'") -%} {%- endfor -%}
     {{ return(
         'read_csv(' ~ path_literal(path) ~ ', auto_detect = false, header = ' ~ header ~ ', delim = ' ~ text_literal(delimiter)
-        ~ ', quote = ' ~ quote ~ ', escape = ' ~ quote ~ ", comment = '', nullstr = '\x01', null_padding = true, strict_mode = false,"
+        ~ ', quote = ' ~ quote ~ ', escape = ' ~ quote ~ ", comment = '', nullstr = '\x01', null_padding = true, strict_mode = false, new_line = '\\n',"
         ~ ' parallel = false, ignore_errors = true, hive_partitioning = false, max_line_size = 16000000,'
         ~ ' columns = {' ~ types | join(', ') ~ '}' ~ options ~ ')'
     ) }}

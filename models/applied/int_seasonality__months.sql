@@ -109,5 +109,5 @@ select
     cast(order_count as integer) as order_count,
     cast(net_amount as decimal(18, 4)) as net_amount,
     case when has_average then cast(orders_around as bigint) end as orders_around,
-    case when has_average then cast(net_amount_around as decimal(18, 4)) end as net_amount_around
+    case when has_average then cast(net_amount_around as decimal(24, 4)) end as net_amount_around
 from around

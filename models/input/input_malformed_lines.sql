@@ -1,4 +1,4 @@
-{{ config(materialized='table', pre_hook="{{ read_malformed_lines() }}") }}
+{{ config(materialized='table', pre_hook="{{ read_malformed_lines() }}", post_hook="{{ stop_where_a_file_changed() }}") }}
 
 select
     entity,

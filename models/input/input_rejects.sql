@@ -1,4 +1,4 @@
-{{ config(materialized='table') }}
+{{ config(materialized='table', post_hook="{{ stop_where_a_file_changed() }}") }}
 
 with
 

@@ -1,3 +1,5 @@
+{{ config(post_hook="{{ stop_where_sums_do_not_fit('amount') }}") }}
+
 with
 
 as_of as (
@@ -34,7 +36,7 @@ months as (
         campaign_id,
         spend_month,
         cycle_start,
-        cast(sum(amount) as decimal(18, 4)) as amount
+        cast(sum(amount) as decimal(24, 4)) as amount
     from spend
     group by campaign_id, spend_month, cycle_start
 ),

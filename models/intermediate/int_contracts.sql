@@ -1,3 +1,5 @@
+{{ config(post_hook="{{ stop_where_sums_do_not_fit('12 * mrr') }}") }}
+
 with
 
 as_of as (

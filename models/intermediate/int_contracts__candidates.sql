@@ -15,6 +15,15 @@ contracts as (
     where line_kind = 'contract'
 ),
 
+crowds as (
+    select
+        account_id,
+        product_id
+    from contracts
+    group by account_id, product_id
+    having count(*) > {{ most_paired_lines() }}
+),
+
 replacements as (
     select * from {{ ref('int_orders__replacements') }}
 ),
@@ -38,6 +47,7 @@ renewable as (
     from contracts
     left join replacements as own on contracts.order_id = own.order_id
     anti join replacements on contracts.order_id = replacements.replaces_order_id
+    anti join crowds on contracts.account_id = crowds.account_id and contracts.product_id = crowds.product_id
     where contracts.ends_on is not null
 ),
 

@@ -1,10 +1,11 @@
-"""What the profile adds to dbt-duckdb: private files, threads that wait less for each other, and a sentence where another program
-holds the database.
+"""What the profile adds to dbt-duckdb: private files, threads that wait less for each other, what only the file system
+knows of an input file, and sentences where the database cannot be used.
 
 `profiles.yml` names this module (`plugins`).
 """
 
 import re
+import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,11 @@ from dbt.flags import get_flags
 from dbt_common.exceptions import DbtRuntimeError
 
 from icp_refinery import permissions
+from icp_refinery.project import NOT_IN_PATHS
+
+# A database of the name of one of its schemas, or of one of DuckDB's own: DuckDB could not tell which is meant.
+SCHEMAS = {"adopted", "applied", "input", "intermediate", "learned", "marts", "raw_files", "reference", "sample", "staging"}
+TAKEN = SCHEMAS | {"information_schema", "main", "pg_catalog", "system", "temp"}
 
 
 class Plugin(BasePlugin):
@@ -32,6 +38,14 @@ class Plugin(BasePlugin):
     def update_connection_config(self, creds: Any, config: dict[str, Any]) -> None:
         """Opens the database a first time, for the sentence where that fails. Raises DbtRuntimeError."""
         path = Path(creds.path)
+        if creds.database.lower() in TAKEN:
+            raise DbtRuntimeError(
+                f"The database cannot be named {path.name}, like a schema in it: name another file (ICP_DATABASE)."
+            )
+        if any(mark in str(path) for mark in NOT_IN_PATHS):
+            raise DbtRuntimeError(
+                f"The database {path} has a ? or a \\ in its path, which DuckDB does not open: name another (ICP_DATABASE)."
+            )
         if not path.is_file():
             return
         permissions.make_private(path)
@@ -41,6 +55,42 @@ class Plugin(BasePlugin):
             if "Could not set lock" not in str(problem):
                 raise
             raise DbtRuntimeError(in_use(path, str(problem))) from None
+
+    def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
+        """Adds two functions for the macros that read the input folder. Raises DbtRuntimeError."""
+        [(name,)] = conn.execute("select current_database()").fetchall()
+        if self.creds is not None and name != self.creds.database:
+            raise DbtRuntimeError(
+                f"The database cannot be named {Path(self.creds.path).name}: name a file without signs (ICP_DATABASE)."
+            )
+        conn.create_function("file_stamp", file_stamp, side_effects=True)
+        conn.create_function("special_files", special_files, side_effects=True)
+
+
+def file_stamp(path: str) -> str:
+    """What changes when a file is replaced or written to; empty where there is none."""
+    try:
+        found = Path(path).expanduser().stat()
+    except OSError:
+        return ""
+    return f"{found.st_dev}:{found.st_ino}:{found.st_size}:{found.st_mtime_ns}"
+
+
+def special_files(folder: str) -> list[str]:
+    """The names in a folder that are neither files nor folders: a pipe is never at its end, a device has none."""
+    try:
+        entries = sorted(Path(folder).expanduser().iterdir())
+    except OSError:
+        return []
+    return [entry.name for entry in entries if _is_special(entry)]
+
+
+def _is_special(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
 def in_use(path: Path, problem: str) -> str:

@@ -11,6 +11,7 @@ TIER_NAMES = {
     "deprioritized": "Low fit",
 }
 MOST_ACCOUNTS = 10_000  # pursuits that the backtest reads, and as many accounts that were only paid for
+NOT_IN_PATHS = "?\\"  # DuckDB opens another file than the one that has these in its path
 OUTCOMES = ("won", "high_value", "multi_year", "add_on", "retained", "expanded")
 
 

@@ -21,6 +21,7 @@ import pandas as pd
 
 from icp_refinery import permissions
 from icp_refinery.emails import without_emails
+from icp_refinery.project import NOT_IN_PATHS
 
 STORAGE_VERSION = "v1.4.0"  # of the DuckDB file: what readers of that version and newer can open
 KEPT = 5  # states, with the current one
@@ -73,6 +74,10 @@ def publish(
     """
     folder = Path(folder).absolute()
     states, current = folder / "states", folder / "current"
+    if any(mark in str(folder) for mark in NOT_IN_PATHS):
+        raise NotPublished(
+            f"The folder {folder} has a ? or a \\ in its name, which DuckDB does not open: name another (ICP_PUBLISHED)."
+        )
     if current.exists() and not current.is_symlink():
         raise NotPublished(f"{current} is not the link that states are published by: move it away, and build again.")
     if not states.exists():
@@ -101,7 +106,7 @@ def publish(
                 )
             manifest = {
                 "connectors": list(connectors),
-                "sources": list(sources),
+                "sources": [_without_emails(source) for source in sources],
                 "accounts": _fingerprint(unfinished / "dim_accounts.parquet"),
                 "as_of": as_of and as_of.isoformat(),
                 "published_at": published_at.isoformat(),
@@ -218,6 +223,13 @@ def _common_orders(before: Path, now: Path) -> float:
             " (select count(*) from new), (select count(*) from old where order_id in (select order_id from new))"
         ).fetchall()
     return both / max(min(were, are), 1) if were else 1.0
+
+
+def _without_emails(text: str) -> str:
+    """A folder's name, without the address that a synchronized drive puts into it."""
+    with duckdb.connect() as session:
+        query = f"select {without_emails('part')} from (select unnest(?) as part)"
+        return "/".join(part for (part,) in session.execute(query, [text.split("/")]).fetchall())
 
 
 def _fingerprint(accounts: Path) -> dict[str, Any] | None:

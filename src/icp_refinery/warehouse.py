@@ -17,6 +17,7 @@ from icp_refinery.project import MOST_ACCOUNTS, OUTCOMES
 
 # Sizes are there twice: as a number, in which rules find their own cuts, and in bands that people speak of.
 BANDED = {"employee_count": "size_band", "annual_revenue": "revenue_band"}
+MOST_TRAITS = 200  # that are learned from: those known of most accounts
 BEHAVIOURS = {"is_multi_year": "multi_year", "has_add_on": "add_on", "has_service": "services", "is_bundle": "bundle"}
 
 
@@ -44,13 +45,18 @@ def sampled(relation: Relation) -> pd.DataFrame:
 def sampled_traits(
     session: Session, accounts: Relation, traits: Relation, *, sizes: Literal["numbers", "bands", "both"] = "numbers"
 ) -> pd.DataFrame:
-    """The traits of the sampled accounts: index `account_id`, a column per attribute, text (object) or number (float)."""
+    """The traits of the sampled accounts: index `account_id`, a column per attribute, text (object) or number (float).
+
+    At most `MOST_TRAITS` of them, the same ones for any sample.
+    """
     names = sampled(accounts)["account_id"]
     long = query(
         session,
-        """
+        f"""
         select traits.account_id, attribute, value, number
         from traits semi join (select account_id from accounts where is_sampled) as sampled using (account_id)
+        semi join (select attribute from traits group by attribute order by count(*) desc, attribute limit {MOST_TRAITS}) as most
+            using (attribute)
         order by traits.account_id, attribute
         """,
         traits=traits,

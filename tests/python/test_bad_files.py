@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from conftest import BuildResult, InputBuild, frame, one_sentence
+from conftest import BuildResult, InputBuild, build, frame, one_sentence
 from reference import COLUMNS
 
 # --- Files that are hard to read as CSV --------------------
@@ -62,6 +64,11 @@ HARD_FILES: dict[str, tuple[int, str | bytes, dict[str, str]]] = {
     "a quote inside an unquoted name": (2, PRODUCTS + 'p1,6" pipe\np2,Two\n', {"p1": '6" pipe', "p2": "Two"}),
     "a quote that is never closed": (3, PRODUCTS + 'p1,One\np2,"Two\np3,Three\n', {"p1": "One"}),
     "a first quote that is never closed": (3, PRODUCTS + 'p1,One\n"p2,Two\np3,Three\n', {"p1": "One"}),
+    "a lone carriage return in a file of Windows": (
+        3,
+        "product_id,product_name\r\np1,One\rp2,Two\r\np3,Three\r\n",
+        {"p1": "One", "p2": "Two", "p3": "Three"},
+    ),
     "a quote that is closed by another's": (
         4,
         PRODUCTS + 'p1,One\np2,"Two\np3,"Three"\np4,Four\n',
@@ -324,6 +331,82 @@ def test_lines_of_won_opportunities_are_accepted_without_orders(build_files: Inp
         ("l5", "unknown_order", "d9"),
         ("l6", "missing_value", None),
     }
+
+
+def test_a_pipe_is_not_waited_for(build_files: InputBuild, tmp_path: Path) -> None:
+    folder = write_files(tmp_path / "files", USABLE)
+    os.mkfifo(folder / "contacts.csv")
+    sentence = one_sentence(build_files(folder))
+    assert all(word in sentence for word in (FOLDER, "contacts.csv is not a regular file (a pipe or a device)"))
+
+
+def test_a_file_that_is_replaced_while_it_is_read_stops_the_build(build_files: InputBuild, tmp_path: Path) -> None:
+    """Again and again, by the same rows: some read would have met another file than the one before."""
+    folder = write_files(tmp_path / "files", USABLE)
+    done = threading.Event()
+
+    def replace_it() -> None:
+        while not done.wait(0.002):
+            (tmp_path / "new.csv").write_text(ORDERS)
+            (tmp_path / "new.csv").replace(folder / "orders.csv")
+
+    thread = threading.Thread(target=replace_it)
+    thread.start()
+    result = build_files(folder)
+    done.set()
+    thread.join()
+    assert result.returncode != 0
+    assert "Traceback" not in result.stdout
+    [said] = {line.strip() for line in result.stdout.splitlines() if "Changed or replaced while it was read" in line}
+    assert said.endswith("orders.csv. Build again when nobody writes to it.")
+
+
+# A currency that was once worth a million: amounts of a million and more in it are a trillion.
+RATES = "currency_code,valid_from,rate\nBTC,2020-01-01,1000000\nBTC,2024-01-01,2\n"
+AT_A_RATE: dict[str, tuple[str, set[tuple[str, str]]]] = {
+    "orders": (
+        "order_id,account_id,order_status,closed_at,currency_code,amount\n"
+        + "".join(
+            f"{name},a1,closed_won,2024-02-01,{name[-3:]},{name[:-3]}\n" for name in ("999999BTC", "1000000BTC", "1000000USD")
+        )
+        + "".join(f"{name},a1,closed_won,2024-02-01,BTC,5\n" for name in ("line", "cost", "good")),
+        {("1000000BTC", "amount"), ("line", "order_line_id"), ("cost", "order_line_id")},
+    ),
+    "order_lines": (
+        "order_line_id,order_id,amount,cost\nl1,line,-1e6,\nl2,cost,1,1e9\nl3,good,1,1\n",
+        {("l1", "amount"), ("l2", "cost")},
+    ),
+    "opportunities": (
+        "opportunity_id,account_id,is_closed,is_won,created_at,currency_code,amount\nd1,a1,no,no,2024-02-01,BTC,1e6\nd2,a1,no,no,2024-02-01,BTC,1\n",
+        {("d1", "amount")},
+    ),
+    "campaign_spend": (
+        "campaign_id,spent_on,amount,currency_code\nk1,2024-02-01,1e6,BTC\nk2,2024-02-01,1,BTC\n",
+        {("k1", "amount")},
+    ),
+}
+
+
+def test_an_amount_that_is_a_trillion_at_a_rate_of_its_currency_is_rejected(build_files: InputBuild, tmp_path: Path) -> None:
+    files: Files = {"accounts.csv": ACCOUNTS, "exchange_rates.csv": RATES}
+    files |= {f"{entity}.csv": text for entity, (text, _) in AT_A_RATE.items()}
+    result = build_files(write_files(tmp_path / "files", files))
+    assert result.returncode == 0, result.stdout
+    rejects = frame(result.database, "input.input_rejects")
+    for entity, (_, expected) in AT_A_RATE.items():
+        mine = rejects[rejects["entity"] == entity]
+        assert set(zip(mine["row_id"], mine["column_name"], strict=True)) == expected, entity
+
+
+def test_amounts_that_add_up_to_more_than_marts_hold_are_one_sentence(tmp_path: Path) -> None:
+    orders = "order_id,account_id,order_status,closed_at,amount\n"
+    orders += "".join(f"o{number},a1,closed_won,2024-01-01,999999999999\n" for number in range(101))
+    files = write_files(tmp_path / "files", {"accounts.csv": ACCOUNTS, "orders.csv": orders})
+    result = build(tmp_path, files, check=False, unit_tests=False, data_tests=False)
+    assert result.returncode != 0
+    assert "The amounts of int_order_lines add up to 100999999999899 USD: marts hold sums below 100000000000000" in result.stdout
+    assert "Traceback" not in result.stdout
+    assert "Conversion Error" not in result.stdout
 
 
 UNUSABLE_VARIABLES = {

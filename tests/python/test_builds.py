@@ -19,8 +19,9 @@ from typing import Any
 import duckdb
 import pytest
 
-from conftest import ROOT, SAMPLE, BuildResult, build, frame, start_build
-from warm_dbt import parsed_project, run_dbt
+from conftest import ROOT, SAMPLE, BuildResult, build, copy_project, frame, start_build
+from published_states import assert_complete, read_states_until
+from warm_dbt import CONTEXT, parsed_project, run_dbt
 from worlds import write_worlds
 
 AS_OF = "2024-06-30"
@@ -98,11 +99,24 @@ def test_a_second_build_from_shuffled_files_by_four_threads_gives_the_same_rows(
         rng.shuffle(rows)
         _write(folder / source.name, rng.sample(header, len(header)), rows)
     shutil.copy(demo.database, tmp_path / "icp.duckdb")
-    again = tables(build(tmp_path, folder, threads=4, **ONLY_ROWS).database)
+    project = copy_project(tmp_path / "project")
+    profile = project / "profiles.yml"
+    profile.write_text(profile.read_text().replace("        TimeZone: UTC\n", "        TimeZone: UTC\n        threads: 5\n"))
+    variables = {"publish_untested": True}
+    again = tables(build(tmp_path, folder, variables, project=project, threads=4, **ONLY_ROWS).database)
+    checksums = [_checksums(folder / "published" / "current") for folder in (tmp_path, demo.folder)]
+    of_demo_only = {"icp_assumptions.parquet"}
+    assert {name for name in checksums[1] if checksums[0].get(name) != checksums[1][name]} <= of_demo_only
     rejects = "input.input_rejects"
     found, expected = ({**each, rejects: sorted((row[:3] for row in each[rejects]), key=str)} for each in (again, demo_tables))
     assert not any(found.pop(name) for name in ASSUMPTIONS)
     assert_same(found, {name: rows for name, rows in expected.items() if name not in ASSUMPTIONS})
+
+
+def _checksums(state: Path) -> dict[str, str]:
+    """The sha256 of each mart's Parquet file, to the last bit of a double."""
+    files = json.loads((state / "manifest.json").read_text())["files"]
+    return {file["name"]: file["sha256"] for file in files if file["rows"] is not None}
 
 
 def _read(path: Path) -> tuple[list[str], list[dict[str, str]]]:
@@ -145,6 +159,44 @@ def test_a_build_after_killed_ones_gives_the_same_rows(tmp_path: Path) -> None:
 def _made(output: Path) -> int:
     text = output.read_text(errors="replace") if output.exists() else ""
     return text.count(" OK created sql ")
+
+
+# `make validate` kills ten.
+KILLS = int(os.environ.get("ICP_KILLS", 1))
+
+
+@pytest.mark.slow
+def test_builds_killed_at_any_moment_leave_a_state_that_can_be_read_and_a_database_that_can_be_built(tmp_path: Path) -> None:
+    """SIGKILL at a random moment of a whole build, the last one while it publishes; a reader looks at `current` all the time."""
+    write_worlds(tmp_path / "company", seed=6, accounts=60)
+    options = {"vars": {"publish_untested": True}, "exclude": "resource_type:test", "unit_tests": False}
+    started = time.monotonic()
+    first = build(tmp_path, tmp_path / "company", **options)
+    seconds, expected, published = time.monotonic() - started, tables(first.database), tmp_path / "published"
+    done, answer = CONTEXT.Event(), CONTEXT.Queue()
+    reader = CONTEXT.Process(target=read_states_until, args=(done, published, answer))
+    reader.start()
+    rng = random.Random(KILLS)
+    for number in range(KILLS):
+        process = start_build(tmp_path, tmp_path / "company", **options)
+        end = time.monotonic() + rng.uniform(0, 1.1 * seconds)
+        while process.is_alive() and (time.monotonic() < end or number == KILLS - 1):
+            if number == KILLS - 1 and [*published.glob("states/*.part")]:
+                break
+            time.sleep(0.005)
+        process.kill()
+        process.join()
+        assert number < KILLS - 1 or process.exitcode == -signal.SIGKILL, (tmp_path / "output").read_text()
+    again = build(tmp_path, tmp_path / "company", **options)
+    done.set()
+    found = answer.get()
+    reader.join()
+    assert isinstance(found, int), found
+    assert found >= 3 * KILLS
+    assert_same(tables(again.database), expected)
+    states = [*(published / "states").iterdir()]
+    assert [assert_complete(state)["connectors"] for state in states] == [["files"]] * len(states)
+    assert _checksums(published / "current") == _checksums(min(states))
 
 
 # --- As it was --------------------

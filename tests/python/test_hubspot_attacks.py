@@ -1,12 +1,14 @@
 """What a hostile or broken HubSpot, a wrong portal and a foreign folder cannot do."""
 
 import csv
+import gzip
 import json
 import os
 import socket
 import stat
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -21,7 +23,7 @@ from hubspot_portal import TOKEN, Fault
 from icp_refinery.cli import app
 from icp_refinery.hubspot import client
 from icp_refinery.hubspot.client import Portal
-from icp_refinery.hubspot.errors import HubSpotError, PlanError, Unreachable, Unsure
+from icp_refinery.hubspot.errors import HubSpotError, PlanError, Refused, Unreachable, Unsure
 from icp_refinery.hubspot.filters import filter_branch, meaning
 from icp_refinery.hubspot.lists import apply_lists
 
@@ -184,6 +186,8 @@ WRONG = [
     *([{"name": "icp_tier", "options": [3]}], [{"name": "icp_tier", "options": [{"value": []}]}]),
     *([{"id": "1", "propertiesWithHistory": []}], [{"id": "1", "propertiesWithHistory": {"a": [3]}}]),
     *([{"name": "icp_tier", "modificationMetadata": 3}], 1e999, "9" * 5000),
+    # Half a letter, as of an emoji that was cut in two: no request can hold it.
+    *([{"id": "\ud83d", "properties": {"icp_tier": "\ude00"}}], {"after": "\ud83d"}, [{"name": "icp_tier\ud83d"}]),
 ]
 
 
@@ -220,6 +224,28 @@ def test_pages_that_go_round_in_a_circle_end(desk: Desk) -> None:
     desk.hubspot.faults = pages
     with quick(desk.hubspot.url) as portal, pytest.raises(Unreachable, match="go round in a circle"):
         list(portal.all_companies([]))
+
+
+def test_pages_that_begin_with_the_same_company_end(desk: Desk) -> None:
+    """Each with a cursor of its own, for ever."""
+    pages = ({"results": [{"id": "101"}], "paging": {"next": {"after": str(number)}}} for number in range(1000))
+    desk.hubspot.faults = [Fault(status=200, body=page, path="companies$") for page in pages]
+    with quick(desk.hubspot.url) as portal, pytest.raises(Unreachable, match="go round in a circle"):
+        list(portal.all_companies([]))
+    assert len(desk.hubspot.faults) > 900
+
+
+def test_half_a_letter_in_an_answer_breaks_no_request(desk: Desk) -> None:
+    cut = {"results": [{"id": "1\ud83d"}], "paging": {"next": {"after": "2\ud83d"}}}
+    desk.hubspot.faults = [
+        Fault(status=200, body=cut, path="companies$"),
+        Fault(status=200, body={"results": []}, path="companies$"),
+    ]
+    with quick(desk.hubspot.url) as portal:
+        [[company], []] = portal.all_companies([])
+        assert company["id"] == "1?"
+        with pytest.raises(Refused, match="not a valid id"):
+            portal.read_companies([company["id"]], [])
 
 
 def test_filters_of_another_shape_are_no_filters_of_ours() -> None:
@@ -301,3 +327,18 @@ def test_an_answer_without_end_is_not_held_in_memory(monkeypatch: pytest.MonkeyP
         with pytest.raises(Unsure, match="more than 1,000,000 bytes"):
             portal.update_companies({"1": {"icp_tier": "tier_1"}})
     assert sent < 50_000_000
+
+
+def test_an_answer_that_is_packed_twice_is_not_unpacked() -> None:
+    """A thousandth of a thousandth: 10 kB would fill the memory in one step, before any bound is looked at."""
+    packed = gzip.compress(gzip.compress(bytes(20_000_000)))
+    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip, gzip\r\nContent-Length: {len(packed)}\r\n\r\n".encode()
+    with server(lambda connection: connection.sendall(head + packed)) as url, quick(url, attempts=2) as portal:
+        tracemalloc.start()
+        with pytest.raises(Unreachable):
+            portal.groups()
+        with pytest.raises(Unsure):
+            portal.update_companies({"1": {"icp_tier": "tier_1"}})
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert most < 10_000_000

@@ -49,14 +49,15 @@ PARQUET = {
         select uuid() as order_line_id, 99 as order_id, 5 as amount
     """,
     "opportunities": """
-        select 'opp' || closed as opportunity_id, 1 as account_id, closed as is_closed, won as is_won,
+        select 'opp' || closed as opportunity_id, cast(1 as double) as account_id, closed as is_closed, won as is_won,
             cast(5 as hugeint) as amount, cast('2024-01-01' as date) as created_at,
             cast('2024-02-01 00:00:00.123456789' as timestamp_ns) as closed_at
         from (values (1, 'true'), (0, 'false'), (2, 'true'), (null, 'false')) as t (closed, won)
     """,
     "products": "select cast('caf\\xC3\\xA9' as blob) as product_name, 1.5 as product_id, true as product_type",
     "engagements": """
-        select 1 as engagement_id, 1 as account_id, 'demo' as engagement_type, cast('10:00:00' as time) as occurred_at
+        select cast(9000000001 as double) as engagement_id, cast(1 as decimal(38, 2)) as account_id, 'demo' as engagement_type,
+            cast('10:00:00' as time) as occurred_at
     """,
     "opportunity_stages": """
         select 'opp1' as opportunity_id, 'demo' as stage, cast(1704067200000 as bigint) as entered_at
@@ -112,6 +113,10 @@ def test_values_of_parquet_columns(parquet_rows: tuple[BuildResult, dict]) -> No
         ("4", "employee_count"),
         ("5", "employee_count"),
     }
+    # A whole number is one whatever the type that a gap made of its column.
+    assert {row["account_id"] for row in accepted["opportunities"].values()} == {"1"}
+    assert rejects["engagements"] == {("9000000001", "unreadable_value")}
+    assert set(accepted["products"]) == {"1.5"}
     assert accepted["accounts"]["1"]["employee_count"] == 1
     assert accepted["accounts"]["1"]["annual_revenue"] == Decimal("1234.5679")
     assert accepted["accounts"]["1"]["created_at"] == datetime(2022, 6, 2, 4, 30)

@@ -6,7 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from conftest import InputBuild
+import duckdb
+import pytest
+
+from conftest import BuildResult, InputBuild
+from icp_refinery.dbt_plugin import TAKEN
+from warm_dbt import run_dbt
 
 ORDERS = "order_id,account_id,order_status,closed_at,amount\no1,a1,closed_won,2024-01-01,5\n"
 WITHOUT_TESTS = ("--exclude", "resource_type:test", "resource_type:unit_test")
@@ -35,3 +40,20 @@ def test_a_held_database_is_one_sentence_that_names_the_process(build_input: Inp
     assert "Traceback" not in refused.stdout
     [sentence] = [line for line in refused.stdout.splitlines() if "holds the database" in line]
     assert f"Process {holder.pid} (" in sentence
+
+
+@pytest.mark.parametrize("name", ["main.duckdb", "Marts.duckdb", "what?.duckdb", "my#db.duckdb"])
+def test_a_database_with_a_name_that_cannot_be_is_one_sentence(name: str, input_layer: Path, tmp_path: Path) -> None:
+    arguments = ["--no-use-colors", "build", "--vars", "{connectors: [files], files_dir: nowhere}"]
+    arguments += ["--target-path", str(tmp_path / "target"), "--log-path", str(tmp_path / "logs")]
+    code, output = run_dbt(arguments, input_layer, {"ICP_DATABASE": str(tmp_path / name)}, tmp_path / "output")
+    assert code != 0
+    assert "Traceback" not in output
+    [sentence] = {line.strip() for line in output.splitlines() if "ICP_DATABASE" in line}
+    assert name in sentence
+
+
+def test_no_schema_has_the_name_of_a_database(demo: BuildResult) -> None:
+    with duckdb.connect(str(demo.database), read_only=True) as connection:
+        schemas = connection.execute("select distinct lower(table_schema) from information_schema.tables").fetchall()
+    assert {name for (name,) in schemas} - TAKEN == set()

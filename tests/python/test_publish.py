@@ -109,6 +109,11 @@ ODD_ADDRESSES = (
     *("us\u200ber@ho\u200bst.com", "user\u200b@\u200bhost.com", "user@host\u00ad.com"),
     *("user (at) host.com", "user[at]host[dot]com", "user&#64;host.com", "user&commat;host.com", '"john doe"@example.com'),
     *("user@[192.168.0.1]", "user@192.168.0.1", "user@host.co.uk.", "user@host\u3002com", "\uff35ser\uff20host\uff0e\uff43om"),
+    *("user=40host.com", "user%2540host.com", "user\\u0040host.com", "user<at>host.com", "user\u00abat\u00bbhost.com"),
+    *("user at host dot com", "user AT mail DOT host DOT com", "user(at)host(punkt)de", "user(@)host.com", "user@@host.com"),
+    *("user@[IPv6:2001:db8::1]", "user@host\u2024com", "user\ufe6bhost\ufe52com", "user\u2800@\u2800host.com"),
+    *("user      @      host.com", "<b>user</b>@host.com", "(user)@host.com", "[user]@host.com", "user&nbsp;@&nbsp;host.com"),
+    *("user&commat;host&period;com", "user&#64host.com"),
     *("user@xn--80ak6aa92e.xn--p1ai", "user@xn--p1ai.рф", "mailto:user@host.com?cc=user@b.org", "Name<user@host.com>"),
 )
 ORDINARY = (
@@ -125,6 +130,9 @@ ORDINARY = (
         "Ph.D. Tools",
         "A@B",
         "Cafe@Work",
+        "Vitamin (A) Plus.de",
+        "Look at this",
+        "Meet at Acme",
     ),
 )
 
@@ -136,6 +144,19 @@ def test_odd_forms_of_an_email_address_do_not_leave(marts: duckdb.DuckDBPyConnec
         found = [text for (text,) in connection.execute("select account_id from marts.accounts").fetchall()]
     assert len(set(found)) == len(ODD_ADDRESSES)
     assert [text for text in found if re.search("user|ser|john|doe|host", text)] == []
+
+
+def test_a_list_of_addresses_stays_a_list_and_no_folders_name_has_one(marts: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    """As the values of a rule, where a trait is who looks after the account."""
+    marts.execute("delete from marts.accounts")
+    marts.execute("insert into marts.accounts values (?, null, 0, 0)", ['["user@host.com", "Nobody", "user@host.org"]'])
+    state = publish_state(marts, tmp_path, sources=["/home/me/CloudDrive-user@host.com/data"])
+    with duckdb.connect(str(state / "icp.duckdb"), read_only=True) as connection:
+        [(text,)] = connection.execute("select account_id from marts.accounts").fetchall()
+    assert [value.partition(" ")[0] for value in json.loads(text)] == ["(e-mail", "Nobody", "(e-mail"]
+    [source] = json.loads((state / "manifest.json").read_text())["sources"]
+    assert source.startswith("/home/me/(e-mail ")
+    assert "host" not in source
 
 
 def test_a_thousand_ordinary_names_leave_as_they_are(marts: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:

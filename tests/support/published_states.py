@@ -114,3 +114,17 @@ def read_until(done: Event, states_seen: Any, folder: Path, answer: Any) -> None
     except BaseException as error:
         answer.put(repr(error))
         raise
+
+
+def read_states_until(done: Event, folder: Path, answer: Any) -> None:
+    """Look at all of `current` until `done`; answer how often, or what was wrong."""
+    reads = 0
+    try:
+        while not done.is_set():
+            assert_complete((folder / "current").resolve(strict=True))
+            reads += 1
+            done.wait(0.2)
+        answer.put(reads)
+    except BaseException as error:
+        answer.put(repr(error))
+        raise

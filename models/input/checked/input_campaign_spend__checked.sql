@@ -7,7 +7,8 @@ campaigns as (
 currencies as (
     select
         currency_code,
-        min(valid_from) as first_valid_from
+        min(valid_from) as first_valid_from,
+        max(rate) as highest_rate
     from {{ ref('input_exchange_rates') }}
     group by currency_code
 ),
@@ -24,6 +25,7 @@ checked as (
                     rows_read.currency_code <> '{{ var("reporting_currency") }}'
                     and (currencies.currency_code is null or currencies.first_valid_from > rows_read.spent_on)
                     then {{ fault('unknown_currency', 'currency_code') }}
+                when {{ is_too_much('rows_read.amount', 'rows_read.currency_code') }} then {{ fault('not_allowed_value', 'amount') }}
             end
         ) as reject_fault
     from ({{ check_rows('campaign_spend') }}) as rows_read

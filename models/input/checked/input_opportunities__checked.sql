@@ -15,7 +15,8 @@ rejected_lines as (
 currencies as (
     select
         currency_code,
-        min(valid_from) as first_valid_from
+        min(valid_from) as first_valid_from,
+        max(rate) as highest_rate
     from {{ ref('input_exchange_rates') }}
     group by currency_code
 ),
@@ -39,6 +40,7 @@ checked as (
                         end
                     )
                     then {{ fault('unknown_currency', 'currency_code') }}
+                when {{ is_too_much('rows_read.amount', 'rows_read.currency_code') }} then {{ fault('not_allowed_value', 'amount') }}
                 -- Without orders, a won opportunity is one: it has a date, and no line that was rejected.
                 when not rows_read.is_won or exists (select 1 from orders_read) then null
                 when rows_read.closed_at is null then {{ fault('missing_value', 'closed_at') }}

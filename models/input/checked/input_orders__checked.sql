@@ -11,7 +11,8 @@ rejected_lines as (
 currencies as (
     select
         currency_code,
-        min(valid_from) as first_valid_from
+        min(valid_from) as first_valid_from,
+        max(rate) as highest_rate
     from {{ ref('input_exchange_rates') }}
     group by currency_code
 ),
@@ -35,6 +36,7 @@ checked as (
                     rows_read.currency_code <> '{{ var("reporting_currency") }}'
                     and (currencies.currency_code is null or currencies.first_valid_from > rows_read.closed_at)
                     then {{ fault('unknown_currency', 'currency_code') }}
+                when {{ is_too_much('rows_read.amount', 'rows_read.currency_code') }} then {{ fault('not_allowed_value', 'amount') }}
                 when rows_read.ends_on < rows_read.first_day then {{ fault('ends_before_start', 'ends_on') }}
                 when
                     abs({{ contract_months('rows_read.first_day', 'rows_read.ends_on') }} - rows_read.term_months) > 1

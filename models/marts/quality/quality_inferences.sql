@@ -24,12 +24,33 @@ orders_by_account_record as (
     where not exists (select 1 from {{ ref('input_orders') }})
 ),
 
+contracts as (
+    select
+        mrr,
+        is_renewal_inferred,
+        count(*) over (partition by account_id, coalesce(product_id, '')) as line_count
+    from {{ ref('int_contracts') }}
+),
+
 inferences as (
+    select
+        'renewals_not_inferred' as inference,
+        count(*) as record_count,
+        sum(mrr) as amount
+    from contracts
+    where line_count > {{ most_paired_lines() }}
+    union all
+    select
+        'traits_not_learned' as inference,
+        greatest(count(distinct attribute) - {{ most_learned_traits() }}, 0) as record_count,
+        cast(null as decimal(18, 4)) as amount
+    from {{ ref('int_accounts__traits') }}
+    union all
     select
         'renewals_inferred' as inference,
         count(*) as record_count,
         sum(mrr) as amount
-    from {{ ref('int_contracts') }}
+    from contracts
     where is_renewal_inferred
     union all
     select

@@ -115,11 +115,14 @@ def shaped(value: Any, shape: str) -> Any:
 
 
 def as_json(text: str, redact: Callable[[str], str]) -> Json | None:
-    """The body of an answer, redacted after what is escaped in it was decoded; None where it is no object of JSON."""
+    """The body of an answer, redacted after what is escaped in it was decoded; None where it is no object of JSON.
+
+    Half a letter (of a pair of surrogates) becomes a question mark: no request, file or terminal could hold it.
+    """
     try:
         body = json.loads(text)
         decoded = json.dumps(body, ensure_ascii=False)
-        if (redacted := redact(decoded)) != decoded:
+        if (redacted := redact(decoded).encode(errors="replace").decode()) != decoded:
             body = json.loads(redacted)
     except (ValueError, RecursionError):
         return None

@@ -177,14 +177,16 @@ class Portal:
         seen: set[str] = set()
         while True:
             page = self.request("GET", path, params=query)
-            yield self._part(page, "GET", path, "results", "companies")
+            companies = self._part(page, "GET", path, "results", "companies")
+            yield companies
             following = self._part(page, "GET", path, "paging", "paging") if page.get("paging") is not None else {}
             after = (following.get("next") or {}).get("after")
             if after is None:
                 return
-            if after in seen:
+            marks = {f"after {after}", *(company["id"] for company in companies[:1])}
+            if marks & seen:
                 raise Unreachable(f"GET {path}: the pages go round in a circle; is it HubSpot's?")
-            seen.add(after)
+            seen |= marks
             query = query | {"after": after}
 
     def read_companies(self, ids: Sequence[str], properties: Sequence[str], archived: bool = False) -> list[Json]:
@@ -344,6 +346,9 @@ class Portal:
         watch.start()
         try:
             with self._http.stream(method, path, json=sent, params=params, extensions={"trace": trace}) as response:
+                if len(response.headers.get_list("Content-Encoding", split_commas=True)) > 1:
+                    # One chunk of it could unpack to gigabytes, before any bound is looked at.
+                    raise httpx.DecodingError("packed twice")
                 content = bytearray()
                 for chunk in response.iter_bytes():
                     content += chunk
