@@ -19,7 +19,19 @@ from icp_refinery import permissions
 from icp_refinery.project import NOT_IN_PATHS
 
 # A database of the name of one of its schemas, or of one of DuckDB's own: DuckDB could not tell which is meant.
-SCHEMAS = {"adopted", "applied", "input", "intermediate", "learned", "marts", "raw_files", "reference", "sample", "staging"}
+SCHEMAS = {
+    "adopted",
+    "applied",
+    "input",
+    "intermediate",
+    "learned",
+    "marts",
+    "published",
+    "raw_files",
+    "reference",
+    "sample",
+    "staging",
+}
 TAKEN = SCHEMAS | {"information_schema", "main", "pg_catalog", "system", "temp"}
 
 

@@ -527,7 +527,8 @@ def test_an_adoption_says_who_agreed_and_what_challenges_it(demo: BuildResult, t
         )
         connection.execute(
             "insert into marts.icp_challenger_segments by name select segment_id, 'A challenger' as segment_name, definition,"
-            " tier, '[]' as rules, account_count, customer_count, pursuit_count, won_pursuit_count from marts.icp_segments"
+            " tier, '[]' as rules, account_count, customer_count, 0 as shared_account_count, 0 as raised_account_count,"
+            " 0 as lowered_account_count, pursuit_count, won_pursuit_count from marts.icp_segments"
         )
         connection.execute("update marts.icp_backtest set scorer = 'adopted' where scorer = 'boosting'")
     page = Page(rendered(tmp_path / "icp.duckdb", charted=False))
