@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from conftest import LENGTHY, SAMPLE, BuildResult, build, copy_project, frame
 from icp_refinery.adopt import Adopted, AdoptionError, adopt, adopted_problems, partition_problem, read_adopted, write_adopted
-from icp_refinery.adopt.files import FIGURES, FILES, Row
+from icp_refinery.adopt.files import FIGURES, FILES, UNFINISHED, Row
 from icp_refinery.cli import app
 from icp_refinery.learning.conditions import assign
 
@@ -222,6 +222,17 @@ def test_an_adoption_that_is_killed_is_whole_or_not_there_after_the_next_run(
     assert sorted(path.name for path in tmp_path.glob("*.csv")) == sorted(f"{name}.csv" for name in FILES)
     write_adopted(tmp_path, before)
     assert read_adopted(tmp_path) == before
+
+
+@pytest.mark.parametrize("left", ["", "{", "[]", '{"adoption": ""}', "all but a header", "a number"])
+def test_a_damaged_rest_of_an_adoption_is_one_sentence_and_touches_nothing(left: str, tmp_path: Path) -> None:
+    write_adopted(tmp_path, sound())
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.csv")}
+    texts = {"all but a header": dict.fromkeys(FILES, "a\n"), "a number": dict.fromkeys(FILES, 1)}
+    (tmp_path / UNFINISHED).write_text(json.dumps(texts[left]) if left in texts else left)
+    with pytest.raises(AdoptionError, match=r"adoption\.unfinished is damaged: bring the three files"):
+        read_adopted(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.csv")} == before
 
 
 @pytest.mark.parametrize("text", ["null", " NULL ", "  "])

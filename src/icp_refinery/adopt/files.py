@@ -104,10 +104,23 @@ def write_adopted(folder: Path, adopted: Adopted) -> None:
 
 
 def finish_writing(folder: Path) -> None:
-    """Does what a killed `write_adopted` left to do: the three texts are on disk before one of the files is touched."""
+    """Does what a killed `write_adopted` left to do: the three texts are on disk before one of the files is touched.
+
+    Raises AdoptionError, with nothing written, where what was left is not what `write_adopted` leaves.
+    """
     unfinished = folder / UNFINISHED
     if unfinished.exists():
-        for name, text in json.loads(unfinished.read_text(encoding="utf-8")).items():
+        try:
+            texts = json.loads(unfinished.read_text(encoding="utf-8"))
+            if texts.keys() != FILES.keys():
+                raise ValueError
+            for name in FILES:
+                parse(name, texts[name].encode())
+        except (ValueError, AttributeError, AdoptionError):
+            raise AdoptionError(
+                f"{unfinished} is damaged: bring the three files beside it back from version control, delete it, adopt again."
+            ) from None
+        for name, text in texts.items():
             _put(folder / f"{name}.csv", text)
         unfinished.unlink()
 
