@@ -1,3 +1,5 @@
+{% set days_to_win = 180 %}
+
 with
 
 as_of as (
@@ -14,7 +16,7 @@ qualified as (
         entries.record_id,
         entries.tier,
         entries.cycle_start,
-        max(case when {{ days_between('entries.entered_at', 'wins.entered_at') }} between 0 and 180 then 1 else 0 end) as won
+        max(case when {{ days_between('entries.entered_at', 'wins.entered_at') }} between 0 and {{ days_to_win }} then 1 else 0 end) as won
     from entries
     cross join as_of
     left join entries as wins
@@ -23,7 +25,7 @@ qualified as (
             and wins.stage = 'won'
     where
         entries.stage = 'sql'
-        and {{ days_between('entries.entered_at', 'as_of.as_of') }} >= 180
+        and {{ days_between('entries.entered_at', 'as_of.as_of') }} >= {{ days_to_win }}
     group by entries.record_id, entries.tier, entries.cycle_start
 )
 
