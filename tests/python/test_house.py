@@ -47,6 +47,8 @@ def test_what_learns_knows_nothing_of_where_its_frames_come_from() -> None:
 
 
 def test_a_model_fits_on_two_screens() -> None:
-    lines = {model: len(model.read_text(encoding="utf-8").splitlines()) for model in (SOURCE.parents[1] / "models").rglob("*.sql")}
+    lines = {
+        model: len(model.read_text(encoding="utf-8").splitlines()) for model in (SOURCE.parents[1] / "models").rglob("*.sql")
+    }
     assert {model.stem: count for model, count in lines.items() if count > TWO_SCREENS} == {}
     assert len(lines) > 150
