@@ -81,3 +81,9 @@
     {{ add_months(cycle_start, 'cast(' ~ (3 if var('reporting_cycle') == 'quarter' else 1) ~ ' * (' ~ cycles ~ ') as integer)') }}
     {%- endif -%}
 {%- endmacro %}
+
+
+{#- The mean month: a year of 365.25 days has twelve. `DAYS_PER_MONTH` in Python. -#}
+{% macro days_per_month() -%}
+    30.4375
+{%- endmacro %}

@@ -80,7 +80,7 @@ ranked as (
     inner join reasons on met_by_set.condition_id = reasons.condition_id
 ),
 
-told as (
+leading_reasons as (
     select
         condition_set,
         max(case when reason_number = 1 then reason end) as reason_1,
@@ -93,9 +93,9 @@ told as (
 
 select
     segments.account_id,
-    told.reason_1,
-    told.reason_2,
-    told.reason_3,
+    leading_reasons.reason_1,
+    leading_reasons.reason_2,
+    leading_reasons.reason_3,
     round(
         least(
             greatest(base.points + coalesce(scores.points, 0), coalesce(scores.lowest, 0)), coalesce(scores.highest, 100)
@@ -106,4 +106,4 @@ from {{ ref('int_accounts__segments') }} as segments
 cross join base
 left join sets on segments.account_id = sets.account_id
 left join scores on sets.condition_set = scores.condition_set
-left join told on sets.condition_set = told.condition_set
+left join leading_reasons on sets.condition_set = leading_reasons.condition_set

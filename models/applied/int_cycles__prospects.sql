@@ -35,7 +35,7 @@ net_changes as (
         segments.icp_version,
         changes.cycle_start,
         sum(changes.prospect_change) as prospect_change,
-        sum(case when segments.tier in ('tier_1', 'tier_2') then changes.prospect_change else 0 end) as ideal_change
+        sum(case when {{ is_prioritized('segments.tier') }} then changes.prospect_change else 0 end) as ideal_change
     from changes
     inner join {{ ref('int_accounts__segments_by_version') }} as segments on changes.account_id = segments.account_id
     group by segments.icp_version, changes.cycle_start

@@ -6,7 +6,7 @@ ranked_accounts as (
         segment_id,
         is_in_force,
         icp_version,
-        case tier when 'tier_1' then 1 when 'tier_2' then 2 when 'tier_3' then 3 else 4 end as rank
+        {{ tier_rank('tier') }} as rank
     from {{ ref('int_accounts__segments_by_version') }}
 ),
 

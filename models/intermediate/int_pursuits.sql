@@ -102,7 +102,7 @@ select
     case
         when pursuits.is_won and measure.value_basis = 'wins' then {{ var('value_horizon_months') }}
         when pursuits.is_won
-            then least({{ days_between('pursuits.closed_at', 'as_of.ends_at') }} / 30.4375, {{ var('value_horizon_months') }})
+            then least({{ days_between('pursuits.closed_at', 'as_of.ends_at') }} / {{ days_per_month() }}, {{ var('value_horizon_months') }})
     end as months_observed,
     pursuits.began_at,
     pursuits.closed_at,

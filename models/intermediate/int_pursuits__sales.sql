@@ -18,7 +18,7 @@ select
     end as value,
     -- What was sold between a pursuit's beginning and its win counts as sold with it.
     cast(
-        floor({{ days_between('pursuits.closed_at', 'greatest(orders.closed_at, pursuits.closed_at)') }} / 30.4375) as integer
+        floor({{ days_between('pursuits.closed_at', 'greatest(orders.closed_at, pursuits.closed_at)') }} / {{ days_per_month() }}) as integer
     ) as months_since_win,
     orders.closed_at as sold_at
 from pursuits

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 TIERS = ("tier_1", "tier_2", "tier_3", "deprioritized")
+PRIORITIZED = TIERS[:2]
 # What people read for a tier; the codes above are for tables.
 TIER_NAMES = {
     "tier_1": "Best fit",

@@ -222,8 +222,8 @@ def adopted(demo: BuildResult, tmp_path_factory: pytest.TempPathFactory) -> Buil
     database = Path(shutil.copy(demo.database, folder / "icp.duckdb"))
     select = """path:seeds/adopted rule_problems checked_adoptions int_icp_versions int_icp_versions__segments
         int_segment_conditions int_accounts__segments_by_version int_cycles__versions int_cycles__prospects
-        int_cycles__accounts_by_tier int_stage_entries__by_cycle int_accounts__campaign_spend_by_cycle icp_alignment
-        icp_agreement icp_spend"""
+        int_cycles__accounts_by_tier int_stage_entries__by_cycle int_cycles__qualified_by_tier
+        int_accounts__campaign_spend_by_cycle icp_alignment icp_agreement icp_spend"""
     return build(folder / "build", project=project, database=database, select=select, unit_tests=False)
 
 

@@ -1,4 +1,4 @@
-"""The house of the Python code: small modules that use one another by their public names only."""
+"""The house of the code: models on two screens, small modules that use one another by their public names only."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "icp_refinery"
 MODULES = sorted(SOURCE.rglob("*.py"))
 MOST_LINES = 400
+TWO_SCREENS = 140
 # What computes takes frames and returns frames; it knows no warehouse, no file and no page.
 LEARNING_KNOWS = ("icp_refinery.learning", "icp_refinery.project")
 
@@ -43,3 +44,11 @@ def test_a_module_is_small_and_uses_no_private_name_of_another(module: Path) -> 
 def test_what_learns_knows_nothing_of_where_its_frames_come_from() -> None:
     for module in sorted((SOURCE / "learning").rglob("*.py")):
         assert [source for source, _ in imports(module) if not source.startswith(LEARNING_KNOWS)] == [], module
+
+
+def test_a_model_fits_on_two_screens() -> None:
+    lines = {
+        model: len(model.read_text(encoding="utf-8").splitlines()) for model in (SOURCE.parents[1] / "models").rglob("*.sql")
+    }
+    assert {model.stem: count for model, count in lines.items() if count > TWO_SCREENS} == {}
+    assert len(lines) > 150

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,20 @@ def test_no_layer_is_entered_twice(nodes: dict[str, dict]) -> None:
         if LAYERS.index(layer(nodes[parent])) > LAYERS.index(layer(node))
     ]
     assert backward == []
+
+
+def test_the_paths_of_the_architecture_are_those_of_the_graph(nodes: dict[str, dict]) -> None:
+    """Each model stands in its layer's row, and a later one of its path is made from it."""
+    by_name = {node["name"]: node for node in nodes.values()}
+    table = (ROOT / "docs" / "architecture.md").read_text().split("## Three paths")[1].split("\n## ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("|")][2:]
+    for column in (1, 2, 3):
+        path = [(row[0], name) for row in rows for name in re.findall(r"`(\w+)`", row[column]) if name in by_name]
+        assert len(path) >= 9
+        for number, (row, name) in enumerate(path):
+            parents = {nodes[key]["name"] for _, later in path[number + 1 :] for key in by_name[later]["depends_on"]["nodes"]}
+            assert layer(by_name[name]) == row, name
+            assert name in parents or row == "published", name
 
 
 @pytest.mark.parametrize("name", ORDER_CORE)

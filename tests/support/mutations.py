@@ -111,7 +111,7 @@ class Copy:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sample", type=int, help="so many of them, chosen at random")
+    parser.add_argument("--sample", type=int, help="how many of them, chosen at random")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="those of files whose path has this text")
     chosen = parser.parse_args()

@@ -21,7 +21,7 @@ worked as (
 active_prospects as (
     select
         cycles.cycle_start,
-        segments.tier in ('tier_1', 'tier_2') as is_ideal,
+        {{ is_prioritized('segments.tier') }} as is_ideal,
         targeted.account_id is not null as is_targeted,
         worked.account_id is not null as is_worked
     from targeted
@@ -41,32 +41,21 @@ active_prospects as (
         and coalesce(lifespans.customer_from >= cycles.cycle_start, true)
 ),
 
-active_counts as (
-    select
-        cycle_start,
-        count(*) filter (where is_targeted) as targeted_count,
-        count(*) filter (where is_worked) as worked_count,
-        count(*) filter (where is_targeted and is_worked) as targeted_and_worked_count,
-        count(*) filter (where is_targeted and is_ideal) as targeted_and_ideal_count,
-        count(*) filter (where is_worked and is_ideal) as worked_and_ideal_count
-    from active_prospects
-    group by cycle_start
-),
-
 cycle_counts as (
     select
         cycles.*,
         prospects.prospect_count,
         prospects.ideal_count,
-        coalesce(active_counts.targeted_count, 0) as targeted_count,
-        coalesce(active_counts.worked_count, 0) as worked_count,
-        coalesce(active_counts.targeted_and_worked_count, 0) as targeted_and_worked_count,
-        coalesce(active_counts.targeted_and_ideal_count, 0) as targeted_and_ideal_count,
-        coalesce(active_counts.worked_and_ideal_count, 0) as worked_and_ideal_count
+        count(*) filter (where active.is_targeted) as targeted_count,
+        count(*) filter (where active.is_worked) as worked_count,
+        count(*) filter (where active.is_targeted and active.is_worked) as targeted_and_worked_count,
+        count(*) filter (where active.is_targeted and active.is_ideal) as targeted_and_ideal_count,
+        count(*) filter (where active.is_worked and active.is_ideal) as worked_and_ideal_count
     from cycles
     inner join {{ ref('int_cycles__prospects') }} as prospects on cycles.cycle_start = prospects.cycle_start
-    left join active_counts on cycles.cycle_start = active_counts.cycle_start
+    left join active_prospects as active on cycles.cycle_start = active.cycle_start
     where prospects.prospect_count > 0
+    group by all
 ),
 
 -- A team that is not recorded agrees with nobody.

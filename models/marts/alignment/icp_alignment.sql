@@ -2,16 +2,8 @@
 
 with
 
-as_of as (
-    select * from {{ ref('int_as_of') }}
-),
-
 cycles as (
     select * from {{ ref('int_cycles__versions') }}
-),
-
-entries as (
-    select * from {{ ref('int_stage_entries__by_cycle') }}
 ),
 
 tiers as (
@@ -44,7 +36,7 @@ entry_counts as (
         count(*) filter (where stage = 'opportunity') as opportunity_count,
         count(*) filter (where stage = 'won') as win_count,
         sum(deal_size) filter (where stage = 'won') as won_value
-    from entries
+    from {{ ref('int_stage_entries__by_cycle') }}
     group by tier, cycle_start
 ),
 
@@ -54,35 +46,6 @@ spend as (
         cycle_start,
         sum(amount) as spend
     from {{ ref('int_accounts__campaign_spend_by_cycle') }}
-    group by tier, cycle_start
-),
-
--- What Sales qualified has half a year to be won; younger ones are not judged yet.
-qualified as (
-    select
-        entries.record_id,
-        entries.tier,
-        entries.cycle_start,
-        max(case when {{ days_between('entries.entered_at', 'wins.entered_at') }} between 0 and 180 then 1 else 0 end) as won
-    from entries
-    cross join as_of
-    left join entries as wins
-        on
-            entries.account_id = wins.account_id
-            and wins.stage = 'won'
-    where
-        entries.stage = 'sql'
-        and {{ days_between('entries.entered_at', 'as_of.as_of') }} >= 180
-    group by entries.record_id, entries.tier, entries.cycle_start
-),
-
-qualified_counts as (
-    select
-        tier,
-        cycle_start,
-        count(*) as matured_sql_count,
-        sum(won) as won_sql_count
-    from qualified
     group by tier, cycle_start
 ),
 
@@ -112,7 +75,7 @@ tier_counts as (
         on
             cycle_tiers.cycle_start = spend.cycle_start
             and cycle_tiers.tier = spend.tier
-    left join qualified_counts
+    left join {{ ref('int_cycles__qualified_by_tier') }} as qualified_counts
         on
             cycle_tiers.cycle_start = qualified_counts.cycle_start
             and cycle_tiers.tier = qualified_counts.tier

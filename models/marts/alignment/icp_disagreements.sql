@@ -75,7 +75,7 @@ judged as (
         *,
         case
             when tier = 'deprioritized' and spend > 0 then 'deprioritized_costs_money'
-            when tier not in ('tier_1', 'tier_2') or is_customer or (is_targeted and is_worked) then null
+            when not {{ is_prioritized('tier') }} or is_customer or (is_targeted and is_worked) then null
             when is_targeted then 'only_marketing'
             when is_worked then 'only_sales'
             else 'nobody'

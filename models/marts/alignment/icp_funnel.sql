@@ -2,20 +2,12 @@
 
 with
 
-as_of as (
-    select * from {{ ref('int_as_of') }}
-),
-
-segments as (
-    select * from {{ ref('icp_segments') }}
-),
-
 entries as (
     select
         entries.*,
         {{ days_between('entries.entered_at', 'as_of.as_of') }} as age_in_days
     from {{ ref('int_stage_entries') }} as entries
-    cross join as_of
+    cross join {{ ref('int_as_of') }} as as_of
 ),
 
 recorded_stages as (
@@ -28,7 +20,7 @@ segment_stages as (
         segments.tier,
         segments.segment_id,
         recorded_stages.stage
-    from segments
+    from {{ ref('icp_segments') }} as segments
     cross join recorded_stages
     union
     select

@@ -19,8 +19,8 @@ placed as (
         by_version.segment_id,
         accounts.segment_id as adopted_segment_id,
         accounts.is_customer,
-        case by_version.tier when 'tier_1' then 1 when 'tier_2' then 2 when 'tier_3' then 3 else 4 end as rank,
-        case accounts.tier when 'tier_1' then 1 when 'tier_2' then 2 when 'tier_3' then 3 else 4 end as adopted_rank
+        {{ tier_rank('by_version.tier') }} as rank,
+        {{ tier_rank('accounts.tier') }} as adopted_rank
     from {{ ref('int_accounts__segments_by_version') }} as by_version
     inner join accounts on by_version.account_id = accounts.account_id
     where by_version.icp_version = 'learned'

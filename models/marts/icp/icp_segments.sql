@@ -15,10 +15,6 @@ segments as (
             and versions.is_in_force
 ),
 
-accounts as (
-    select * from {{ ref('dim_accounts') }}
-),
-
 orders as (
     select
         *,
@@ -29,21 +25,14 @@ orders as (
 -- What an adopted segment was chosen on does not test it: these pursuits were closed later.
 new_pursuit_counts as (
     select
-        placed.segment_id,
+        pursuits.segment_id,
         count(*) as new_pursuit_count
-    from {{ ref('int_pursuits') }} as pursuits
-    inner join accounts as placed on pursuits.account_id = placed.account_id
-    inner join {{ ref('int_icp_versions') }} as versions
-        on
-            versions.is_in_force
-            and pursuits.closed_at >= {{ add_days('versions.learned_as_of', 1) }}
-    where pursuits.is_sampled
-    group by placed.segment_id
-),
-
-measure as (
-    select max(value_basis) as value_basis
-    from {{ ref('int_pursuits') }}
+    from {{ ref('int_pursuits__segments') }} as pursuits
+    inner join {{ ref('int_icp_versions') }} as versions on pursuits.closed_at >= {{ add_days('versions.learned_as_of', 1) }}
+    where
+        versions.is_in_force
+        and pursuits.is_sampled
+    group by pursuits.segment_id
 ),
 
 account_counts as (
@@ -51,7 +40,7 @@ account_counts as (
         segment_id,
         count(*) as account_count,
         count(*) filter (where is_customer) as customer_count
-    from accounts
+    from {{ ref('dim_accounts') }}
     group by segment_id
 ),
 
@@ -107,7 +96,7 @@ select
     segments.measured_tier,
     segments.override_reason,
     segments.evidence,
-    coalesce(measure.value_basis, 'net_amount') as value_basis,
+    coalesce((select max(value_basis) from {{ ref('int_pursuits') }}), 'net_amount') as value_basis,
     segments.is_tier_overridden,
     segments.adoption_number,
     cast(coalesce(account_counts.account_count, 0) as integer) as account_count,
@@ -144,7 +133,6 @@ select
     retention.gross_revenue_retention,
     retention.net_revenue_retention
 from segments
-cross join measure
 left join new_pursuit_counts on segments.segment_id = new_pursuit_counts.segment_id
 left join account_counts on segments.segment_id = account_counts.segment_id
 left join opportunity_counts on segments.segment_id = opportunity_counts.segment_id

@@ -15,7 +15,7 @@ LEAST_COUNT = 10.0  # rows expected, for a volume to be compared
 ERRORS = 5.0  # standard errors; the some thousand comparisons of a build then give one false alarm in a thousand builds
 PAST_JUMPS = 2.0
 MIX_VALUES = 25  # most frequent values; the others are taken together
-MIX_FACTOR, MIX_LEAST = 4.0, 0.05  # a value becoming so many times rarer or more frequent matters too, from this share on
+MIX_FACTOR, MIX_LEAST = 4.0, 0.05  # a value becoming this many times rarer or more frequent matters too, from this share on
 
 
 def over_time(

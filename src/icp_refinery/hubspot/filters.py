@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import duckdb
 
 from icp_refinery.hubspot.config import Config, Trait
+from icp_refinery.project import PRIORITIZED
 
-PRIORITIZED = ("tier_1", "tier_2")
 LONGEST_NAME = 200
 
 Json = dict[str, Any]

@@ -11,6 +11,7 @@ from icp_refinery.hubspot.client import Portal
 from icp_refinery.hubspot.config import Config
 from icp_refinery.hubspot.errors import Json, PlanError, Unreachable, Unsure
 from icp_refinery.hubspot.journal import Journal, utc_now
+from icp_refinery.project import TIERS
 
 ATTEMPTS = 5
 TYPES = {
@@ -30,7 +31,7 @@ TYPES = {
     "icp_reasons": ("string", "textarea", "ICP reasons", "What moves the fit score most, in words and points."),
     "icp_changed_on": ("date", "date", "ICP changed on", "The day (UTC) on which one of the ICP properties last changed."),
 }
-TIERS = {"tier_1": "Tier 1", "tier_2": "Tier 2", "tier_3": "Tier 3", "deprioritized": "Deprioritized"}
+TIER_LABELS = {tier: tier.replace("_", " ").capitalize() for tier in TIERS}
 
 
 @dataclass
@@ -68,7 +69,7 @@ def schema_steps(
     steps: list[Json] = []
     if config.group_name not in groups:
         steps.append({"kind": "schema", "action": "create_group", "name": config.group_name, "label": config.group_label})
-    wanted_options = {"icp_tier": TIERS, "icp_segment": segments}
+    wanted_options = {"icp_tier": TIER_LABELS, "icp_segment": segments}
     for ours, (kind, field_type, label, description) in TYPES.items():
         name = config.properties[ours]
         known = portal_properties.get(name)

@@ -31,7 +31,7 @@ from icp_refinery.learning.value import DAYS_PER_MONTH
 
 MOST_CUTOFFS = 8
 PERMUTATIONS = 199  # at each cut-off, of the test whether segments are learned at all
-WINDOW_MONTHS = 12  # pursuits that began so many months after the cut-off are scored
+WINDOW_MONTHS = 12  # pursuits that began within this many months of the cut-off are scored
 LEAST_SCORED = 30  # pursuits of a window
 LEAST_SCORED_WINS = 5
 RESAMPLES = 500  # of the accounts, and random orders of them

@@ -11,7 +11,7 @@ from scipy.special import ndtr, ndtri
 from threadpoolctl import threadpool_limits
 
 AT_ONCE = 50  # resamples in memory
-MOST_STEPS = 1_000  # of a score; a finer one is read in so many steps of equal count
+MOST_STEPS = 1_000  # of a score; a finer one is read in this many steps of equal count
 TENTHS = tuple(n / 10 for n in range(1, 11))
 KEPT = (0.9, 0.95)
 MEASURES = {"value_captured": TENTHS, "pursuits_skippable": KEPT, "spend_skippable": KEPT}

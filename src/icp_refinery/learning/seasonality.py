@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 # Cycle after cycle, a year sees two verdicts: before and after its full years grow by one. Each spends half of 5 %.
 LEVEL = 0.025
 LEAST_YEARS, LEAST_ORDERS, MOST_GROUPS = 2, 10, 50
-# A month of a season has so many times the orders of an even spread: what is smaller is of no use, however sure.
+# A month of a season has at least this many times the orders of an even spread: what is smaller is of no use, however sure.
 MATERIAL, MONTH_LEVEL = 1.25, 0.01
 FIRST_DRAWS, DRAWS = 1_000, 20_000
 MONTHS = list(calendar.month_name)[1:]

@@ -15,7 +15,7 @@ import yaml
 
 from icp_refinery.hubspot.config import Config, load_config
 from icp_refinery.hubspot.filters import list_name
-from icp_refinery.project import project_directory
+from icp_refinery.project import PRIORITIZED, project_directory
 
 NO_EVIDENCE = "no evidence"
 ALPHA, POWER = 0.05, 0.8
@@ -37,7 +37,7 @@ def plans(marts: duckdb.DuckDBPyConnection, config: Config | None = None) -> lis
     segments = _rows(
         marts,
         "select segment_id, segment_name, tier, definition, pursuit_count, lift, lift_low, lift_high from marts.icp_segments"
-        " where tier in ('tier_1', 'tier_2') order by tier, lift desc nulls last, segment_id",
+        f" where tier in {PRIORITIZED} order by tier, lift desc nulls last, segment_id",
     )
     return [_plan(marts, config, segment) for segment in segments]
 

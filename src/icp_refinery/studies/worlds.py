@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
+from icp_refinery.learning.value import DAYS_PER_MONTH
+
 Kind = Literal["value", "set", "size", "pair", "value_and_size", "set_and_size", "two_rules"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 Trouble = Literal["none", "time", "leak"]
@@ -124,7 +126,7 @@ def world(
     cycle = rng.gamma(3.0, np.where(won, 28.0, 22.0)).astype(int) + 1
     closed = began + pd.to_timedelta(np.minimum(cycle, 110), unit="D")
     as_of = START + pd.Timedelta(days=DAYS)
-    months = np.minimum((as_of - closed).days.to_numpy() / 30.4375, 24.0)
+    months = np.minimum((as_of - closed).days.to_numpy() / DAYS_PER_MONTH, 24.0)
     spread = HARD_SPREAD if hard else SPREAD
     first = size * rng.lognormal(-(spread**2) / 2, spread, accounts)
     renews = rng.random(accounts) < RENEWAL

@@ -68,7 +68,7 @@ def attribute_effects(
     behaviours : index (or column) `account_id`, boolean columns `multi_year`, `add_on`, `services`, `bundle`
         of the first order. Never tested against `won`, nor where that is a tautology (`TAUTOLOGIES`).
     minimum_support : accounts with the value, and accounts to compare them with, that a test needs.
-    most_frequent : of a trait at most so many values are tried; pairs are made of the so many most frequent
+    most_frequent : of a trait at most this many values are tried; pairs are made of its most frequent
         values (of those that at most half of the accounts share) over `pair_traits` (default: all traits). Both
         are chosen by frequency among all accounts in `outcomes`, whatever their outcome.
     level : of the false discovery rate.

@@ -30,7 +30,7 @@ def typed_rows(rows: list[tuple], types: dict[str, str]) -> pd.DataFrame:
 
 
 def trailing(part: np.ndarray, windows: list[int]) -> np.ndarray:
-    """Sums over the last so many cycles: (..., cycles, k) to (..., cycles, windows, k)."""
+    """Sums over the last cycles of each width in `windows`: (..., cycles, k) to (..., cycles, windows, k)."""
     running = np.cumsum(part, axis=-2)
     sums = []
     for width in windows:

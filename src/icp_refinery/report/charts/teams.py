@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from icp_refinery.project import PRIORITIZED
 from icp_refinery.report.charts.builder import CYCLES_SHOWN, PICKED_SET, Figure, ends, forest, frame, ridges, shares, short, tips
 from icp_refinery.report.charts.theme import ACCENT, LIGHT, MID
 from icp_refinery.report.labels import ALIGNED, CHOICES, STAGES
@@ -95,7 +96,7 @@ def alignment(marts: Marts, company: Company) -> Figure:
     figure = figure.of(f"years that end from {days.min():%d %b %Y} to {days.max():%d %b %Y}")
     for name in ALIGNED:
         table[name] = table[name].astype(float)
-    both = table[table["tier"].isin(["tier_1", "tier_2"])].groupby("cycle_end", as_index=False)[list(ALIGNED)].sum()
+    both = table[table["tier"].isin(PRIORITIZED)].groupby("cycle_end", as_index=False)[list(ALIGNED)].sum()
     totals = table.groupby("cycle_end")[list(ALIGNED)].sum()
     keyed = pd.concat([both.assign(tier="all"), table])
     parts = []
