@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help build profile unit-tests test test-fast mutations validate lint format bench example demo-hubspot docs lock clean
+.PHONY: help build profile unit-tests test test-fast mutations validate connectors lint format bench example demo-hubspot docs lock clean
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,10 @@ validate: $(READY)  ## Run every study at full size, write docs/validation.md, b
 	ICP_ALL_WORLDS=1 $(BIN)/python -m pytest --numprocesses 2 tests/python/test_seasonality.py
 	ICP_LARGE_INPUTS=1 $(BIN)/python -m pytest --numprocesses 0 -s tests/python/test_large_inputs.py
 	ICP_KILLS=10 $(BIN)/python -m pytest --numprocesses 0 tests/python/test_builds.py -k killed_at_any_moment
+
+connectors: $(READY)  ## Build HubSpot and Salesforce as six loaders land them, clean and with mess, beside their files
+	ICP_CONNECTOR_SEEDS=1,2 $(BIN)/python -m pytest --numprocesses 2 \
+		tests/python/test_connectors.py tests/python/test_*_landed.py
 
 lint: $(READY)  ## Check the format of SQL and Python
 	$(BIN)/ruff check .

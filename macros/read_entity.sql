@@ -1,9 +1,33 @@
-{#- The rows of an entity as the connectors that are switched on stage them. -#}
+{#- The rows of an entity as the connectors that are switched on stage them, without those that another connector owns (`owner_of`). -#}
 {% macro staged(entity) %}
-    {%- for connector in var('connectors') if connector in known_connectors() %}
-    select * from {{ ref('stg_' ~ connector ~ '__' ~ entity) }}
+    {%- for connector in owners(entity) %}
+    select * from {{ ref(('joined_' if is_joined(connector, entity) else 'stg_') ~ connector ~ '__' ~ entity) }}
     {% if not loop.last %}union all{% endif %}
+    {%- else %}
+    select
+        {%- for column in contract_columns(entity) %}
+        cast(null as varchar) as {{ column.name }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    where false
     {%- endfor %}
+{% endmacro %}
+
+
+{#- Whether both tools are on, and an entity of one of them is staged again with what the other knows (models/staging/joined). -#}
+{% macro is_joined(connector, entity) %}
+    {%- set joined = {'hubspot': ['accounts', 'account_external_ids', 'contacts', 'engagements'], 'salesforce': ['contacts']} -%}
+    {{ return(landed_tools() | length == 2 and entity in joined.get(connector, [])) }}
+{% endmacro %}
+
+
+{#- The connectors whose rows of an entity count. Stages go with their opportunities, lines with their orders. -#}
+{% macro owners(entity) %}
+    {%- set owner = var('owner_of').get({'opportunity_stages': 'opportunities', 'order_lines': 'orders'}.get(entity, entity), known_connectors()) -%}
+    {%- set owners = [] -%}
+    {%- for connector in var('connectors') if connector in known_connectors() and connector in ([owner] if owner is string else owner) -%}
+        {%- if connector not in landed_tools() or entity in landed_entities(connector) -%} {%- do owners.append(connector) -%} {%- endif -%}
+    {%- endfor -%}
+    {{ return(owners) }}
 {% endmacro %}
 
 

@@ -18,6 +18,11 @@
 {%- endmacro %}
 
 
+{% macro read_email(column) -%}
+    lower({{ read_text(column) }})
+{%- endmacro %}
+
+
 {#- Text in which a placeholder such as `n/a` (the variable `missing_values`) is a missing value. -#}
 {% macro read_label(column) -%}
     case when lower(replace(cast({{ column }} as varchar), ' ', '')) not in ({{ missing_values() }}) then {{ read_text(column) }} end

@@ -1,6 +1,6 @@
 {#- The connectors: each is a folder of models, stg_<connector>__<entity>, under models/staging. -#}
 {% macro known_connectors() %}
-    {{ return(['sample', 'files']) }}
+    {{ return(['sample', 'files', 'hubspot', 'salesforce']) }}
 {% endmacro %}
 
 
@@ -47,6 +47,7 @@
         {%- endfor %}
     );
     {%- endfor -%}
+    {%- for tool in landed_tools() %} {{ open_landed(tool) }} {%- endfor -%}
 {% endmacro %}
 
 
@@ -258,7 +259,28 @@
     {%- for connector in var('connectors') if connector not in known_connectors() -%}
         {%- do stop("There is no connector '" ~ connector ~ "': choose among " ~ known_connectors() | join(' and ') ~ ".") -%}
     {%- endfor -%}
+    {%- do check_owners() -%}
     {{ return(check_files() if 'files' in var('connectors') else {}) }}
+{% endmacro %}
+
+
+{#- Both tools hold the same deals: somebody has to say whose count. -#}
+{% macro check_owners() %}
+    {%- if var('owner_of') is not mapping -%}
+        {%- do stop("The variable owner_of says whose rows of an entity count, such as {opportunities: salesforce, orders: salesforce}.") -%}
+    {%- endif -%}
+    {%- for entity, owner in var('owner_of').items() -%}
+        {%- if entity not in contract() or entity in ['opportunity_stages', 'order_lines'] -%}
+            {%- do stop("The variable owner_of names " ~ entity ~ ", which is not an entity of its own in the input contract.") -%}
+        {%- endif -%}
+        {%- for connector in ([owner] if owner is string else owner) if connector not in var('connectors') -%}
+            {%- do stop("The variable owner_of gives " ~ entity ~ " to " ~ connector ~ ", which is not among the connectors.") -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- if landed_tools() | length == 2 and not ('opportunities' in var('owner_of') and 'orders' in var('owner_of')) -%}
+        {%- do stop("HubSpot and Salesforce hold the same deals: say whose count, such as"
+            ~ " owner_of: {opportunities: salesforce, orders: salesforce}, or [hubspot, salesforce] where no deal is in both.") -%}
+    {%- endif -%}
 {% endmacro %}
 
 

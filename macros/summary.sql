@@ -21,7 +21,11 @@
     {%- endset -%}
     {%- set row = run_query(query).rows[0] -%}
     {%- do print('') -%}
-    {%- do print('ICP Refinery: built as of ' ~ row[0] ~ ' from ' ~ (var('files_dir') if 'files' in var('connectors') else 'the demo company (seeds/sample)')) -%}
+    {%- set places = [] -%}
+    {%- for connector in var('connectors') -%}
+        {%- do places.append({'files': var('files_dir'), 'sample': 'the demo company (seeds/sample)'}.get(connector, connector)) -%}
+    {%- endfor -%}
+    {%- do print('ICP Refinery: built as of ' ~ row[0] ~ ' from ' ~ places | join(' and ')) -%}
     {%- do print('  ' ~ '{:,}'.format(row[1]) ~ ' closed-won orders of ' ~ '{:,}'.format(row[2]) ~ ' customers, net '
         ~ '{:,.2f}'.format(row[3]) ~ ' ' ~ var('reporting_currency') ~ ', MRR now ' ~ '{:,.2f}'.format(row[4])) -%}
     {%- do print('  ' ~ '{:,}'.format(row[5]) ~ ' input rows rejected, each with its rule: input.input_rejects') -%}

@@ -40,6 +40,7 @@ def model(dbt, session):
         "icp_value_clusters": dbt.ref("icp_value_clusters"),
         "quality_expectations": dbt.ref("quality_expectations"),
         "quality_inferences": dbt.ref("quality_inferences"),
+        "quality_joined_records": dbt.ref("quality_joined_records"),
         "quality_rejects": dbt.ref("quality_rejects"),
         "sync_hubspot_companies": dbt.ref("sync_hubspot_companies"),
     }

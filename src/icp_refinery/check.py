@@ -10,7 +10,7 @@ import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
 import duckdb
 import typer
@@ -126,18 +126,19 @@ def check_folder(folder: Path, reporting_currency: str = "USD") -> FolderReport:
     print(f"Reading every row of {len(paths)} files ({size / 1e6:,.1f} MB) ...", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         database = Path(scratch) / "check.duckdb"
-        _run_input_layer(folder, reporting_currency, scratch, database)
+        settings = {"connectors": ["files"], "files_dir": str(folder), "reporting_currency": reporting_currency}
+        run_input_layer(settings, scratch, database)
         with duckdb.connect(str(database), read_only=True) as connection:
             return _read_report(connection, found)
 
 
-def _run_input_layer(folder: Path, reporting_currency: str, scratch: str, database: Path) -> None:
+def run_input_layer(settings: dict[str, Any], scratch: str, database: Path) -> None:
+    """Build staging and input in `database`, with dbt's variables `settings`. Raises CheckError with the sentence of a stop."""
     project = str(project_directory())
-    settings = {"connectors": ["files"], "files_dir": str(folder), "reporting_currency": reporting_currency, "check_only": True}
     command = [sys.executable, "-P", "-m", "dbt.cli.main", "--quiet", "--log-format", "json", "build"]
     command += ["--exclude-resource-type", "test", "unit_test"]
     command += ["--select", "path:models/staging", "path:models/input", "+int_as_of", "+quality_inferences"]
-    command += ["--vars", json.dumps(settings), "--project-dir", project, "--profiles-dir", project]
+    command += ["--vars", json.dumps(settings | {"check_only": True}), "--project-dir", project, "--profiles-dir", project]
     command += ["--target-path", scratch, "--log-path", scratch]
     environment = os.environ | {"ICP_DATABASE": str(database)}
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -159,7 +160,7 @@ def _read_report(connection: duckdb.DuckDBPyConnection, found: InputFolder) -> F
         return connection.execute(query).fetchall()
 
     contract = read_contract()
-    rejects = _broken_rules(rows, "input.input_rejects", contract)
+    rejects = broken_rules(rows, "input.input_rejects", contract)
     entities = []
     for entity, file in found.files.items():
         rejected = sum(broken.rows for broken in rejects if broken.entity == entity)
@@ -190,7 +191,7 @@ def _read_report(connection: duckdb.DuckDBPyConnection, found: InputFolder) -> F
         folder=found,
         entities=entities,
         rejects=rejects,
-        dropped=_broken_rules(rows, "input.input_dropped_values", contract),
+        dropped=broken_rules(rows, "input.input_dropped_values", contract),
         inferred=[f"{count:,}: {explanation}" for explanation, count in inferences],
         first_order_on=str(first_order_at.date()) if first_order_at else None,
         as_of=str(as_of) if as_of else None,
@@ -215,8 +216,8 @@ def _missing_inputs(rows) -> list[str]:
     return said
 
 
-def _broken_rules(rows, relation: str, contract: dict[str, dict[str, Column]]) -> list[BrokenRule]:
-    """Per entity, rule and column: the rows, and the three most frequent values."""
+def broken_rules(rows, relation: str, contract: dict[str, dict[str, Column]]) -> list[BrokenRule]:
+    """The rules of `relation` (rejects or dropped values) per entity and column: the rows, and the three most frequent values."""
     counts: dict[tuple, int] = defaultdict(int)
     values: dict[tuple, list[tuple[str, int]]] = defaultdict(list)
     query = f"""
@@ -261,11 +262,8 @@ def _remedy(rule: str, column: Column | None, values: list[tuple[str, int]]) -> 
     return REMEDIES[rule]
 
 
-def check(
-    folder: Annotated[Path, typer.Argument(help="Folder of <entity>.csv or <entity>.parquet files.")],
-    reporting_currency: Annotated[str, typer.Option(help="Currency of the marts (ISO 4217).")] = "USD",
-) -> None:
-    """Say what a folder holds before any build: rows, columns, rejects to expect, what cannot be said."""
+def check_files(folder: Path, reporting_currency: str) -> None:
+    """Print what `check_folder` finds. Raises typer.Exit with 1 where a build would be of no use."""
     console = Console(soft_wrap=True, markup=False, highlight=False)
     errors = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
     try:
@@ -284,8 +282,8 @@ def check(
     console.print(f"Orders from {report.first_order_on or '-'}; the build would be as of {report.as_of or '-'}.")
     if report.folder.others:
         console.print(f"Not read: {', '.join(report.folder.others)}")
-    _print_rules(console, "Rows that would be rejected", report.rejects, "No row would be rejected.")
-    _print_rules(console, "Values that would be dropped (their rows stay)", report.dropped, "No value would be dropped.")
+    print_rules(console, "Rows that would be rejected", report.rejects, "No row would be rejected.")
+    print_rules(console, "Values that would be dropped (their rows stay)", report.dropped, "No value would be dropped.")
     if report.inferred:
         console.print("What would be inferred:")
         for sentence in report.inferred:
@@ -300,7 +298,8 @@ def check(
         raise typer.Exit(1)
 
 
-def _print_rules(console: Console, title: str, rules: list[BrokenRule], none: str) -> None:
+def print_rules(console: Console, title: str, rules: list[BrokenRule], none: str) -> None:
+    """Print a rule per line, with its values and what to do."""
     console.print(f"{title}:" if rules else none)
     for broken in rules:
         shown = ", ".join(f"`{value}` ({count:,})" for value, count in broken.values)

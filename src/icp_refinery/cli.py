@@ -11,12 +11,13 @@ import typer
 from rich.progress import Progress
 
 from icp_refinery import adopt as adoption
-from icp_refinery.check import check
+from icp_refinery.check_landed import check
 from icp_refinery.exports.init import init
 from icp_refinery.hubspot.commands import app as hubspot
 from icp_refinery.profile import profile
 from icp_refinery.project import project_directory
 from icp_refinery.simulate import ACCOUNTS, LINES_PER_ACCOUNT, MONTHS, SEED, write_world
+from icp_refinery.simulate.landed import LAYOUTS, write_landed
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -27,6 +28,8 @@ class Format(StrEnum):
     parquet = "parquet"
     csv = "csv"
 
+
+Layout = StrEnum("Layout", {"files": "files"} | {name.replace("-", "_"): name for name in LAYOUTS})
 
 app.command()(check)
 app.command()(init)
@@ -62,9 +65,14 @@ def simulate(
     form: Annotated[Format, typer.Option("--format", help="File format.")] = Format.parquet,
     mess: Annotated[bool, typer.Option(help="Plant the mess of a real CRM (CSV only).")] = False,
     rejects: Annotated[Path | None, typer.Option(help="CSV file for the rejects that the mess leads to.")] = None,
+    layout: Annotated[Layout, typer.Option(help="The contract's files, or what a loader lands of a tool.")] = Layout.files,
 ) -> None:
-    """Simulate a B2B software vendor in the layout of the input contract."""
+    """Simulate a B2B software vendor in the layout of the input contract, or as HubSpot or Salesforce data are landed."""
     try:
+        if layout is not Layout.files:
+            write_landed(out, layout.value, accounts, months, seed, mess=mess, signal=signal, lines_per_account=lines_per_account)
+            typer.echo(f"{accounts:,} accounts over {months} months in {out}: landed.duckdb, and the same as files")
+            return
         with Progress(transient=True) as bar:
             task = bar.add_task("accounts", total=accounts)
             write_world(

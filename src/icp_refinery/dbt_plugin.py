@@ -1,5 +1,5 @@
-"""What the profile adds to dbt-duckdb: private files, threads that wait less for each other, what only the file system
-knows of an input file, and sentences where the database cannot be used.
+"""What the profile adds to dbt-duckdb: private files, threads that wait less for each other, landed data, what only the file
+system knows of an input file, and sentences where the database cannot be used.
 
 `profiles.yml` names this module (`plugins`).
 """
@@ -16,6 +16,7 @@ from dbt.flags import get_flags
 from dbt_common.exceptions import DbtRuntimeError
 
 from icp_refinery import permissions
+from icp_refinery.landed import attach_landed
 from icp_refinery.project import NOT_IN_PATHS
 
 # A database of the name of one of its schemas, or of one of DuckDB's own: DuckDB could not tell which is meant.
@@ -32,7 +33,7 @@ SCHEMAS = {
     "sample",
     "staging",
 }
-TAKEN = SCHEMAS | {"information_schema", "main", "pg_catalog", "system", "temp"}
+TAKEN = SCHEMAS | {"information_schema", "landed", "main", "pg_catalog", "system", "temp"}
 
 
 class Plugin(BasePlugin):
@@ -69,7 +70,7 @@ class Plugin(BasePlugin):
             raise DbtRuntimeError(in_use(path, str(problem))) from None
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Adds two functions for the macros that read the input folder. Raises DbtRuntimeError."""
+        """Adds two functions for the macros that read input files; attaches what `ICP_LANDED` names. Raises DbtRuntimeError."""
         [(name,)] = conn.execute("select current_database()").fetchall()
         if self.creds is not None and name != self.creds.database:
             raise DbtRuntimeError(
@@ -77,6 +78,7 @@ class Plugin(BasePlugin):
             )
         conn.create_function("file_stamp", file_stamp, side_effects=True)
         conn.create_function("special_files", special_files, side_effects=True)
+        attach_landed(conn, self.creds.path)
 
 
 def file_stamp(path: str) -> str:

@@ -307,6 +307,7 @@ def build_input(input_layer: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         arguments: tuple[str, ...] = (),
         folder: Path | None = None,
         parse: bool = False,
+        landed: Path | str | None = None,
     ) -> BuildResult:
         """`parse=True` has dbt parse with the very variables, where these are the matter."""
         folder = folder or tmp_path_factory.mktemp("input")
@@ -317,7 +318,8 @@ def build_input(input_layer: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         command += ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
         database = folder / "icp.duckdb"
         parsed = None if parse else parsed_project(input_layer, variables or {})
-        code, output = run_dbt(command, input_layer, {"ICP_DATABASE": str(database)}, folder / "output", parsed=parsed)
+        places = {"ICP_DATABASE": str(database)} | ({"ICP_LANDED": str(landed)} if landed else {})
+        code, output = run_dbt(command, input_layer, places, folder / "output", parsed=parsed)
         assert code == 0 or not check, output
         return BuildResult(database, code, output, folder)
 
