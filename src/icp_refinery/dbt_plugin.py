@@ -29,6 +29,8 @@ SCHEMAS = {
     "marts",
     "published",
     "raw_files",
+    "raw_hubspot",
+    "raw_salesforce",
     "reference",
     "sample",
     "staging",
