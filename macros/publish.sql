@@ -4,7 +4,8 @@
 -#}
 {% macro prepare_publishing() %}
     {%- if not execute -%} {{ return('') }} {%- endif -%}
-    {%- set tests = graph.nodes.values() | selectattr('resource_type', 'equalto', 'test') | map(attribute='unique_id') -%}
+    {%- set tests = graph.nodes.values() | selectattr('resource_type', 'equalto', 'test')
+        | selectattr('package_name', 'equalto', 'icp_refinery') | map(attribute='unique_id') -%}
     {%- set left_out = tests | reject('in', selected_resources) | list | length -%}
     {%- if left_out and not var('publish_untested') -%}
         {%- do exceptions.warn("Nothing is published: this run leaves data tests out (" ~ left_out ~ "). `dbt build` runs them all.") -%}
@@ -28,10 +29,11 @@
     they would be those of the last parse: of another folder, once the project has been moved.
 -#}
 {% macro say_folders() %}
+    {%- set project = flags.PROJECT_DIR if is_installed() else flags.PROFILES_DIR -%}
     {%- set folders = {
-        'project_folder': flags.PROFILES_DIR,
+        'project_folder': project,
         'target_folder': flags.TARGET_PATH or 'target',
-        'published_folder': env_var('ICP_PUBLISHED', (flags.PROFILES_DIR | string) ~ '/published'),
+        'published_folder': env_var('ICP_PUBLISHED', (project | string) ~ '/published'),
     } -%}
     {%- for name, folder in folders.items() %}
     set variable {{ name }} = '{{ folder | string | replace("'", "''") }}';

@@ -25,7 +25,8 @@
     {%- set owner = var('owner_of').get({'opportunity_stages': 'opportunities', 'order_lines': 'orders'}.get(entity, entity), known_connectors()) -%}
     {%- set owners = [] -%}
     {%- for connector in var('connectors') if connector in known_connectors() and connector in ([owner] if owner is string else owner) -%}
-        {%- if connector not in landed_tools() or entity in landed_entities(connector) -%} {%- do owners.append(connector) -%} {%- endif -%}
+        {%- set entities = landed_entities(connector) if connector in landed_tools() else var('icp_inputs') if connector == 'relations' else contract() -%}
+        {%- if entity in entities -%} {%- do owners.append(connector) -%} {%- endif -%}
     {%- endfor -%}
     {{ return(owners) }}
 {% endmacro %}

@@ -1,6 +1,6 @@
 {#- The connectors: each is a folder of models, stg_<connector>__<entity>, under models/staging. -#}
 {% macro known_connectors() %}
-    {{ return(['sample', 'files', 'hubspot', 'salesforce']) }}
+    {{ return(([] if is_installed() else ['sample']) + ['files', 'relations', 'hubspot', 'salesforce']) }}
 {% endmacro %}
 
 
@@ -11,7 +11,7 @@
     what the mapping makes of theirs. A view reads nothing: the file is streamed where it is used.
 -#}
 {% macro open_sources() %}
-    {%- if not execute or flags.WHICH not in ['build', 'run', 'test'] -%} {{ return('') }} {%- endif -%}
+    {%- if not execute or flags.WHICH not in ['build', 'run', 'test'] or not is_asked_for() -%} {{ return('') }} {%- endif -%}
     {%- set files = check_sources() %}
     create schema if not exists raw_files;
     create or replace table raw_files.source_columns (
@@ -148,9 +148,13 @@
 
 {#- A file of the contract: also {columns: contract's name -> expression, ignored: names, twice: names}. -#}
 {% macro source_file(entity, path) %}
-    {%- set source = read_header(path) -%}
+    {{ return(match_columns(read_header(path), contract_columns(entity) | map(attribute='name') | list)) }}
+{% endmacro %}
+
+
+{#- Adds to {names, places} which of these columns are known: {columns: known name -> place, ignored: names, twice: known names}. -#}
+{% macro match_columns(source, known) %}
     {%- do source.update(columns={}, ignored=[], twice=[]) -%}
-    {%- set known = contract_columns(entity) | map(attribute='name') | list -%}
     {%- for name in source.names -%}
         {%- if contract_name(name) not in known -%}
             {%- do source.ignored.append(name) -%}
@@ -161,6 +165,16 @@
         {%- endif -%}
     {%- endfor -%}
     {{ return(source) }}
+{% endmacro %}
+
+
+{#- The required columns that are not among these. -#}
+{% macro missing_columns(entity, columns) %}
+    {%- set missing = contract_columns(entity) | selectattr('required') | map(attribute='name') | reject('in', columns) | list -%}
+    {%- if entity == 'order_lines' and 'order_id' not in columns and 'opportunity_id' not in columns -%}
+        {%- do missing.append('order_id') -%}
+    {%- endif -%}
+    {{ return(missing) }}
 {% endmacro %}
 
 
@@ -260,6 +274,7 @@
         {%- do stop("There is no connector '" ~ connector ~ "': choose among " ~ known_connectors() | join(' and ') ~ ".") -%}
     {%- endfor -%}
     {%- do check_owners() -%}
+    {%- do check_relations() -%}
     {{ return(check_files() if 'files' in var('connectors') else {}) }}
 {% endmacro %}
 
@@ -312,10 +327,7 @@
     {%- set has_rows = {} -%}
     {%- for entity in contract() if entity in files -%}
         {%- for source in files[entity] -%}
-            {%- set missing = contract_columns(entity) | selectattr('required') | map(attribute='name') | reject('in', source.columns) | list -%}
-            {%- if entity == 'order_lines' and 'order_id' not in source.columns and 'opportunity_id' not in source.columns -%}
-                {%- do missing.append('order_id') -%}
-            {%- endif -%}
+            {%- set missing = missing_columns(entity, source.columns) -%}
             {%- if missing -%}
                 {%- do gaps.append(entity ~ " lacks the required column" ~ ("s " if missing | length > 1 else " ") ~ missing | join(', ')
                     ~ (" (mapping.yml says nothing about " ~ ("them" if missing | length > 1 else "it") ~ " for "

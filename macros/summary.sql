@@ -1,45 +1,46 @@
 {#- What a whole build made, and where: printed when it has passed. Which rules and expectations failed: printed always. -#}
 {% macro summarize(results) %}
-    {%- if not execute or flags.WHICH not in ['build', 'test'] -%} {{ return('') }} {%- endif -%}
+    {%- if not execute or flags.WHICH not in ['build', 'test'] or not is_asked_for() -%} {{ return('') }} {%- endif -%}
     {%- do say_which_rules_are_broken(results) -%}
     {%- if flags.WHICH == 'test' -%} {{ return('') }} {%- endif -%}
     {%- do say_which_expectations_failed(results) -%}
     {%- for result in results if result.status | string in ['error', 'fail', 'skipped', 'partial success'] -%}
         {{ return('') }}
     {%- endfor -%}
-    {%- set built = results | map(attribute='node.name') | list -%}
+    {%- set built = results | map(attribute='node') | selectattr('package_name', 'equalto', 'icp_refinery') | map(attribute='name') | list -%}
     {%- if 'fct_customers' not in built or 'fct_orders' not in built or 'input_rejects' not in built -%} {{ return('') }} {%- endif -%}
-    {%- set marts = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model') | selectattr('schema', 'equalto', 'marts') | map(attribute='name') | sort -%}
+    {%- set marts = graph.nodes.values() | selectattr('resource_type', 'equalto', 'model')
+        | selectattr('package_name', 'equalto', 'icp_refinery') | selectattr('config.schema', 'equalto', 'marts') | map(attribute='name') | sort -%}
     {%- set query -%}
         select
-            (select as_of from {{ target_relation('intermediate', 'int_as_of') }}),
-            (select count(*) from {{ target_relation('marts', 'fct_orders') }}),
-            (select count(*) from {{ target_relation('marts', 'fct_customers') }}),
-            (select coalesce(sum(net_amount), 0) from {{ target_relation('marts', 'fct_orders') }}),
-            (select coalesce(sum(current_mrr), 0) from {{ target_relation('marts', 'fct_customers') }}),
-            (select count(*) from {{ target_relation('input', 'input_rejects') }})
+            (select as_of from {{ built_relation('int_as_of') }}),
+            (select count(*) from {{ built_relation('fct_orders') }}),
+            (select count(*) from {{ built_relation('fct_customers') }}),
+            (select coalesce(sum(net_amount), 0) from {{ built_relation('fct_orders') }}),
+            (select coalesce(sum(current_mrr), 0) from {{ built_relation('fct_customers') }}),
+            (select count(*) from {{ built_relation('input_rejects') }})
     {%- endset -%}
     {%- set row = run_query(query).rows[0] -%}
     {%- do print('') -%}
     {%- set places = [] -%}
     {%- for connector in var('connectors') -%}
-        {%- do places.append({'files': var('files_dir'), 'sample': 'the demo company (seeds/sample)'}.get(connector, connector)) -%}
+        {%- do places.append({'files': var('files_dir'), 'relations': var('icp_inputs').values() | join(', '), 'sample': 'the demo company (seeds/sample)'}.get(connector, connector)) -%}
     {%- endfor -%}
     {%- do print('ICP Refinery: built as of ' ~ row[0] ~ ' from ' ~ places | join(' and ')) -%}
     {%- do print('  ' ~ '{:,}'.format(row[1]) ~ ' closed-won orders of ' ~ '{:,}'.format(row[2]) ~ ' customers, net '
         ~ '{:,.2f}'.format(row[3]) ~ ' ' ~ var('reporting_currency') ~ ', MRR now ' ~ '{:,.2f}'.format(row[4])) -%}
-    {%- do print('  ' ~ '{:,}'.format(row[5]) ~ ' input rows rejected, each with its rule: input.input_rejects') -%}
+    {%- do print('  ' ~ '{:,}'.format(row[5]) ~ ' input rows rejected, each with its rule: ' ~ built_relation('input_rejects').schema ~ '.input_rejects') -%}
     {%- if 'rule_problems' in built -%}
-        {%- set left_out = 'select sentence from ' ~ target_relation('learned', 'rule_problems') ~ " where source = 'left_out' order by place" -%}
+        {%- set left_out = 'select sentence from ' ~ built_relation('rule_problems') ~ " where source = 'left_out' order by place" -%}
         {%- for row in run_query(left_out).rows -%} {%- do print('  ' ~ row[0]) -%} {%- endfor -%}
     {%- endif -%}
     {%- if 'icp_missing_inputs' in built -%}
-        {%- set missing = 'select mart, reason from ' ~ target_relation('marts', 'icp_missing_inputs') ~ ' order by mart, input' -%}
+        {%- set missing = 'select mart, reason from ' ~ built_relation('icp_missing_inputs') ~ ' order by mart, input' -%}
         {%- for row in run_query(missing).rows -%} {%- do print('  ' ~ row[0] ~ ': ' ~ row[1]) -%} {%- endfor -%}
     {%- endif -%}
-    {%- do print('  marts in ' ~ target.path ~ ', schema marts: ' ~ marts | join(', ')) -%}
+    {%- do print('  marts in ' ~ target.path ~ ', schema ' ~ built_relation('fct_orders').schema ~ ': ' ~ marts | join(', ')) -%}
     {%- if 'published_marts' in built -%}
-        {%- set published = run_query('select max(folder) from ' ~ target_relation('published', 'published_marts')).rows[0][0] -%}
+        {%- set published = run_query('select max(folder) from ' ~ built_relation('published_marts')).rows[0][0] -%}
         {%- do print('  published: ' ~ (published or 'nothing, as data tests were left out')) -%}
     {%- endif -%}
     {{ return('') }}
@@ -66,7 +67,7 @@
         {%- do print('Data that does not look like itself (' ~ consequence ~ '; docs/quality.md says what to do):') -%}
         {%- set query -%}
             select expectation, says, observed, expected
-            from {{ target_relation('marts', 'quality_expectations') }}
+            from {{ built_relation('quality_expectations') }}
             where severity = '{{ severity }}' and not is_passed
             order by expectation
         {%- endset -%}
@@ -75,8 +76,3 @@
         {%- endfor -%}
     {%- endfor -%}
 {% endmacro %}
-
-
-{% macro target_relation(schema, name) -%}
-    {{ api.Relation.create(database=target.database, schema=schema, identifier=name) }}
-{%- endmacro %}

@@ -27,7 +27,7 @@ adoptions as (
         adoption.agreed_by_marketing,
         adoption.reason,
         cast(adoption.as_of as date) as learned_as_of
-    from {{ ref('adoption') }} as adoption
+    from {{ ref('stg_people__adoption') }} as adoption
     anti join left_out on adoption.adoption_number = left_out.adoption_number
     cross join checked
     where checked.stopped is null

@@ -13,8 +13,8 @@ checked as (
 ),
 
 assumptions as (
-    select * from {{ ref('assumptions') }}
-    {% if 'sample' in var('connectors') -%}
+    select * from {{ ref('stg_people__assumptions') }}
+    {% if 'sample' in owners('accounts') -%}
     union all
     select * from {{ ref('demo_assumptions') }}
     {% endif %}

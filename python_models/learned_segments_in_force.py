@@ -2,7 +2,7 @@ def model(dbt, session):
     from icp_refinery.learning.measure import measured_in_force
     from icp_refinery.warehouse import adopted_definition, developed_pursuits, sampled_traits
 
-    segments, rules = dbt.ref("adopted_segments"), dbt.ref("adopted_segment_rules")
+    segments, rules = dbt.ref("stg_people__adopted_segments"), dbt.ref("stg_people__adopted_segment_rules")
     adopted = adopted_definition(session, dbt.ref("checked_adoptions"), segments, rules)
     pursuits = dbt.ref("int_pursuits")
     frame, _ = developed_pursuits(session, pursuits, dbt.ref("int_pursuits__sales"))

@@ -5,10 +5,10 @@ def model(dbt, session):
     from icp_refinery.warehouse import texts_of
 
     seeds = {
-        "adoption": dbt.ref("adoption"),
-        "adopted_segments": dbt.ref("adopted_segments"),
-        "adopted_segment_rules": dbt.ref("adopted_segment_rules"),
-        "assumptions": dbt.ref("assumptions"),
+        "adoption": dbt.ref("stg_people__adoption"),
+        "adopted_segments": dbt.ref("stg_people__adopted_segments"),
+        "adopted_segment_rules": dbt.ref("stg_people__adopted_segment_rules"),
+        "assumptions": dbt.ref("stg_people__assumptions"),
     }
     traits = dict(dbt.ref("int_trait_names").select("attribute, is_numeric").fetchall())
     is_demo = dbt.ref("int_connectors").fetchall() == [("sample",)]

@@ -5,7 +5,7 @@ versions as (
 ),
 
 adopted as (
-    select * from {{ ref('adopted_segments') }}
+    select * from {{ ref('stg_people__adopted_segments') }}
 )
 
 select

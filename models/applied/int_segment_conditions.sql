@@ -39,7 +39,7 @@ conditions as (
         adopted.attribute,
         adopted.operator,
         adopted.value
-    from {{ ref('adopted_segment_rules') }} as adopted
+    from {{ ref('stg_people__adopted_segment_rules') }} as adopted
     inner join versions on cast(adopted.adoption_number as integer) = versions.adoption_number
 )
 

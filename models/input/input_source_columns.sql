@@ -7,3 +7,4 @@ select
     column_name,
     column_use
 from {{ source('files', 'source_columns') }}
+{% if 'relations' in var('connectors') -%} {{ relation_columns() }} {%- endif %}

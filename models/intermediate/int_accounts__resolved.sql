@@ -5,7 +5,7 @@ accounts as (
 ),
 
 excluded as (
-    select * from {{ ref('excluded_accounts') }}
+    select * from {{ ref('stg_people__excluded_accounts') }}
 ),
 
 merge_links as (

@@ -7,6 +7,7 @@ system knows of an input file, and sentences where the database cannot be used.
 import re
 import stat
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -72,15 +73,21 @@ class Plugin(BasePlugin):
             raise DbtRuntimeError(in_use(path, str(problem))) from None
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
-        """Adds two functions for the macros that read input files; attaches what `ICP_LANDED` names. Raises DbtRuntimeError."""
+        """Adds functions for the macros; attaches what `ICP_LANDED` names. Raises DbtRuntimeError."""
         [(name,)] = conn.execute("select current_database()").fetchall()
         if self.creds is not None and name != self.creds.database:
             raise DbtRuntimeError(
                 f"The database cannot be named {Path(self.creds.path).name}: name a file without signs (ICP_DATABASE)."
             )
+        conn.create_function("icp_refinery_version", icp_refinery_version)
         conn.create_function("file_stamp", file_stamp, side_effects=True)
         conn.create_function("special_files", special_files, side_effects=True)
         attach_landed(conn, self.creds.path)
+
+
+def icp_refinery_version() -> str:
+    """The installed version, which a project that has this one as a package compares with the package's."""
+    return version("icp-refinery")
 
 
 def file_stamp(path: str) -> str:

@@ -1,0 +1,1 @@
+{{ rows_of_seed('adopted_segment_rules') }}

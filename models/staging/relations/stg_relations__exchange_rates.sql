@@ -1,0 +1,1 @@
+{{ rows_of_relation('exchange_rates') }}
