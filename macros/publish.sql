@@ -11,6 +11,7 @@
         {%- do exceptions.warn("Nothing is published: this run leaves data tests out (" ~ left_out ~ "). `dbt build` runs them all.") -%}
     {%- endif -%}
     {{ say_folders() }}
+    set variable marts_schema = '{{ built_relation('fct_orders').schema }}';
     set variable left_out_tests = {{ left_out }};
 {%- endmacro %}
 

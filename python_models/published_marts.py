@@ -48,8 +48,8 @@ def model(dbt, session):
     dbt.ref("input_account_external_ids"), dbt.ref("input_rejects")
 
     settings = dbt.config.get("meta")
-    [(folder, left_out_tests)] = session.execute(
-        "select getvariable('published_folder'), getvariable('left_out_tests')"
+    [(folder, schema, left_out_tests)] = session.execute(
+        "select getvariable('published_folder'), getvariable('marts_schema'), getvariable('left_out_tests')"
     ).fetchall()
     if left_out_tests and not settings["publish_untested"]:
         return nothing_published()
@@ -68,6 +68,7 @@ def model(dbt, session):
             sources=[places.get(connector, connector) for connector in settings["connectors"]],
             over=settings["publish_over"],
             kept=settings["states_kept"],
+            schema=schema,
             report=render,
         )
     except NotPublished as problem:

@@ -28,7 +28,6 @@ KEPT = 5  # states, with the current one
 LEAST_AGE = timedelta(hours=1)  # since a state was current: who opened it may still open another file of it
 LEAST_COMMON = 0.1  # of the fewer orders, for two states to be of one company
 DEMO = ["sample"]  # the connectors of the demo company
-OF_MARTS = "database_name = current_database() and schema_name = 'marts'"
 FILES = {
     "file": "str",
     "folder": "str",
@@ -51,9 +50,10 @@ def publish(
     sources: Sequence[str],
     over: bool = False,
     kept: int = KEPT,
+    schema: str = "marts",
     report: Callable[[duckdb.DuckDBPyConnection, dict[str, Any]], str] | None = None,
 ) -> pd.DataFrame:
-    """Write the committed tables `marts` of the schema `marts` as a new state, and move `folder/current` to it.
+    """Write the committed tables `marts` of the schema `schema` as a new state, and move `folder/current` to it.
 
     A state is a folder `states/<time>-<random>` with `<mart>.parquet` for each mart, all of them in `icp.duckdb` (schema
     `marts`, with the comments), and `manifest.json`. It is on disk, complete, before the link moves; where anything
@@ -98,7 +98,7 @@ def publish(
         unfinished.mkdir()
         permissions.publish_to_readers(unfinished, 0o777)
         try:
-            rows = _write_marts(connection, marts, unfinished)
+            rows = _write_marts(connection, marts, unfinished, schema)
             if not over and before != DEMO and (common := _common_orders(current, unfinished)) < LEAST_COMMON:
                 raise NotPublished(
                     f"{current} is of another company: {common:.0%} of the orders are the same. To replace it, say "
@@ -143,7 +143,7 @@ def nothing_published() -> pd.DataFrame:
     return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in FILES.items()})
 
 
-def _write_marts(connection: duckdb.DuckDBPyConnection, marts: Iterable[str], folder: Path) -> dict[str, int]:
+def _write_marts(connection: duckdb.DuckDBPyConnection, marts: Iterable[str], folder: Path, schema: str) -> dict[str, int]:
     """Write `icp.duckdb` and the Parquet files; rows by mart. A cursor of its own: the caller's transaction stays as it is."""
     cursor = connection.cursor()
     new = f"publishing_{secrets.token_hex(4)}"
@@ -151,7 +151,7 @@ def _write_marts(connection: duckdb.DuckDBPyConnection, marts: Iterable[str], fo
     try:
         cursor.begin()
         cursor.execute(f"create schema {new}.marts")
-        tables, columns = _tables(cursor), _columns(cursor)
+        tables, columns = _tables(cursor, schema), _columns(cursor, schema)
         rows = {}
         for mart in sorted(marts):
             if mart not in tables:
@@ -161,7 +161,7 @@ def _write_marts(connection: duckdb.DuckDBPyConnection, marts: Iterable[str], fo
                 f"{without_emails(_name(column)) if kind == 'VARCHAR' else _name(column)} as {_name(column)}"
                 for column, kind, _ in columns[mart]
             )
-            cursor.execute(f"create table {table} as select {selected} from marts.{_name(mart)}")
+            cursor.execute(f"create table {table} as select {selected} from {_name(schema)}.{_name(mart)}")
             if tables[mart]:
                 cursor.execute(f"comment on table {table} is {_text(tables[mart])}")
             for column, _, comment in columns[mart]:
@@ -180,17 +180,21 @@ def _write_marts(connection: duckdb.DuckDBPyConnection, marts: Iterable[str], fo
     return rows
 
 
-def _tables(cursor: duckdb.DuckDBPyConnection) -> dict[str, str | None]:
+def _within(schema: str) -> str:
+    return f"database_name = current_database() and schema_name = {_text(schema)}"
+
+
+def _tables(cursor: duckdb.DuckDBPyConnection, schema: str) -> dict[str, str | None]:
     """The comment on each mart."""
-    found = [f"select {kind}_name, comment from duckdb_{kind}s() where {OF_MARTS}" for kind in ("table", "view")]
+    found = [f"select {kind}_name, comment from duckdb_{kind}s() where {_within(schema)}" for kind in ("table", "view")]
     return dict(cursor.execute(" union all ".join(found)).fetchall())
 
 
-def _columns(cursor: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[str, str, str | None]]]:
+def _columns(cursor: duckdb.DuckDBPyConnection, schema: str) -> dict[str, list[tuple[str, str, str | None]]]:
     """The columns of each mart in order: name, type, comment."""
     found: dict[str, list[tuple[str, str, str | None]]] = {}
-    query = f"select table_name, column_name, data_type, comment from duckdb_columns() where {OF_MARTS} order by 1, column_index"
-    for mart, *column in cursor.execute(query).fetchall():
+    query = "select table_name, column_name, data_type, comment from duckdb_columns()"
+    for mart, *column in cursor.execute(f"{query} where {_within(schema)} order by 1, column_index").fetchall():
         found.setdefault(mart, []).append(tuple(column))
     return found
 

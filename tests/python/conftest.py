@@ -284,6 +284,7 @@ def input_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for path in [
         *later,
         project / "models" / "staging" / "sample",
+        project / "models" / "staging" / "people",
         project / "tests" / "singular",
         project / "python_models",
         project / "seeds",

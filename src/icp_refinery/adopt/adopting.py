@@ -95,12 +95,14 @@ def read_learned(database: Path) -> Learned:
         raise AdoptionError(f"There is no database {database}: run `dbt build` first.")
     try:
         with duckdb.connect(str(database), read_only=True) as connection:
-            found = connection.execute("select * from learned.learned_segments order by tier, segment_id")
+            found = connection.execute(f"select * from {_place(connection, 'learned_segments')} order by tier, segment_id")
             names = [column[0] for column in found.description]
             learned = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-            traits = dict(connection.execute("select attribute, is_numeric from intermediate.int_trait_names").fetchall())
-            [(as_of,)] = connection.execute("select as_of from intermediate.int_as_of").fetchall()
-            connectors = connection.execute("select connector from intermediate.int_connectors order by connector").fetchall()
+            traits = dict(
+                connection.execute(f"select attribute, is_numeric from {_place(connection, 'int_trait_names')}").fetchall()
+            )
+            [(as_of,)] = connection.execute(f"select as_of from {_place(connection, 'int_as_of')}").fetchall()
+            connectors = connection.execute(f"select connector from {_place(connection, 'int_connectors')} order by 1").fetchall()
     except duckdb.CatalogException:
         raise AdoptionError(f"The database {database} holds no learned segments: run `dbt build` first.") from None
     except duckdb.IOException as problem:
@@ -124,3 +126,12 @@ def _loadable(condition: dict[str, str | None]) -> Row:
     if operator in ("=", "!=") and (str(value).strip().lower() in ("", "null") or is_formula(str(value))):
         operator, value = {"=": "in", "!=": "not_in"}[operator], json.dumps([value])
     return {"attribute": str(condition["attribute"]), "operator": str(operator), "value": value or ""}
+
+
+def _place(connection: duckdb.DuckDBPyConnection, model: str) -> str:
+    """A model's relation: another dbt project that has this one as a package names schemas by its own convention."""
+    query = "select table_schema from information_schema.tables where table_name = ? and table_catalog = current_database()"
+    found = [schema for (schema,) in connection.execute(query, [model]).fetchall()]
+    if len(found) > 1:
+        raise AdoptionError(f"The database has {model} in several schemas ({', '.join(sorted(found))}): keep one of them.")
+    return f'"{found[0]}".{model}' if found else model
