@@ -30,7 +30,7 @@
     they would be those of the last parse: of another folder, once the project has been moved.
 -#}
 {% macro say_folders() %}
-    {%- set project = flags.PROJECT_DIR if is_installed() else flags.PROFILES_DIR -%}
+    {%- set project = builtins.ref.config.project_root if is_installed() else flags.PROFILES_DIR -%}
     {%- set folders = {
         'project_folder': project,
         'target_folder': flags.TARGET_PATH or 'target',
