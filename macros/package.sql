@@ -19,7 +19,7 @@
 
 {#- Stops a host's run where its profile lacks what this project needs, or a model of its own would be taken for one of these: one sentence. -#}
 {% macro check_host() %}
-    {%- if not is_installed() or not execute -%} {{ return('') }} {%- endif -%}
+    {%- if not is_installed() or not execute or not is_asked_for() -%} {{ return('') }} {%- endif -%}
     {%- set profile = " in the target " ~ target.name ~ " of profiles.yml (docs/package.md)." -%}
     {%- if not run_query("select 1 from duckdb_functions() where function_name = 'icp_refinery_version'").rows -%}
         {%- do stop("The plugin of icp_refinery is missing: write plugins: [{module: icp_refinery.dbt_plugin}]" ~ profile) -%}
@@ -32,16 +32,17 @@
     {%- if run_query("select current_setting('TimeZone')").rows[0][0] not in ['UTC', 'Etc/UTC'] -%}
         {%- do stop("Times are read as UTC: write settings: {TimeZone: UTC}" ~ profile) -%}
     {%- endif -%}
-    {%- set own = [] -%}
-    {%- for node in graph.nodes.values() if node.package_name == 'icp_refinery' and node.resource_type in ['model', 'seed'] -%}
-        {%- do own.append(node.name) -%}
-    {%- endfor -%}
-    {%- set flag = 'require_ref_searches_node_package_before_root' -%}
-    {%- for node in graph.nodes.values() if node.package_name == project_name and node.resource_type in ['model', 'seed', 'snapshot'] -%}
-        {%- if node.name in own and not flags[flag | upper] -%}
-            {%- do stop("Both this project and icp_refinery have a model " ~ node.name ~ ": write flags: {" ~ flag ~ ": true} in dbt_project.yml, or dbt takes one"
-                ~ " for the other.") -%}
-        {%- endif -%}
+    {%- for node in graph.nodes.values() if node.package_name == 'icp_refinery' and node.resource_type == 'model' -%}
+        {%- for parent in node.depends_on.nodes if not may_read_the_host(node) and parent.split('.')[1] != 'icp_refinery' -%}
+            {%- do stop("Both this project and icp_refinery have a model " ~ parent.split('.')[2] ~ ", and dbt takes this project's for both: write"
+                ~ " flags: {require_ref_searches_node_package_before_root: true} in dbt_project.yml.") -%}
+        {%- endfor -%}
     {%- endfor -%}
     {{ return('') }}
+{% endmacro %}
+
+
+{#- Whether a model reads what `icp_inputs` names. -#}
+{% macro may_read_the_host(node) %}
+    {{ return(node.name.startswith('stg_relations__') or node.name.startswith('stg_people__') or node.name == 'input_source_columns') }}
 {% endmacro %}

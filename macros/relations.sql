@@ -3,7 +3,8 @@
     of that name is installed, else `schema.table` or `database.schema.table`. A model is referred to as any ref is, so that dbt builds it before.
 -#}
 {% macro input_relation(name) %}
-    {%- set parts = (var('icp_inputs')[name] | string | trim).split('.') -%}
+    {%- set named = var('icp_inputs')[name] if var('icp_inputs') is mapping -%}
+    {%- set parts = ((named or 'nothing.nothing') | string | trim).split('.') -%}
     {%- if parts | length == 1 -%} {{ return(ref(project_name, parts[0])) }} {%- endif -%}
     {%- if parts | length == 2 and parts[0] in builtins.ref.config.load_dependencies() and parts[0] not in ['dbt', 'dbt_' ~ target.type] -%}
         {{ return(ref(parts[0], parts[1])) }}
@@ -60,7 +61,8 @@ from {{ found.relation }}
         {%- endif -%}
     {%- endfor -%}
     {%- if needed and not has_rows and execute and flags.WHICH in ['build', 'run'] and not flags.EMPTY and var('connectors') | length == 1 -%}
-        {%- do stop(("Neither " if needed | length > 1) ~ needed | join(' nor ') ~ " has any rows in the relations of icp_inputs.") -%}
+        {%- do stop(("Neither " ~ needed | join(' nor ') ~ " has any rows" if needed | length > 1 else needed[0] ~ " has no rows")
+            ~ " in what icp_inputs names for it.") -%}
     {%- endif -%}
 {% endmacro %}
 

@@ -270,6 +270,10 @@
     {%- if var('connectors') is string or not var('connectors') -%}
         {%- do stop("The variable connectors is a list of one or more connectors, such as [files].") -%}
     {%- endif -%}
+    {%- if is_installed() and 'sample' in var('connectors') -%}
+        {%- do stop("Say what icp_refinery reads: vars: {icp_refinery: {connectors: [relations], icp_inputs: {...}}} in dbt_project.yml (docs/package.md)."
+            ~ " Its demo company is built in its own folder only.") -%}
+    {%- endif -%}
     {%- for connector in var('connectors') if connector not in known_connectors() -%}
         {%- do stop("There is no connector '" ~ connector ~ "': choose among " ~ known_connectors() | join(' and ') ~ ".") -%}
     {%- endfor -%}
