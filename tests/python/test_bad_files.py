@@ -410,7 +410,7 @@ def test_amounts_that_add_up_to_more_than_marts_hold_are_one_sentence(tmp_path: 
 
 
 UNUSABLE_VARIABLES = {
-    "an unknown connector": ({"connectors": ["salesforce"]}, ("salesforce", "sample", "files")),
+    "an unknown connector": ({"connectors": ["stripe"]}, ("stripe", "sample", "files")),
     "a connector that is no list": ({"connectors": "files", "files_dir": "x"}, ("connectors", "list")),
     "no connector": ({"connectors": []}, ("connector",)),
     "placeholders that are no list": (
