@@ -456,7 +456,8 @@ def test_an_adoption_applies_to_the_company_that_it_was_learned_from(
         connection.execute("create schema adopted; create table adopted.adoption as select '1' as adoption_number")  # of long ago
         connection.execute("create schema intermediate")
         connection.execute(f"create table intermediate.int_trait_names as from (values {traits}) as known(attribute, is_numeric)")
-    select = "path:seeds/adopted assumptions excluded_accounts path:models/staging/people int_connectors rule_problems checked_adoptions"
+    select = "path:seeds/adopted assumptions excluded_accounts path:models/staging/people"
+    select += " int_connectors rule_problems checked_adoptions"
     result = build(
         tmp_path / "build", None if is_demo else files, project=project, database=database, select=select, unit_tests=False
     )
