@@ -93,6 +93,13 @@ def tier_of(low: float, high: float) -> str:
     return "deprioritized" if high < TIER_2 else "tier_3"
 
 
+def contradicts(tier: str, low: float, high: float) -> bool:
+    """Whether an interval of what was seen lately leaves out the lift that a tier stands for."""
+    if tier == "deprioritized":
+        return low > TIER_2
+    return (tier == "tier_1" and high < TIER_1) or (tier == "tier_2" and high < TIER_2)
+
+
 def wilson_interval(wins: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Wilson's 95 % interval of a share; missing where n is 0."""
     z = ndtri(0.975)
