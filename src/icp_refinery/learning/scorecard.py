@@ -23,15 +23,16 @@ from icp_refinery.learning.periods import centred, folds, time_cells
 from icp_refinery.learning.pooled import Levels, Outcome, levels_of, outcome_of, pooled_effects, summed
 from icp_refinery.learning.segments import LEAST_PURSUITS, LEAST_WINS, Learned, checked
 from icp_refinery.learning.traits import coded_trait
-from icp_refinery.learning.value import expected_value, log_score, winsorised
+from icp_refinery.learning.value import all_positive, expected_value, log_score, winsorised
 from icp_refinery.learning.words import words
 
 BASE = 50.0
 DOUBLING = 20.0  # points that double the expected value
 PER_SPREAD = 40.0  # points of one standard deviation of value, where ratios mean nothing
-WEIGHT = 0.65  # of effects and lift: each tells much of what the other does
 HELD_OUT = 3  # parts of the pursuits, each predicted from the others
-EXPECTED_SLOPE, SLOPE_SPREAD = 0.7, 0.25  # of outcomes on predictions, before any is seen
+EXPECTED_SLOPE, SLOPE_SPREAD = 0.6, 0.25  # of outcomes on effects of levels, before any is seen
+SEGMENT_SLOPE = 0.9  # of outcomes on lifts, which are cross-fitted
+LEAST_SPREAD = 0.8  # standard deviation of scores, where effects are so large at all
 COLUMNS = {
     "attribute": "object",
     "operator": "object",
@@ -77,9 +78,11 @@ def learn_scorecard(
         levels = [levels_of(t) for name in sorted(candidates.columns) if (t := coded_trait(candidates[name])) is not None]
         with threadpool_limits(limits=1):
             effects, slope = _effects(levels, won, value, time_cells(frame), seed)
-        weight = WEIGHT * slope
-        rows, raw = _segment_rows(known, learned, value, won, weight, is_ratio)
-        for condition, points, hit in _level_rows(levels, effects, weight, value, won, is_ratio):
+        of_levels = _level_points(levels, effects, value, won, is_ratio)
+        of_segments, member = _segment_points(known, learned, value, is_ratio)
+        weight = _weight(summed(levels, of_levels, np.arange(len(frame))), of_segments[member], slope)
+        rows, raw = _segment_rows(known, learned, weight * of_segments, member, won)
+        for condition, points, hit in _level_rows(levels, [weight * its for its in of_levels]):
             counts = [int(hit.sum()), int(won[hit].sum())]
             rows.append(
                 [*condition, points, *counts, np.nan, np.nan, _reasons([(condition.attribute, _plain(condition), points)])]
@@ -108,12 +111,24 @@ def _effects(
     return pooled_effects(levels, outcome), float(np.clip(slope, 0.0, 1.2))
 
 
-def _segment_rows(
-    known: pd.DataFrame, learned: Learned, value: np.ndarray, won: np.ndarray, weight: float, is_ratio: bool
-) -> tuple[list[list], np.ndarray]:
-    """A row per segment, and its points for each pursuit; none where there is one segment."""
+def _weight(by_levels: np.ndarray, by_segment: np.ndarray, slope: float) -> float:
+    """By how much both points of each pursuit are held back: the slope of outcomes on their sum.
+
+    Each tells much of what the other does. Where next to nothing shows, scores stay so far apart that decimals do not hide their
+    order.
+    """
+    both = by_levels + by_segment
+    spread = float(both.std())
+    if spread < 1e-9:
+        return 0.0
+    held = (slope * float(by_levels.var()) + SEGMENT_SLOPE * float(by_segment.var())) / spread**2
+    return max(held, min(LEAST_SPREAD / spread, 1.0))
+
+
+def _segment_points(known: pd.DataFrame, learned: Learned, value: np.ndarray, is_ratio: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The points that the lift of each segment (by id) stands for, and each pursuit's segment; 0 where there is one."""
     if len(learned.segments) <= 1:
-        return [], np.zeros(len(known))
+        return np.zeros(1), np.zeros(len(known), dtype=int)
     listed = learned.segments.set_index("segment_id").sort_index()
     # A segment that was adopted may have lost its pursuits: no evidence.
     if is_ratio:
@@ -121,36 +136,45 @@ def _segment_rows(
     else:
         worth = listed["value_per_pursuit"].astype(float).fillna(value.mean()).to_numpy()
         effect = (worth - value.mean()) / max(value.std(), 1e-12)
-    member = listed.index.get_indexer(assign(known, learned.rules))
-    points = np.array([round(weight * _points(its, is_ratio), 1) for its in effect])
+    return np.array([_points(its, is_ratio) for its in effect]), listed.index.get_indexer(assign(known, learned.rules))
+
+
+def _segment_rows(
+    known: pd.DataFrame, learned: Learned, points: np.ndarray, member: np.ndarray, won: np.ndarray
+) -> tuple[list[list], np.ndarray]:
+    """A row per segment, and its points for each pursuit; none where there is one segment."""
+    if len(learned.segments) <= 1:
+        return [], np.zeros(len(known))
+    points = points.round(1)
     rows = []
-    for at, (key, row) in enumerate(listed.iterrows()):
+    for at, (key, row) in enumerate(learned.segments.set_index("segment_id").sort_index().iterrows()):
         inside = member == at
         rule = learned.rules[learned.rules["segment_id"] == key]
-        parts = _parts(
-            [Condition(r.attribute, r.operator, r.value) for r in rule.itertuples()], points[at], known, points[member]
-        )
+        rule = [Condition(r.attribute, r.operator, r.value) for r in rule.itertuples()]
         counts = [int(inside.sum()), int(won[inside].sum())]
-        rows.append(["segment", "=", key, points[at], *counts, *_bounds(row["tier"]), _reasons(parts)])
+        reasons = _reasons(_parts(rule, points[at], known, points[member]))
+        rows.append(["segment", "=", key, points[at], *counts, *_bounds(row["tier"]), reasons])
     return rows, points[member]
 
 
-def _level_rows(
-    levels: list[Levels], effects: list[np.ndarray], weight: float, value: np.ndarray, won: np.ndarray, is_ratio: bool
-) -> list[tuple[Condition, float, np.ndarray]]:
+def _level_points(
+    levels: list[Levels], effects: list[np.ndarray], value: np.ndarray, won: np.ndarray, is_ratio: bool
+) -> list[np.ndarray]:
+    """The points that the effect of each level of each trait stands for."""
+    if all_positive(value[won]):
+        return [DOUBLING / np.log(2) * its for its in effects]
+    spread = float(winsorised(value, won, 0.95).std())  # their unit
+    if not is_ratio:
+        return [PER_SPREAD * spread / max(float(value.std()), 1e-12) * its for its in effects]
+    return [np.array([_points(1 + effect * spread / value.mean(), is_ratio) for effect in its]) for its in effects]
+
+
+def _level_rows(levels: list[Levels], points: list[np.ndarray]) -> list[tuple[Condition, float, np.ndarray]]:
     """Levels with points: each with its condition and who meets it."""
-    has_logs = outcome_of(won, value, np.zeros(len(won), dtype=int)).is_ratio
-    spread = float(winsorised(value, won, 0.95).std())
     made = []
-    for one, its in zip(levels, effects, strict=True):
-        if has_logs:
-            points = weight * DOUBLING / np.log(2) * its
-        elif is_ratio:
-            points = np.array([weight * _points(1 + effect * spread / value.mean(), is_ratio) for effect in its])
-        else:
-            points = weight * PER_SPREAD * its * spread / max(float(value.std()), 1e-12)
+    for one, its in zip(levels, points, strict=True):
         for code, condition in _conditions(one):
-            rounded = round(float(np.clip(points[code], -BASE, BASE)), 1)
+            rounded = round(float(np.clip(its[code], -BASE, BASE)), 1)
             if rounded and (one.codes == code).any():
                 made.append((condition, rounded, one.codes == code))
     return made

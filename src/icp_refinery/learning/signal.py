@@ -27,59 +27,39 @@ def permutation_p(
     values that each tell a little. Outcomes are permuted within periods and every permutation is searched as
     the data were, so that having looked at many traits is paid for.
     """
-    n = len(won)
-    rows = sampled(n, seed)
-    outcomes = [centred(won[rows].astype(float), cells[rows]), centred(score[rows], cells[rows])]
-    statistic = permuted(traits, rows, outcomes, cells[rows], seed, permutations, has_pairs=True)
-    return tail(logsumexp(statistic, axis=0)) if len(statistic) else 1.0
-
-
-def sampled(n: int, seed: int) -> np.ndarray:
-    """Which of `n` pursuits are read."""
-    if n <= TESTED_ROWS:
-        return np.arange(n)
-    return np.sort(np.random.default_rng(seed + 1).choice(n, TESTED_ROWS, replace=False))
-
-
-def tail(statistic: np.ndarray) -> float:
-    """The p of the first, among permutations."""
-    return float((statistic >= statistic[0] - 1e-9).mean())
-
-
-def permuted(
-    traits: list[Trait],
-    rows: np.ndarray,
-    outcomes: list[np.ndarray],
-    cells: np.ndarray,
-    seed: int,
-    permutations: int,
-    *,
-    has_pairs: bool,
-) -> np.ndarray:
-    """The statistic of each outcome, as it is and permuted within cells: outcomes × (1 + permutations).
-
-    `outcomes` and `cells` are of the pursuits `rows`, centred within cells. Outcomes that do not vary are left out.
-    """
     rng = np.random.default_rng(seed + 1)
+    rows = sampled(len(won), seed)
+    cells = cells[rows]
+    outcomes = [centred(won[rows].astype(float), cells), centred(score[rows], cells)]
     outcomes = [y / y.std() for y in outcomes if y.std() > 1e-12]
     if not outcomes:
-        return np.zeros((0, permutations + 1))
+        return 1.0
     by_cell = np.argsort(cells, kind="stable")
     sorted_cells = cells[by_cell]
     order = np.empty((len(rows), permutations + 1), dtype=np.int32)
     order[:, 0] = np.arange(len(rows))
     for b in range(1, permutations + 1):
         order[by_cell, b] = by_cell[np.argsort(sorted_cells + rng.random(len(rows)))]
-    shuffled = np.concatenate([y.astype(np.float32)[order] for y in outcomes], axis=1)
+    permuted = np.concatenate([y.astype(np.float32)[order] for y in outcomes], axis=1)
     averages = []
-    for family in _indicators(traits, rows)[: 1 + has_pairs]:  # singles and pairs weigh the same, however many there are
-        average, count = np.full(shuffled.shape[1], -np.inf), 0
+    for family in _indicators(traits, rows):  # singles and pairs weigh the same, however many there are
+        average, count = np.full(permuted.shape[1], -np.inf), 0
         for features, own in family:
             count += features.shape[1]
-            average = np.logaddexp(average, _log_ratios(features, shuffled[own], len(outcomes)))
+            average = np.logaddexp(average, _log_ratios(features, permuted[own], len(outcomes)))
         if count:
-            averages.append((average - np.log(count)).reshape(len(outcomes), -1))
-    return logsumexp(np.stack(averages), axis=0) if averages else np.zeros((0, permutations + 1))
+            averages += np.split(average - np.log(count), len(outcomes))
+    if not averages:
+        return 1.0
+    statistic = logsumexp(np.stack(averages), axis=0)
+    return float((statistic >= statistic[0] - 1e-9).mean())
+
+
+def sampled(n: int, seed: int) -> np.ndarray:
+    """Which of `n` pursuits a test reads."""
+    if n <= TESTED_ROWS:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(seed).choice(n, TESTED_ROWS, replace=False))
 
 
 def _log_ratios(features: np.ndarray, permuted: np.ndarray, outcomes: int) -> np.ndarray:
