@@ -21,7 +21,7 @@ from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
 from icp_refinery.learning.intervals import TIER_1, wilson_interval
 from icp_refinery.learning.periods import centred, folds, time_cells
 from icp_refinery.learning.pooled import Levels, Outcome, levels_of, outcome_of, pooled_effects, summed
-from icp_refinery.learning.segments import LEAST_PURSUITS, LEAST_WINS, Learned, checked
+from icp_refinery.learning.segments import LEAST_PURSUITS, LEAST_WINS, NO_EVIDENCE, Learned, checked
 from icp_refinery.learning.traits import coded_trait
 from icp_refinery.learning.value import all_positive, expected_value, log_score, winsorised
 from icp_refinery.learning.words import words
@@ -30,8 +30,8 @@ BASE = 50.0
 DOUBLING = 20.0  # points that double the expected value
 PER_SPREAD = 40.0  # points of one standard deviation of value, where ratios mean nothing
 HELD_OUT = 3  # parts of the pursuits, each predicted from the others
-EXPECTED_SLOPE, SLOPE_SPREAD = 0.6, 0.25  # of outcomes on effects of levels, before any is seen
-SEGMENT_SLOPE = 0.9  # of outcomes on lifts, which are cross-fitted
+EXPECTED_SLOPE, SLOPE_SPREAD = 0.5, 0.35  # of outcomes on effects of levels, before any is seen
+PROVEN_SLOPE, ORDER_SLOPE = 1.0, 0.4  # of outcomes on lifts, where they are claimed, and where they are an order only
 LEAST_SPREAD = 0.8  # standard deviation of scores, where effects are so large at all
 COLUMNS = {
     "attribute": "object",
@@ -80,7 +80,9 @@ def learn_scorecard(
             effects, slope = _effects(levels, won, value, time_cells(frame), seed)
         of_levels = _level_points(levels, effects, value, won, is_ratio)
         of_segments, member = _segment_points(known, learned, value, is_ratio)
-        weight = _weight(summed(levels, of_levels, np.arange(len(frame))), of_segments[member], slope)
+        is_order = learned.segments["evidence"].astype(str).str.startswith(NO_EVIDENCE).any()
+        segment_slope = ORDER_SLOPE if is_order else PROVEN_SLOPE
+        weight = _weight(summed(levels, of_levels, np.arange(len(frame))), of_segments[member], slope, segment_slope)
         rows, raw = _segment_rows(known, learned, weight * of_segments, member, won)
         for condition, points, hit in _level_rows(levels, [weight * its for its in of_levels]):
             counts = [int(hit.sum()), int(won[hit].sum())]
@@ -111,7 +113,7 @@ def _effects(
     return pooled_effects(levels, outcome), float(np.clip(slope, 0.0, 1.2))
 
 
-def _weight(by_levels: np.ndarray, by_segment: np.ndarray, slope: float) -> float:
+def _weight(by_levels: np.ndarray, by_segment: np.ndarray, slope: float, segment_slope: float) -> float:
     """By how much both points of each pursuit are held back: the slope of outcomes on their sum.
 
     Each tells much of what the other does. Where next to nothing shows, scores stay so far apart that decimals do not hide their
@@ -121,7 +123,7 @@ def _weight(by_levels: np.ndarray, by_segment: np.ndarray, slope: float) -> floa
     spread = float(both.std())
     if spread < 1e-9:
         return 0.0
-    held = (slope * float(by_levels.var()) + SEGMENT_SLOPE * float(by_segment.var())) / spread**2
+    held = (slope * float(by_levels.var()) + segment_slope * float(by_segment.var())) / spread**2
     return max(held, min(LEAST_SPREAD / spread, 1.0))
 
 
