@@ -31,7 +31,7 @@ DOUBLING = 20.0  # points that double the expected value
 PER_SPREAD = 40.0  # points of one standard deviation of value, where ratios mean nothing
 HELD_OUT = 3  # parts of the pursuits, each predicted from the others
 EXPECTED_SLOPE, SLOPE_SPREAD = 0.5, 0.35  # of outcomes on effects of levels, before any is seen
-PROVEN_SLOPE, ORDER_SLOPE = 1.0, 0.4  # of outcomes on lifts, where they are claimed, and where they are an order only
+PROVEN_SLOPE, ORDER_SLOPE = 1.15, 0.4  # of outcomes on lifts, where they are claimed, and where they are an order only
 LEAST_SPREAD = 0.8  # standard deviation of scores, where effects are so large at all
 COLUMNS = {
     "attribute": "object",

@@ -32,6 +32,7 @@ LEAST_WINS = 15
 NO_EVIDENCE = "not enough evidence"
 CHANGED = "changed, not enough recent evidence"
 LATEST = 1 / 3  # of the pursuits, that may not contradict a tier
+ONE_SIDED = 0.9  # intervals of which one end is asked for, at 95 % for all segments together
 SEGMENT_COLUMNS = [
     "segment_id",
     "segment_name",
@@ -151,7 +152,8 @@ def learn_segments(
         # All effects may still be none, so every interval has room for that: a ranking of accounts, and not a claim.
         figures = figures._replace(low=np.minimum(figures.low, 1.0), high=np.maximum(figures.high, 1.0))
     late = cells >= np.quantile(cells, 1 - LATEST, method="lower")
-    latest = segment_figures(leaves, len(leaves), 1.0, crossed[late], robust[late], value[late], won[late], cells[late])
+    seen = [part[late] for part in (crossed, robust, value, won, cells)]
+    latest = segment_figures(leaves, len(leaves), 1.0, *seen, confidence=ONE_SIDED)
     return _tables(tree, leaves, coded, own, figures, latest, frame, value, p, notes)
 
 
