@@ -32,15 +32,26 @@ said as (
     from scorecard
 ),
 
+reasons as (
+    select
+        said.condition_id,
+        said.is_of_segment,
+        said.part.attribute,
+        said.part.reason,
+        cast(said.part.points as double) as points
+    from said
+),
+
 -- A trait is named once, by its level where that has points.
 parts as (
     select
         met.account_id,
-        arg_min(said.part.reason, said.is_of_segment) as reason,
-        round(sum(cast(said.part.points as double)), 1) as points
+        reasons.attribute,
+        arg_min(reasons.reason, reasons.is_of_segment) as reason,
+        round(sum(reasons.points), 1) as points
     from met
-    inner join said on met.condition_id = said.condition_id
-    group by met.account_id, said.part.attribute
+    inner join reasons on met.condition_id = reasons.condition_id
+    group by met.account_id, reasons.attribute
 ),
 
 -- By points, ties by name.
