@@ -22,6 +22,7 @@ from icp_refinery.learning.intervals import TIER_1, wilson_interval
 from icp_refinery.learning.periods import centred, folds, time_cells
 from icp_refinery.learning.pooled import Levels, Outcome, levels_of, outcome_of, pooled_effects, summed
 from icp_refinery.learning.segments import LEAST_PURSUITS, LEAST_WINS, NO_EVIDENCE, Learned, checked
+from icp_refinery.learning.signal import sampled
 from icp_refinery.learning.traits import coded_trait
 from icp_refinery.learning.value import all_positive, expected_value, log_score, winsorised
 from icp_refinery.learning.words import words
@@ -100,12 +101,13 @@ def _effects(
 ) -> tuple[list[np.ndarray], float]:
     """The effect of each level, and how much of them shows in pursuits that they were not learned from."""
     outcome: Outcome = outcome_of(won, value, cells)
-    part = folds(len(won), cells, seed) % HELD_OUT
-    told = np.zeros(len(won))
+    rows = sampled(len(won), seed)
+    part = folds(len(rows), cells[rows], seed) % HELD_OUT
+    told = np.zeros(len(rows))
     for number in range(HELD_OUT):
-        held, taught = np.flatnonzero(part == number), np.flatnonzero(part != number)
-        told[held] = summed(levels, pooled_effects(levels, outcome, taught), held)
-    seen = centred(log_score(won, value), cells)
+        taught = pooled_effects(levels, outcome, rows[part != number])
+        told[part == number] = summed(levels, taught, rows[part == number])
+    seen = centred(log_score(won, value), cells)[rows]
     told = np.expm1(told) if outcome.is_ratio else told
     told, noise = told - told.mean(), max(float(seen.var()), 1e-12)
     precision = 1 / SLOPE_SPREAD**2
