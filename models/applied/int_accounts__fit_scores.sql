@@ -1,10 +1,7 @@
 with
 
 scorecard as (
-    select
-        *,
-        cast(power(2, row_number() over (order by condition_id) - 1) as bigint) as bit
-    from {{ ref('learned_scorecard') }}
+    select * from {{ ref('learned_scorecard') }}
 ),
 
 met as (
@@ -16,79 +13,66 @@ base as (
     where attribute is null
 ),
 
--- Accounts that meet the same conditions have the same score and reasons: a few hundred sets, however many accounts.
-sets as (
+scores as (
     select
         met.account_id,
-        sum(scorecard.bit) as condition_set
+        sum(scorecard.points) as points,
+        max(scorecard.lowest) as lowest,
+        min(scorecard.highest) as highest
     from met
     inner join scorecard on met.condition_id = scorecard.condition_id
     group by met.account_id
 ),
 
-examples as (
-    select
-        condition_set,
-        min(account_id) as account_id
-    from sets
-    group by condition_set
-),
-
-met_by_set as (
-    select
-        examples.condition_set,
-        met.condition_id
-    from examples
-    inner join met on examples.account_id = met.account_id
-),
-
-scores as (
-    select
-        met_by_set.condition_set,
-        sum(scorecard.points) as points,
-        max(scorecard.lowest) as lowest,
-        min(scorecard.highest) as highest
-    from met_by_set
-    inner join scorecard on met_by_set.condition_id = scorecard.condition_id
-    group by met_by_set.condition_set
-),
-
 said as (
     select
         condition_id,
-        {{ json_objects('reasons', ['reason', 'points']) }} as part
+        attribute = 'segment' as is_of_segment,
+        {{ json_objects('reasons', ['attribute', 'reason', 'points']) }} as part
     from scorecard
 ),
 
 reasons as (
     select
         said.condition_id,
+        said.is_of_segment,
+        said.part.attribute,
         said.part.reason,
-        abs(cast(said.part.points as double)) as size
+        cast(said.part.points as double) as points
     from said
+),
+
+-- A trait is named once, by its level where that has points.
+parts as (
+    select
+        met.account_id,
+        reasons.attribute,
+        arg_min(reasons.reason, reasons.is_of_segment) as reason,
+        round(sum(reasons.points), 1) as points
+    from met
+    inner join reasons on met.condition_id = reasons.condition_id
+    group by met.account_id, reasons.attribute
 ),
 
 -- By points, ties by name.
 ranked as (
     select
-        met_by_set.condition_set,
-        reasons.reason,
-        row_number() over (
-            partition by met_by_set.condition_set order by reasons.size desc, reasons.reason asc, reasons.condition_id asc
-        ) as reason_number
-    from met_by_set
-    inner join reasons on met_by_set.condition_id = reasons.condition_id
+        account_id,
+        reason || ' (' || printf('%+d', cast(round(points) as integer)) || ')' as reason,
+        row_number() over (partition by account_id order by abs(points) desc, reason asc) as reason_number
+    from parts
+    where abs(points) >= 0.5
 ),
 
 leading_reasons as (
     select
-        condition_set,
+        account_id,
         max(case when reason_number = 1 then reason end) as reason_1,
         max(case when reason_number = 2 then reason end) as reason_2,
         max(case when reason_number = 3 then reason end) as reason_3
     from ranked
     where reason_number <= 3
-    group by condition_set
+    group by account_id
 )
 
 select
@@ -104,6 +88,5 @@ select
     ) as fit_score
 from {{ ref('int_accounts__segments') }} as segments
 cross join base
-left join sets on segments.account_id = sets.account_id
-left join scores on sets.condition_set = scores.condition_set
-left join leading_reasons on sets.condition_set = leading_reasons.condition_set
+left join scores on segments.account_id = scores.account_id
+left join leading_reasons on segments.account_id = leading_reasons.account_id

@@ -1,28 +1,74 @@
 with
 
 scorecard as (
-    select * from {{ ref('learned_scorecard') }}
-),
-
-conditions as (
     select
         condition_id,
         attribute,
         operator,
-        value
-    from scorecard
-    where attribute <> 'segment'
+        value,
+        case when operator = 'between' then coalesce(try_cast(value ->> '$[0]' as double), '-infinity') end as at_least,
+        case when operator = 'between' then coalesce(try_cast(value ->> '$[1]' as double), 'infinity') end as below
+    from {{ ref('learned_scorecard') }}
+),
+
+segments as (
+    select
+        account_id,
+        segment_id
+    from {{ ref('int_accounts__segments') }}
+),
+
+traits as (
+    select * from {{ ref('int_accounts__traits') }}
+    where attribute in (select attribute from scorecard)
+),
+
+missing as (
+    select
+        segments.account_id,
+        scorecard.condition_id
+    from segments
+    cross join scorecard
+    left join traits on segments.account_id = traits.account_id and scorecard.attribute = traits.attribute
+    where scorecard.operator = 'is_missing' and traits.account_id is null
+),
+
+met as (
+    select
+        traits.account_id,
+        scorecard.condition_id
+    from traits
+    inner join scorecard
+        on
+            traits.attribute = scorecard.attribute
+            and traits.value = scorecard.value
+    where scorecard.operator = '='
+    union all
+    select
+        traits.account_id,
+        scorecard.condition_id
+    from traits
+    inner join scorecard
+        on
+            traits.attribute = scorecard.attribute
+            and traits.number >= scorecard.at_least
+            and traits.number < scorecard.below
 )
 
 select
-    evaluated.account_id,
-    evaluated.condition_id
-from ({{ account_conditions('conditions') }}) as evaluated
-where evaluated.is_met
+    met.account_id,
+    met.condition_id
+from met
+inner join segments on met.account_id = segments.account_id
+union all
+select
+    account_id,
+    condition_id
+from missing
 union all
 select
     segments.account_id,
     scorecard.condition_id
-from {{ ref('int_accounts__segments') }} as segments
+from segments
 inner join scorecard on segments.segment_id = scorecard.value
 where scorecard.attribute = 'segment'

@@ -582,6 +582,7 @@ def test_score_criteria_name_hubspots_values_and_what_it_cannot_say() -> None:
         " ('all', null, null, null, 50.0, null, null), ('best', 'segment', '=', 'seg_1', 20.4, 56.4, 100.0),"
         " ('energy', 'industry', 'in', '[\"Energy\"]', 5.5, null, null),"
         " ('small', 'employee_count', '<', '50', -3.6, null, null),"
+        " ('middle', 'employee_count', 'between', '[50.0, null]', 3.4, null, null),"
         " ('fish', 'industry', '=', 'Fishing', 2.0, null, null), ('demo', 'engagement_demo', '>=', '1', 4.0, null, null))"
         " as t (definition, attribute, operator, value, points, lowest, highest)"
     )
@@ -590,6 +591,7 @@ def test_score_criteria_name_hubspots_values_and_what_it_cannot_say() -> None:
     assert rows["energy"]["value"] == "OIL_ENERGY; RENEWABLES_ENVIRONMENT; UTILITIES"
     assert (rows["small"]["property"], rows["small"]["operator"], rows["small"]["points"]) == (
         "numberofemployees", "is less than, or is unknown", -4)  # fmt: skip
+    assert (rows["middle"]["operator"], rows["middle"]["value"]) == ("is at least the first and below the second", "50; any")
     assert rows["best"]["note"] == "the fit score of the segment is at least 56.4, which HubSpot cannot say"
     assert (rows["fish"]["property"], rows["fish"]["note"]) == ("", "industry has no value for Fishing: leave it out")
     assert rows["demo"]["note"] == "engagement_demo is not a company property in HubSpot: leave it out"

@@ -99,7 +99,8 @@ def test_lifts_scores_and_effects_are_those_of_the_marts(demo: BuildResult, figu
 
     points = drawn(figures["scorecard"]).set_index("definition")
     mart = query(demo, "select * from marts.icp_scorecard where attribute is not null").set_index("definition")
-    assert set(points.index) == set(mart.index)
+    assert len(points) == min(len(mart), 25)
+    assert mart.drop(points.index)["points"].abs().max() <= points["points"].abs().min() or len(mart) <= 25
     same(points["points"], mart.loc[points.index, "points"])
 
     effects = drawn(figures["effects"]).dropna(subset="series")

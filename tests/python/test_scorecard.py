@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
@@ -17,25 +18,9 @@ from icp_refinery.learning.calibration import score_calibration
 from icp_refinery.learning.conditions import assign
 from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
 from icp_refinery.learning.segments import Learned, learn_segments
-from icp_refinery.studies.worlds import World, captured, world
+from icp_refinery.studies.worlds import World, additive_world, captured, world
 
 BOUNDS = {"tier_1": (56.4, 100), "tier_2": (50, 100), "tier_3": (0, 100), "deprioritized": (0, 50)}
-
-
-def additive_world(pursuits: int, seed: int) -> World:
-    """Five traits that each change the chance of winning a little, and no rule: what a tree shows badly."""
-    it = world(pursuits, seed, signal=False)
-    rng = np.random.default_rng(seed + 99)
-    change = 0.35 * (it.traits["employee_count"].fillna(0) > 200).to_numpy()
-    for name in ("lead_source", "seniority", "funding_stage", "tech_stack", "job_function"):
-        values = sorted(it.traits[name].dropna().unique())
-        effects = dict(zip(values, rng.normal(0, 0.35, len(values)), strict=True))
-        change = change + it.traits[name].map(effects).fillna(0).to_numpy(dtype=float)
-    rate = pd.Series(np.minimum(0.2 * np.exp(change), 0.95), it.traits.index)
-    won = rng.random(pursuits) < rate[it.pursuits["account_id"]].to_numpy()
-    bought = np.where(won, 20_000 * rng.lognormal(-0.32, 0.8, pursuits), 0.0)
-    frame = it.pursuits.assign(is_won=won, value=bought, months_observed=np.where(won, 24.0, np.nan))
-    return it._replace(pursuits=frame, expected_value=rate * 20_000)
 
 
 def scored(it: World) -> tuple[Learned, pd.DataFrame, pd.Series, pd.Series]:
@@ -64,10 +49,10 @@ def agreeing(tier: pd.Series, score: pd.Series) -> bool:
 # What scores mean -------------------------------------------------------------------------------------------
 
 
-def test_scores_rank_new_prospects_as_segments_do_and_mean_what_they_say():
-    lost, slopes, means, with_points = [], [], [], 0
-    for seed in range(6):
-        it = world(3000, seed)
+def test_scores_rank_new_prospects_as_segments_do_or_better_and_mean_what_they_say():
+    lost, slopes, means = [], [], []
+    for seed in range(4):
+        it = world(3000, seed, prospects=2000)
         learned, card, segment, score = scored(it)
         new, truth = it.is_prospect, it.expected_value
         by_segment = segment.map(learned.segments.set_index("segment_id")["value_per_pursuit"])
@@ -75,14 +60,26 @@ def test_scores_rank_new_prospects_as_segments_do_and_mean_what_they_say():
         said = sc.expected_values(score[new], 1.0)
         slopes.append(np.polyfit(np.log(said), np.log(truth[new] / truth[new].mean()), 1)[0])
         means.append(said.mean())
-        with_points += len(of_traits(card)) > 0
+        assert score[new].iloc[:1500].nunique() >= 100
+        reasons = card["reasons"].map(json.loads).explode().dropna()
+        assert {part["attribute"] for part in reasons} <= set(it.traits.columns)
     assert max(lost) < 0.01
-    assert 0.9 < np.median(slopes) < 1.1
+    assert 0.8 < np.median(slopes) < 1.25
     assert 0.9 < np.mean(means) < 1.1
-    assert with_points <= 2  # inside planted segments no trait matters
 
 
-def test_traits_that_pay_inside_segments_get_points_and_rank_prospects_better():
+def test_few_pursuits_are_ranked_better_than_by_their_segments():
+    gained = []
+    for seed in range(6):
+        it = world(600, seed, hard=True, prospects=2000)
+        learned, _, segment, score = scored(it)
+        new, truth = it.is_prospect, it.expected_value
+        by_segment = segment.map(learned.segments.set_index("segment_id")["value_per_pursuit"])
+        gained.append(captured(score[new], truth[new]) - captured(by_segment[new], truth[new]))
+    assert np.mean(gained) > 0.04
+
+
+def test_many_small_effects_rank_prospects_better_than_segments_do():
     gained, slopes = [], []
     for seed in range(3):
         it, learned, card, segment, score = scored_additive(seed)
@@ -100,32 +97,27 @@ def test_traits_that_pay_inside_segments_get_points_and_rank_prospects_better():
             "employee_count",
             "annual_revenue",
         }
-        assert set(of_traits(card)["attribute"]) <= mattering
-        assert 0 < len(of_traits(card)) <= sc.MOST_CONDITIONS
+        size = of_traits(card)["points"].abs().groupby(card["attribute"]).max()
+        assert set(size[size > 5].index) <= mattering
         assert agreeing(segment.map(learned.segments.set_index("segment_id")["tier"]), score)
     assert min(gained) > 0.02
     assert 0.8 < np.median(slopes) < 1.25
 
 
-def test_the_mean_of_a_segment_is_its_lift_with_the_points_of_traits_or_without():
-    it, learned, card, _, score = scored_additive(0)
-    assert len(of_traits(card))
-    own = it.traits.loc[it.pursuits["account_id"]]
-    said = sc.expected_values(score[own.index], 1.0).groupby(assign(own, learned.rules)).mean()
-    lift = learned.segments.set_index("segment_id")["lift"]
-    np.testing.assert_allclose(said.reindex(lift.index), lift, rtol=0.05)
+def test_the_mean_of_what_scores_stand_for_is_the_overall_value():
+    it, _, card, _, score = scored_additive(0)
+    assert len(of_traits(card)) > 20
+    assert sc.expected_values(score[it.pursuits["account_id"]], 1.0).mean() == pytest.approx(1, abs=0.03)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_without_signal_everyone_scores_50_for_no_reason(seed):
-    learned, card, _, score = scored(world(600, seed, signal=False, prospects=300))
-    if len(learned.segments) > 1:  # told apart on weak evidence, by chance: an order, and no claim
+def test_without_signal_scores_are_about_50_for_everyone():
+    spread = []
+    for seed in range(5):
+        learned, _, _, score = scored(world(600, seed, signal=False, prospects=300))
         assert learned.segments["tier"].eq("tier_3").all()
-        assert of_traits(card).empty
-        assert score.between(35, 65).all()
-        return
-    assert set(score) == {50.0}
-    assert card[["attribute", "points", "reasons"]].fillna("").to_numpy().tolist() == [["", 50.0, "[]"]]
+        spread.append(np.diff(np.quantile(score, [0.025, 0.975]))[0])
+    assert np.median(spread) < 5
+    assert max(spread) < 12
 
 
 @pytest.mark.parametrize("rows", [1, 2, 25])
@@ -137,14 +129,11 @@ def test_a_handful_of_pursuits_gives_the_base_only(rows):
     assert len(score_calibration(few.pursuits, few.traits, sales)) <= 2
 
 
-def test_traits_that_are_suspected_as_leaks_get_no_points_of_their_own():
+def test_traits_that_are_suspected_as_leaks_get_no_points():
     it = world(2000, 3, trouble="leak", prospects=500)
     flagged = set(suspected(leak_verdicts(it.pursuits, it.traits)))
     assert "billing_system" in flagged
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sc, "ERROR", 0.999)
-        patch.setattr(sc, "_pays", lambda *_: 99.0)
-        _, card, _, _ = scored(it)
+    _, card, _, _ = scored(it)
     assert len(of_traits(card))
     assert not flagged & set(of_traits(card)["attribute"])
 
@@ -166,7 +155,7 @@ def test_a_tier_bounds_the_score_however_many_points_a_trait_brings(kind):
     tier = segment.map(learned.segments.set_index("segment_id")["tier"])
     assert {"tier_1", "deprioritized"} <= set(tier)
     assert agreeing(tier, score)
-    row = dict.fromkeys(card.columns) | {"operator": ">=", "value": "0", "n": 1, "wins": 1, "reasons": "[]"}
+    row = dict.fromkeys(card.columns) | {"operator": "between", "value": "[0, null]", "n": 1, "wins": 1, "reasons": "[]"}
     for points in (60.0, -60.0):
         more = pd.DataFrame([row | {"attribute": "webinar_count", "points": points}])
         pushed = sc.fit_scores(it.traits, pd.concat([card, more]), segment)
@@ -200,7 +189,7 @@ def test_the_reasons_of_a_segment_add_up_to_its_points_and_name_the_traits_of_it
         assert len(said) <= rule["attribute"].nunique()
         assert sum(float(part["points"]) for part in said) == pytest.approx(row.points, abs=0.5 * rule["attribute"].nunique())
     best = json.loads(card.loc[card["points"].where(card["attribute"] == "segment").idxmax(), "reasons"])
-    large = [part["reason"] for part in best if float(part["points"]) > 10]
+    large = [part["reason"] for part in best if float(part["points"]) > 5]
     assert len(large) == 2
     assert any("employees" in reason for reason in large)
 
@@ -208,9 +197,9 @@ def test_the_reasons_of_a_segment_add_up_to_its_points_and_name_the_traits_of_it
 def test_a_trait_that_adds_nothing_gets_nothing_of_the_segments_points():
     rng = np.random.default_rng(0)
     traits = pd.DataFrame({"industry": rng.choice(["a", "b"], 400), "region": rng.choice(["x", "y"], 400)}, dtype=object)
-    lift = np.where(traits["industry"] == "a", 2.0, 0.5)
+    given = np.where(traits["industry"] == "a", 20.0, -20.0)
     rule = [sc.Condition("industry", "=", "a"), sc.Condition("region", "=", "x")]
-    [(_, industry), (_, region)] = sc._parts(rule, 20.0, traits, lift, is_ratio=True)
+    [(_, _, industry), (_, _, region)] = sc._parts(rule, 20.0, traits, given)
     assert region == pytest.approx(0, abs=1)
     assert industry + region == pytest.approx(20)
 
@@ -311,18 +300,25 @@ def by_the_library(database: Path) -> tuple[pd.Series, pd.DataFrame]:
     for attribute, rows in traits.groupby("attribute"):
         column = "number" if rows["number"].notna().any() else "value"
         wide[attribute] = rows.set_index("account_id")[column].astype(float if column == "number" else object)
-    said = {account: [] for account in segment.index}
-    for row in card.itertuples():
+    said = {account: {} for account in segment.index}
+    for row in card.sort_values("attribute", key=lambda names: names != "segment").itertuples():
         if pd.isna(row.attribute):
             continue
         one = pd.DataFrame([row._asdict()]).assign(points=100.0, lowest=0.0, highest=100.0)
-        met = sc.fit_scores(wide, one, segment) == 100
+        met = wide.index[sc.fit_scores(wide, one, segment) == 100]
         for part in json.loads(row.reasons):
-            for account in wide.index[met]:
-                said[account].append((-abs(float(part["points"])), part["reason"]))
-    reasons = {account: [reason for _, reason in sorted(parts)[:3]] for account, parts in said.items()}
-    table = pd.DataFrame.from_dict({a: (r + [None] * 3)[:3] for a, r in reasons.items()}, orient="index")
-    return sc.fit_scores(wide, card, segment), table
+            for account in met:
+                before = said[account].get(part["attribute"], (0.0, ""))[0]
+                said[account][part["attribute"]] = (round(before + float(part["points"]), 1), part["reason"])
+    reasons = {account: told(parts.values()) for account, parts in said.items()}
+    return sc.fit_scores(wide, card, segment), pd.DataFrame.from_dict(reasons, orient="index")
+
+
+def told(parts: Iterable[tuple[float, str]]) -> list[str | None]:
+    """The three traits with the most points, in words; a trait is named once, by its level where that has points."""
+    ranked = sorted((-abs(points), reason, points) for points, reason in parts if abs(points) >= 0.5)[:3]
+    words = [f"{reason} ({int(np.copysign(np.floor(abs(points) + 0.5), points)):+d})" for _, reason, points in ranked]
+    return (words + [None] * 3)[:3]
 
 
 @pytest.mark.slow

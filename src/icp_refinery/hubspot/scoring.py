@@ -16,6 +16,7 @@ OPERATORS = {
     "not_in": "is none of, or is unknown",
     ">=": "is greater than or equal to",
     "<": "is less than, or is unknown",
+    "between": "is at least the first and below the second",
     "is_missing": "is unknown",
     "is_not_missing": "is known",
 }
@@ -67,6 +68,9 @@ def _criterion(
     trait = config.lists.traits.get(attribute)
     if trait is None:
         return (definition, "", "", "", *score, f"{attribute} is not a company property in HubSpot: leave it out")
+    if operator == "between":
+        ends = ["any" if end is None else f"{end:.10g}" for end in json.loads(value)]
+        return (definition, trait.property, OPERATORS[operator], "; ".join(ends), *score, "")
     values = json.loads(value) if operator in ("in", "not_in") else [value] if value else []
     unmapped = [one for one in values if trait.values and operator not in (">=", "<") and one not in trait.values]
     if unmapped:

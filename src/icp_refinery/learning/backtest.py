@@ -25,6 +25,7 @@ from icp_refinery.learning.capture import (
 )
 from icp_refinery.learning.conditions import assign
 from icp_refinery.learning.effects.leaks import leak_verdicts
+from icp_refinery.learning.recency import recent_pursuits
 from icp_refinery.learning.scorecard import fit_scores, learn_scorecard
 from icp_refinery.learning.segments import LEAST_PURSUITS, LEAST_WINS, from_table, learn_segments
 from icp_refinery.learning.value import DAYS_PER_MONTH
@@ -189,10 +190,11 @@ def accounts_after(pursuits: pd.DataFrame, spend: pd.DataFrame | None, cutoff: p
 def learned_scores(known: Known) -> dict[str, pd.Series]:
     """The scores that the project learns, and gradient boosting beside them."""
     leaks = leak_verdicts(known.pursuits, known.traits)
-    learned = learn_segments(known.pursuits, known.traits, permutations=PERMUTATIONS, leaks=leaks)
+    recent = recent_pursuits(known.pursuits, known.traits, leaks=leaks).pursuits
+    learned = learn_segments(recent, known.traits, permutations=PERMUTATIONS, leaks=leaks)
     segment = assign(known.traits, learned.rules)
     segments = learned.segments.set_index("segment_id")
-    card = learn_scorecard(known.pursuits, known.traits, learned, leaks=leaks)
+    card = learn_scorecard(recent, known.traits, learned, leaks=leaks)
     return {
         "segments": segment.map(segments["value_per_pursuit"]),
         "scorecard": fit_scores(known.traits, card, segment),

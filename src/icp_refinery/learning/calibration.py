@@ -8,6 +8,7 @@ import pandas as pd
 from icp_refinery.learning.conditions import assign
 from icp_refinery.learning.effects.leaks import leak_verdicts
 from icp_refinery.learning.intervals import bootstrapped_mean, wilson_interval
+from icp_refinery.learning.recency import recent_pursuits
 from icp_refinery.learning.scorecard import expected_values, fit_scores, has_ratios, learn_scorecard
 from icp_refinery.learning.segments import checked, learn_segments
 from icp_refinery.learning.value import DAYS_PER_MONTH, developed, winsorised
@@ -77,6 +78,7 @@ def score_calibration(
     past = _within(past, sales[sales["sold_on"] < cutoff], age, window)
     known = traits.loc[frame["account_id"]]
     leaks = leak_verdicts(past, known)
+    past = recent_pursuits(past, known, seed=seed, leaks=leaks).pursuits
     learned = learn_segments(past, known, seed=seed, leaks=leaks)
     scorecard = learn_scorecard(past, known, learned, seed=seed, leaks=leaks)
     then = past["value"].to_numpy()

@@ -34,6 +34,7 @@ def segment_figures(
     value: np.ndarray,
     won: np.ndarray,
     cells: np.ndarray,
+    confidence: float = CONFIDENCE,
 ) -> Figures:
     """Compare segments within periods: least squares on segment and period, robust standard errors.
 
@@ -69,7 +70,7 @@ def segment_figures(
     else:
         expected = robust.var() / np.maximum(count, 1)
     se = np.sqrt(np.maximum(variance, (variance + expected) / 2))
-    z = ndtri(1 - (1 - CONFIDENCE ** (1 / looked_at)) / 2)
+    z = ndtri(1 - (1 - confidence ** (1 / looked_at)) / 2)
     unit = overall if is_ratio else spread or 1.0  # where all have one value, nothing differs
     estimate = 1 + effect / unit
     if is_ratio and nonnegative:
@@ -91,6 +92,13 @@ def tier_of(low: float, high: float) -> str:
     if low > TIER_2:
         return "tier_2"
     return "deprioritized" if high < TIER_2 else "tier_3"
+
+
+def contradicts(tier: str, low: float, high: float) -> bool:
+    """Whether an interval of what was seen lately leaves out the lift that a tier stands for."""
+    if tier == "deprioritized":
+        return low > TIER_2
+    return (tier == "tier_1" and high < TIER_1) or (tier == "tier_2" and high < TIER_2)
 
 
 def wilson_interval(wins: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

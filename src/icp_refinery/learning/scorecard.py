@@ -1,8 +1,9 @@
-"""Scorecard: points for an account's segment and traits that add up to a fit score from 0 to 100.
+"""Scorecard: points for an account's segment and for the levels of its traits that add up to a fit score from 0 to 100.
 
-50 is the overall value per pursuit, and 20 points double it. A segment brings the points of its lift, which comes from data
-that did not choose it. On top, conditions on single traits get points where they pay inside segments, on folds that did
-not choose them. A tier bounds the score: no trait can carry an account across the line that its tier was given for.
+50 is the overall value per pursuit, and 20 points double it. Levels (values, bands of numbers, a missing trait) get the points of
+their partially pooled effects, a segment those of its lift, which comes from data that did not choose it. Both are held back by
+how much of such effects shows in pursuits that they were not learned from: where nothing does, the score is flat. A tier bounds
+the score: no trait can carry an account across the line that its tier was given for.
 """
 
 from __future__ import annotations
@@ -13,28 +14,26 @@ from itertools import permutations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
-from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_limits
 
 from icp_refinery.learning.conditions import Condition, assign, holds, meets, number_text
 from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
 from icp_refinery.learning.intervals import TIER_1, wilson_interval
-from icp_refinery.learning.periods import FOLDS, folds, time_cells
-from icp_refinery.learning.segments import Learned, checked
-from icp_refinery.learning.traits import Trait, coded_trait
-from icp_refinery.learning.tree import LEAST_LEAF
-from icp_refinery.learning.value import expected_value, winsorised
+from icp_refinery.learning.periods import centred, folds, time_cells
+from icp_refinery.learning.pooled import Levels, Outcome, levels_of, outcome_of, pooled_effects, summed
+from icp_refinery.learning.segments import LEAST_PURSUITS, LEAST_WINS, NO_EVIDENCE, Learned, checked
+from icp_refinery.learning.signal import sampled
+from icp_refinery.learning.traits import coded_trait
+from icp_refinery.learning.value import all_positive, expected_value, log_score, winsorised
 from icp_refinery.learning.words import words
 
 BASE = 50.0
 DOUBLING = 20.0  # points that double the expected value
 PER_SPREAD = 40.0  # points of one standard deviation of value, where ratios mean nothing
-MOST_CONDITIONS = 15
-LEAST_SHARE = 0.02  # of pursuits, for a condition to be looked at
-LEAST_POINTS = 1.0  # a condition with fewer gets none
-SPREAD_OF_EFFECTS = 0.15  # what ridge regression expects of a condition: by how much it changes the value, inside a segment
-ERROR = 0.05  # of the test that anything pays inside segments; each trait is held to it again
+HELD_OUT = 3  # parts of the pursuits, each predicted from the others
+EXPECTED_SLOPE, SLOPE_SPREAD = 0.5, 0.35  # of outcomes on effects of levels, before any is seen
+PROVEN_SLOPE, ORDER_SLOPE = 1.15, 0.4  # of outcomes on lifts, where they are claimed, and where they are an order only
+LEAST_SPREAD = 0.8  # standard deviation of scores, where effects are so large at all
 COLUMNS = {
     "attribute": "object",
     "operator": "object",
@@ -51,70 +50,159 @@ COLUMNS = {
 def learn_scorecard(
     pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learned, *, seed: int = 0, leaks: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """Learn the points of segments and of readable conditions.
+    """Learn the points of segments and of the levels of traits.
 
     `pursuits` and `traits` as `learn_segments` takes them, `learned` as it returns. One row per condition: `attribute`,
-    `operator`, `value` (operators and missing values as in the rules of segments), `points` (one decimal), `n` and
-    `wins` (pursuits that meet it). The first row, without attribute, has the base points of everyone. A segment is a row with the
-    attribute `segment` and its id as value; `lowest` and `highest` bound the score of its accounts: a `tier_1` score is not
-    below what a lift of 1.25 gives, a `tier_2` score not below 50, a `deprioritized` one not above 50.
+    `operator`, `value` (`=`, `is_missing`, or `between` with a JSON array of the lowest number and the first one above, null
+    where there is none), `points` (one decimal), `n` and `wins` (pursuits that meet it). The first row, without attribute, has
+    the points of everyone, such that the mean of the pursuits is the overall value. A segment is a row with the attribute
+    `segment` and its id as value; `lowest` and `highest` bound the score of its accounts: a `tier_1` score is not below what a
+    lift of 1.25 gives, a `tier_2` score not below 50, a `deprioritized` one not above 50.
 
-    `leaks`: what `leak_verdicts` says of the same pursuits, where it is known already: a suspected trait gets no points. Where
-    there is one segment, there is no evidence: only the base row.
+    `leaks`: what `leak_verdicts` says of the same pursuits, where it is known already: a suspected trait gets no points. Of too
+    few pursuits or wins nothing is learned: only the first row.
     """
     frame = checked(pursuits, traits)
     won = frame["is_won"].to_numpy(dtype=bool)
-    rows = [[None, None, None, BASE, len(frame), int(won.sum()), np.nan, np.nan, "[]"]]
+    known = traits.loc[frame["account_id"]]
+    rows = []
+    raw = np.zeros(len(frame))
+    is_ratio = True
+    if len(frame) >= LEAST_PURSUITS and won.sum() >= LEAST_WINS:
+        value = winsorised(expected_value(frame)[0].to_numpy(), won)
+        is_ratio = has_ratios(learned) and float(value.mean()) > 0
+        for attribute in set(learned.rules["attribute"]) - set(known.columns):
+            known[attribute] = pd.Series(None, index=known.index, dtype=object)
+        leaks = leak_verdicts(frame, known) if leaks is None else leaks
+        # A trait that happens to be called segment would be taken for ours.
+        candidates = known.drop(columns=[*suspected(leaks), "segment"], errors="ignore")
+        levels = [levels_of(t) for name in sorted(candidates.columns) if (t := coded_trait(candidates[name])) is not None]
+        with threadpool_limits(limits=1):
+            effects, slope = _effects(levels, won, value, time_cells(frame), seed)
+        of_levels = _level_points(levels, effects, value, won, is_ratio)
+        of_segments, member = _segment_points(known, learned, value, is_ratio)
+        is_order = learned.segments["evidence"].astype(str).str.startswith(NO_EVIDENCE).any()
+        segment_slope = ORDER_SLOPE if is_order else PROVEN_SLOPE
+        weight = _weight(summed(levels, of_levels, np.arange(len(frame))), of_segments[member], slope, segment_slope)
+        rows, raw = _segment_rows(known, learned, weight * of_segments, member, won)
+        for condition, points, hit in _level_rows(levels, [weight * its for its in of_levels]):
+            counts = [int(hit.sum()), int(won[hit].sum())]
+            rows.append(
+                [*condition, points, *counts, np.nan, np.nan, _reasons([(condition.attribute, _plain(condition), points)])]
+            )
+            raw += points * hit
+    base = BASE if not rows else round(BASE - _points(float(np.mean(_effect(BASE + raw, is_ratio))), is_ratio), 1)
+    rows.insert(0, [None, None, None, base, len(frame), int(won.sum()), np.nan, np.nan, "[]"])
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+
+
+def _effects(
+    levels: list[Levels], won: np.ndarray, value: np.ndarray, cells: np.ndarray, seed: int
+) -> tuple[list[np.ndarray], float]:
+    """The effect of each level, and how much of them shows in pursuits that they were not learned from."""
+    outcome: Outcome = outcome_of(won, value, cells)
+    rows = sampled(len(won), seed)
+    part = folds(len(rows), cells[rows], seed) % HELD_OUT
+    told = np.zeros(len(rows))
+    for number in range(HELD_OUT):
+        taught = pooled_effects(levels, outcome, rows[part != number])
+        told[part == number] = summed(levels, taught, rows[part == number])
+    seen = centred(log_score(won, value), cells)[rows]
+    told = np.expm1(told) if outcome.is_ratio else told
+    told, noise = told - told.mean(), max(float(seen.var()), 1e-12)
+    precision = 1 / SLOPE_SPREAD**2
+    slope = (told @ seen / noise + EXPECTED_SLOPE * precision) / (told @ told / noise + precision)
+    return pooled_effects(levels, outcome), float(np.clip(slope, 0.0, 1.2))
+
+
+def _weight(by_levels: np.ndarray, by_segment: np.ndarray, slope: float, segment_slope: float) -> float:
+    """By how much both points of each pursuit are held back: the slope of outcomes on their sum.
+
+    Each tells much of what the other does. Where next to nothing shows, scores stay so far apart that decimals do not hide their
+    order.
+    """
+    both = by_levels + by_segment
+    spread = float(both.std())
+    if spread < 1e-9:
+        return 0.0
+    held = (slope * float(by_levels.var()) + segment_slope * float(by_segment.var())) / spread**2
+    return max(held, min(LEAST_SPREAD / spread, 1.0))
+
+
+def _segment_points(known: pd.DataFrame, learned: Learned, value: np.ndarray, is_ratio: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The points that the lift of each segment (by id) stands for, and each pursuit's segment; 0 where there is one."""
     if len(learned.segments) <= 1:
-        return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+        return np.zeros(1), np.zeros(len(known), dtype=int)
     listed = learned.segments.set_index("segment_id").sort_index()
     # A segment that was adopted may have lost its pursuits: no evidence.
-    if listed["lift"].notna().any():
-        listed["lift"] = listed["lift"].fillna(1.0)
-    known = traits.loc[frame["account_id"]]
-    for attribute in set(learned.rules["attribute"]) - set(known.columns):
-        known[attribute] = pd.Series(None, index=known.index, dtype=object)
-    segment = assign(known, learned.rules).to_numpy()
-    member = listed.index.get_indexer(segment)
-    developed = expected_value(frame)[0].to_numpy()
-    value = winsorised(developed, won)
-    is_ratio = has_ratios(learned) and float(value.mean()) > 0
-    count = np.bincount(member, minlength=len(listed))
-    total = np.bincount(member, weights=value, minlength=len(listed))
     if is_ratio:
-        effect = listed["lift"].to_numpy(dtype=float)
-        # Inside a segment in units of its mean, weighted by it: one step of a Poisson regression with a log link.
-        mean = np.maximum((total + value.mean()) / (count + 1), 0.05 * value.mean())
-        weight = mean[member] / value.mean()
-        outcome = value / mean[member]
+        effect = listed["lift"].fillna(1.0).to_numpy(dtype=float)
     else:
-        worth = listed["value_per_pursuit"].astype(float).fillna(developed.mean()).to_numpy()
-        effect = (worth - developed.mean()) / max(value.std(), 1e-12)
-        weight = np.ones(len(frame))
-        outcome = value / max(value.std(), 1e-12)
-    leaks = leak_verdicts(frame, known) if leaks is None else leaks
-    # A trait that happens to be called segment would be taken for ours.
-    candidates = known.drop(columns=[*suspected(leaks), "segment"], errors="ignore")
-    coded = [t for name in sorted(candidates.columns) if (t := coded_trait(candidates[name])) is not None]
-    with threadpool_limits(limits=1):
-        conditions = _conditions(coded, outcome, weight, member, time_cells(frame), seed, is_ratio)
-    gained = np.zeros(len(frame))
-    for _, points, hit in conditions:
-        gained += points * hit
-    for at, (key, row) in enumerate(listed.iterrows()):
+        worth = listed["value_per_pursuit"].astype(float).fillna(value.mean()).to_numpy()
+        effect = (worth - value.mean()) / max(value.std(), 1e-12)
+    return np.array([_points(its, is_ratio) for its in effect]), listed.index.get_indexer(assign(known, learned.rules))
+
+
+def _segment_rows(
+    known: pd.DataFrame, learned: Learned, points: np.ndarray, member: np.ndarray, won: np.ndarray
+) -> tuple[list[list], np.ndarray]:
+    """A row per segment, and its points for each pursuit; none where there is one segment."""
+    if len(learned.segments) <= 1:
+        return [], np.zeros(len(known))
+    points = points.round(1)
+    rows = []
+    for at, (key, row) in enumerate(learned.segments.set_index("segment_id").sort_index().iterrows()):
         inside = member == at
-        # so that the mean of the segment's accounts is the segment's
-        given = float(_effect(BASE + gained[inside], is_ratio).mean()) if inside.any() else _effect(BASE, is_ratio)
-        points = round(_points(effect[at] / given if is_ratio else effect[at] - given, is_ratio), 1)
         rule = learned.rules[learned.rules["segment_id"] == key]
         rule = [Condition(r.attribute, r.operator, r.value) for r in rule.itertuples()]
-        parts = _parts(rule, points, known, effect[member], is_ratio)
         counts = [int(inside.sum()), int(won[inside].sum())]
-        rows.append(["segment", "=", key, points, *counts, *_bounds(row["tier"]), _reasons(parts)])
-    for condition, points, hit in conditions:
-        counts = [int(hit.sum()), int(won[hit].sum())]
-        rows.append([*condition, points, *counts, np.nan, np.nan, _reasons([([condition], points)])])
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+        reasons = _reasons(_parts(rule, points[at], known, points[member]))
+        rows.append(["segment", "=", key, points[at], *counts, *_bounds(row["tier"]), reasons])
+    return rows, points[member]
+
+
+def _level_points(
+    levels: list[Levels], effects: list[np.ndarray], value: np.ndarray, won: np.ndarray, is_ratio: bool
+) -> list[np.ndarray]:
+    """The points that the effect of each level of each trait stands for."""
+    if all_positive(value[won]):
+        return [DOUBLING / np.log(2) * its for its in effects]
+    spread = float(winsorised(value, won, 0.95).std())  # their unit
+    if not is_ratio:
+        return [PER_SPREAD * spread / max(float(value.std()), 1e-12) * its for its in effects]
+    return [np.array([_points(1 + effect * spread / value.mean(), is_ratio) for effect in its]) for its in effects]
+
+
+def _level_rows(levels: list[Levels], points: list[np.ndarray]) -> list[tuple[Condition, float, np.ndarray]]:
+    """Levels with points: each with its condition and who meets it."""
+    made = []
+    for one, its in zip(levels, points, strict=True):
+        for code, condition in _conditions(one):
+            rounded = round(float(np.clip(its[code], -BASE, BASE)), 1)
+            if rounded and (one.codes == code).any():
+                made.append((condition, rounded, one.codes == code))
+    return made
+
+
+def _conditions(one: Levels) -> list[tuple[int, Condition]]:
+    """The condition of each level: a value, a band (its lowest number, and the first one above), or a missing trait."""
+    name = one.trait.name
+    if one.trait.is_numeric:
+        ends = [None, *(float(number_text(edge)) for edge in one.edges), None]
+        made = [Condition(name, "between", json.dumps(ends[at : at + 2])) for at in range(len(ends) - 1)]
+    else:
+        made = [Condition(name, "=", value) for value in one.trait.values]
+    return [*enumerate(made), (one.size - 1, Condition(name, "is_missing", None))]
+
+
+def _plain(condition: Condition) -> list[Condition]:
+    """A band as conditions that rules have, too."""
+    if condition.operator != "between":
+        return [condition]
+    low, high = json.loads(condition.value)
+    ends = [(">=", low), ("<", high)]
+    asked = [Condition(condition.attribute, sign, number_text(end)) for sign, end in ends if end is not None]
+    return [Condition(condition.attribute, "is_not_missing", None), *asked]
 
 
 def described(card: pd.DataFrame, segment_names: pd.Series) -> pd.DataFrame:
@@ -135,7 +223,7 @@ def _definition(row: object, segment_names: pd.Series) -> str:
         return f"everyone ({BASE:.0f} is the overall value per pursuit)"
     if row.attribute == "segment":
         return f"segment {segment_names[row.value]}"
-    return words([Condition(row.attribute, row.operator, row.value)])
+    return words(_plain(Condition(row.attribute, row.operator, row.value)))
 
 
 def fit_scores(traits: pd.DataFrame, scorecard: pd.DataFrame, segments_of_accounts: pd.Series) -> pd.Series:
@@ -156,8 +244,8 @@ def fit_scores(traits: pd.DataFrame, scorecard: pd.DataFrame, segments_of_accoun
             score[inside] += row.points
             low[inside], high[inside] = row.lowest, row.highest
         else:
-            condition = pd.DataFrame([[row.attribute, row.operator, row.value]], columns=Condition._fields)
-            score += row.points * meets(traits, condition)
+            conditions = pd.DataFrame(_plain(Condition(row.attribute, row.operator, row.value)), columns=Condition._fields)
+            score += row.points * meets(traits, conditions)
     return score.clip(low, high).round(1)
 
 
@@ -197,23 +285,25 @@ def _bounds(tier: str) -> tuple[float, float]:
     return (0.0, BASE) if tier == "deprioritized" else (0.0, 100.0)
 
 
-def _reasons(parts: list[tuple[list[Condition], float]]) -> str:
-    said = [{"reason": f"{words(c)} ({points:+.0f})", "points": str(points)} for c, points in parts if abs(points) >= 0.5]
+def _reasons(parts: list[tuple[str, list[Condition], float]]) -> str:
+    said = [
+        {"attribute": attribute, "reason": words(conditions), "points": str(points)} for attribute, conditions, points in parts
+    ]
     return json.dumps(said, ensure_ascii=False)
 
 
 def _parts(
-    rule: list[Condition], points: float, traits: pd.DataFrame, effect: np.ndarray, is_ratio: bool
-) -> list[tuple[list[Condition], float]]:
-    """Divide a segment's points among the traits of its rule."""
+    rule: list[Condition], points: float, traits: pd.DataFrame, given: np.ndarray
+) -> list[tuple[str, list[Condition], float]]:
+    """Divide a segment's points among the traits of its rule (Shapley values); `given`: the points of each pursuit's segment."""
     asked = {name: [c for c in rule if c.attribute == name] for name in dict.fromkeys(c.attribute for c in rule)}
     hits = [np.all([holds(traits[c.attribute], c.operator, c.value) for c in of], axis=0) for of in asked.values()]
     if not hits:
         return []
 
     def worth(chosen: tuple[int, ...]) -> float:
-        met = np.all([hits[i] for i in chosen], axis=0) if chosen else np.ones(len(effect), dtype=bool)
-        return _points(float(effect[met].mean()), is_ratio) if met.any() else 0.0
+        met = np.all([hits[i] for i in chosen], axis=0) if chosen else np.ones(len(given), dtype=bool)
+        return float(given[met].mean()) if met.any() else 0.0
 
     orders = list(permutations(range(len(hits))))
     shares = np.zeros(len(hits))
@@ -222,106 +312,4 @@ def _parts(
             shares[number] += (worth(order[: at + 1]) - worth(order[:at])) / len(orders)
     shares = np.round(shares, 1)
     shares[np.argmax(np.abs(shares))] += points - shares.sum()
-    return [(of, round(float(share), 1)) for of, share in zip(asked.values(), shares, strict=True)]
-
-
-def _conditions(
-    traits: list[Trait],
-    outcome: np.ndarray,
-    weight: np.ndarray,
-    member: np.ndarray,
-    cells: np.ndarray,
-    seed: int,
-    is_ratio: bool,
-) -> list[tuple[Condition, float, np.ndarray]]:
-    """Conditions that pay inside segments and periods: each with its points and who meets it."""
-    hits, asked = [], []
-    for number, trait in enumerate(traits):
-        for condition, hit in _candidates(trait):
-            if min(hit.sum(), len(hit) - hit.sum()) >= max(LEAST_LEAF, LEAST_SHARE * len(hit)):
-                hits.append(hit)
-                asked.append((number, condition))
-    if not hits:
-        return []
-    owner = np.array([number for number, _ in asked])
-    is_threshold = np.array([condition.operator == ">=" for _, condition in asked])
-    x = _within(np.stack(hits, axis=1).astype(float), weight, [member, cells])
-    y = _within(outcome[:, None], weight, [member, cells])[:, 0]
-    fold = folds(len(y), cells, seed)
-    penalty = float(np.average(y**2, weights=weight)) / SPREAD_OF_EFFECTS**2
-    contribution = np.zeros((len(y), len(traits)))
-    for k in range(FOLDS):
-        held = fold == k
-        chosen = _one_threshold_each(x[~held], y[~held], weight[~held], owner, is_threshold)
-        coefficient = _ridge(x[~held][:, chosen], y[~held], weight[~held], penalty)
-        for at, b in zip(chosen, coefficient, strict=True):
-            contribution[held, owner[at]] += b * x[held, at]
-    # The traits together, or one so clearly that having looked at all of them is paid for.
-    t = {j: _pays(contribution[:, j], y, weight) for j in np.unique(owner)}
-    least, least_of_all = norm.ppf(1 - ERROR), norm.ppf((1 - ERROR) ** (1 / len(t)))
-    if _pays(contribution.sum(axis=1), y, weight) <= least and max(t.values()) <= least_of_all:
-        return []
-    paying = [j for j in t if t[j] > least]
-    if not paying:
-        return []
-    together = contribution[:, paying].sum(axis=1)
-    slope = np.clip((weight * together * y).sum() / max((weight * together**2).sum(), 1e-12), 0, 1)
-    chosen = _one_threshold_each(x, y, weight, owner, is_threshold)
-    chosen = chosen[np.isin(owner[chosen], paying)]
-    coefficient = slope * _ridge(x[:, chosen], y, weight, penalty)
-    made = []
-    for at, b in zip(chosen, coefficient, strict=True):
-        points = round(_points(1 + b if is_ratio else b, is_ratio), 1)
-        if abs(points) >= LEAST_POINTS:
-            made.append((asked[at][1], points, hits[at]))
-    made.sort(key=lambda m: (-abs(m[1]) * m[2].sum() ** 0.5, m[0].attribute, m[0].operator, m[0].value or ""))
-    return sorted(made[:MOST_CONDITIONS], key=lambda m: (m[0].attribute, -m[1], m[0].operator, m[0].value or ""))
-
-
-def _candidates(trait: Trait) -> list[tuple[Condition, np.ndarray]]:
-    """Frequent values, thresholds at about each eighth, and missing."""
-    made = []
-    if trait.is_numeric:
-        for at in sorted({round(i * len(trait.edges) / 8) for i in range(8)} & set(range(len(trait.edges)))):
-            hit = (trait.codes > at) & (trait.codes != trait.missing)
-            made.append((Condition(trait.name, ">=", number_text(trait.edges[at])), hit))
-    else:
-        made = [(Condition(trait.name, "=", value), trait.codes == i) for i, value in enumerate(trait.values)]
-        if len(trait.values) == 1:
-            return made  # yes or nothing: missing says no more
-    return [*made, (Condition(trait.name, "is_missing", None), trait.codes == trait.missing)]
-
-
-def _within(x: np.ndarray, weight: np.ndarray, groups: list[np.ndarray], rounds: int = 3) -> np.ndarray:
-    """Differences from the weighted means of groups, of one grouping after the other."""
-    x = x.copy()
-    for _ in range(rounds):
-        for group in groups:
-            share = np.bincount(group, weights=weight)
-            for column in range(x.shape[1]):
-                total = np.bincount(group, weights=weight * x[:, column])
-                x[:, column] -= (total / np.maximum(share, 1e-12))[group]
-    return x
-
-
-def _one_threshold_each(
-    x: np.ndarray, y: np.ndarray, weight: np.ndarray, owner: np.ndarray, is_threshold: np.ndarray
-) -> np.ndarray:
-    """All columns, but of the thresholds of a number only the one that explains most."""
-    explained = (weight[:, None] * x * y[:, None]).sum(axis=0) ** 2 / np.maximum((weight[:, None] * x**2).sum(axis=0), 1e-12)
-    chosen = list(np.flatnonzero(~is_threshold))
-    for number in np.unique(owner[is_threshold]):
-        own = np.flatnonzero(is_threshold & (owner == number))
-        chosen.append(own[np.argmax(np.round(explained[own], 9))])
-    return np.sort(np.array(chosen, dtype=int))
-
-
-def _ridge(x: np.ndarray, y: np.ndarray, weight: np.ndarray, penalty: float) -> np.ndarray:
-    return Ridge(alpha=penalty, fit_intercept=False, solver="cholesky").fit(x, y, sample_weight=weight).coef_
-
-
-def _pays(contribution: np.ndarray, y: np.ndarray, weight: np.ndarray) -> float:
-    """t of the squared error that a trait saves on folds that did not choose its points."""
-    saved = weight * (2 * y * contribution - contribution**2)
-    spread = saved.std()
-    return float(saved.mean() / spread * len(saved) ** 0.5) if spread > 1e-12 else 0.0
+    return [(name, of, round(float(share), 1)) for (name, of), share in zip(asked.items(), shares, strict=True)]

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from icp_refinery.learning.boosting import teach
 from icp_refinery.learning.conditions import RULE_COLUMNS, conditions_of, segment_id
 from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
-from icp_refinery.learning.intervals import Figures, segment_figures, tier_of, wilson_interval
+from icp_refinery.learning.intervals import Figures, contradicts, segment_figures, tier_of, wilson_interval
 from icp_refinery.learning.periods import FOLDS, centred, folds, time_cells
 from icp_refinery.learning.signal import PERMUTATIONS, permutation_p
 from icp_refinery.learning.traits import Trait, coded_trait
@@ -30,6 +30,9 @@ PROVISIONAL = 0.20  # up to this p accounts are told apart, and nothing is claim
 LEAST_PURSUITS = 50
 LEAST_WINS = 15
 NO_EVIDENCE = "not enough evidence"
+CHANGED = "changed, not enough recent evidence"
+LATEST = 1 / 3  # of the pursuits, that may not contradict a tier
+ONE_SIDED = 0.9  # intervals of which one end is asked for, at 95 % for all segments together
 SEGMENT_COLUMNS = [
     "segment_id",
     "segment_name",
@@ -92,7 +95,8 @@ def learn_segments(
     `segments`: what each segment is, its observed pursuits, wins, win rate and value per pursuit so far, and its cross-fitted
     value per pursuit and lift with simultaneous 95 % intervals. Where no effect is found there is one segment of
     all accounts. `lift` is missing where the overall value per pursuit is not above 0; `lift_low` and `lift_high`
-    are then 1 + (difference from overall) / (standard deviation of the value of a pursuit).
+    are then 1 + (difference from overall) / (standard deviation of the value of a pursuit). A tier is a claim about now: where
+    the latest third of the pursuits contradicts it, it is `tier_3`, and `evidence` says so.
 
     Raises ValueError where a column is missing, an account has two pursuits, or has none of the `traits`.
     """
@@ -147,7 +151,10 @@ def learn_segments(
     if p > LEVEL:
         # All effects may still be none, so every interval has room for that: a ranking of accounts, and not a claim.
         figures = figures._replace(low=np.minimum(figures.low, 1.0), high=np.maximum(figures.high, 1.0))
-    return _tables(tree, leaves, coded, own, figures, frame, value, p, notes)
+    late = cells >= np.quantile(cells, 1 - LATEST, method="lower")
+    seen = [part[late] for part in (crossed, robust, value, won, cells)]
+    latest = segment_figures(leaves, len(leaves), 1.0, *seen, confidence=ONE_SIDED)
+    return _tables(tree, leaves, coded, own, figures, latest, frame, value, p, notes)
 
 
 def checked(pursuits: pd.DataFrame, traits: pd.DataFrame) -> pd.DataFrame:
@@ -197,6 +204,7 @@ def _tables(
     traits: list[Trait],
     leaf: np.ndarray,
     figures: Figures,
+    latest: Figures,
     frame: pd.DataFrame,
     value: np.ndarray,
     p: float,
@@ -220,6 +228,8 @@ def _tables(
         worths = [float(worth), observed_mean(frame[inside])]
         evidence = f"permutation p = {p:.3f}" if p <= LEVEL else f"{NO_EVIDENCE}: permutation p = {p:.3f}"
         tier = tier_of(low, high)
+        if contradicts(tier, float(latest.low[i]), float(latest.high[i])) and latest.is_ratio == figures.is_ratio:
+            tier, evidence = "tier_3", CHANGED
         segments.append([key, name, definition(conditions), tier, *observed, *worths, lift, low, high, evidence])
         rules += [[key, j + 1, *condition] for j, condition in enumerate(conditions)]
     if not figures.is_ratio:

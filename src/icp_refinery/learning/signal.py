@@ -28,8 +28,7 @@ def permutation_p(
     the data were, so that having looked at many traits is paid for.
     """
     rng = np.random.default_rng(seed + 1)
-    n = len(won)
-    rows = np.sort(rng.choice(n, TESTED_ROWS, replace=False)) if n > TESTED_ROWS else np.arange(n)
+    rows = sampled(len(won), seed)
     cells = cells[rows]
     outcomes = [centred(won[rows].astype(float), cells), centred(score[rows], cells)]
     outcomes = [y / y.std() for y in outcomes if y.std() > 1e-12]
@@ -54,6 +53,13 @@ def permutation_p(
         return 1.0
     statistic = logsumexp(np.stack(averages), axis=0)
     return float((statistic >= statistic[0] - 1e-9).mean())
+
+
+def sampled(n: int, seed: int) -> np.ndarray:
+    """Which of `n` pursuits a test reads."""
+    if n <= TESTED_ROWS:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(seed).choice(n, TESTED_ROWS, replace=False))
 
 
 def _log_ratios(features: np.ndarray, permuted: np.ndarray, outcomes: int) -> np.ndarray:

@@ -116,7 +116,7 @@ def log_score(won: np.ndarray, value: np.ndarray) -> np.ndarray:
     log(win rate) + mean(log(value of a win)): a large deal weighs by its logarithm. Where values are not all positive, the
     capped value in units of its spread.
     """
-    if not _all_positive(value[won]):
+    if not all_positive(value[won]):
         capped = winsorised(value, won, 0.95)
         return (capped - capped.mean()) / max(capped.std(), 1e-12)
     rate = won.mean()
@@ -127,5 +127,5 @@ def log_score(won: np.ndarray, value: np.ndarray) -> np.ndarray:
     return score / rate
 
 
-def _all_positive(value: np.ndarray) -> bool:
+def all_positive(value: np.ndarray) -> bool:
     return bool((value >= 0).all() and (value > 0).mean() > 0.98)

@@ -9,6 +9,7 @@ from pathlib import Path
 from icp_refinery.studies.backtest import backtest_study
 from icp_refinery.studies.effects import clusters_section, effects_section
 from icp_refinery.studies.review import cycle_review_study
+from icp_refinery.studies.scores import scores_study
 from icp_refinery.studies.seasonality import seasonality_study
 from icp_refinery.studies.segments import segments_study
 
@@ -16,6 +17,7 @@ REPORT = Path("docs") / "validation.md"
 # Each runs its study at full size and returns a section in Markdown; a new one is a line here.
 SECTIONS: list[Callable[[], str]] = [
     segments_study,
+    scores_study,
     effects_section,
     clusters_section,
     backtest_study,

@@ -15,7 +15,7 @@ from icp_refinery.learning.value import DAYS_PER_MONTH
 
 Kind = Literal["value", "set", "size", "pair", "value_and_size", "set_and_size", "two_rules"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-Trouble = Literal["none", "time", "leak"]
+Trouble = Literal["none", "time", "leak", "move"]
 
 START = pd.Timestamp("2021-01-01")
 DAYS = 4 * 365
@@ -88,8 +88,9 @@ def world(
     `kind` and `strength` (by how much a planted rule multiplies the expected value, 2.5 to 6) are drawn from
     the seed where they are not given. Without `signal` no trait has an effect. `trouble` adds what must not be
     found: "time" lets the mix of lead sources and the win rate change at one date, "leak" adds the
-    trait `billing_system`, which is filled in after a sale. `hard` worlds have fewer wins, more scattered values and weaker
-    rules (2 to 4.5).
+    trait `billing_system`, which is filled in after a sale, and "move" draws the rules anew from one date on, after 35 to 75 %
+    of the time: what is expected and planted is then as of the last day. `hard` worlds have fewer wins, more scattered values
+    and weaker rules (2 to 4.5).
     """
     rng = np.random.default_rng([seed, 20_240_601])
     kind = kind or KINDS[int(rng.integers(len(KINDS)))]
@@ -100,24 +101,20 @@ def world(
     pursued = np.zeros(accounts, dtype=bool)
     pursued[rng.choice(accounts, pursuits, replace=False)] = True
 
-    win_rate = np.full(accounts, HARD_WIN_RATE if hard else BASE_WIN_RATE)
-    size = np.full(accounts, FIRST_ORDER)
-    planted = np.zeros(accounts, dtype=bool)
+    base = HARD_WIN_RATE if hard else BASE_WIN_RATE
+    win_rate, size, planted = np.full(accounts, base), np.full(accounts, FIRST_ORDER), np.zeros(accounts, dtype=bool)
     if signal:
-        for rule in _rules(rng, traits, kind):
-            hit = matches(rule, traits) & ~planted
-            share_of_winning = rng.uniform(0.45, 0.75)
-            win_rate[hit] *= strength**share_of_winning
-            size[hit] *= strength ** (1 - share_of_winning)
-            planted |= hit
-        eater = str(traits["industry"].value_counts().index[2])
-        win_rate[((traits["industry"] == eater) & ~planted).to_numpy()] *= 0.35
-        sources = dict(zip(sorted(traits["lead_source"].unique()), rng.uniform(0.9, 1.1, 7), strict=True))
-        win_rate *= traits["lead_source"].map(sources).to_numpy(dtype=float)
+        win_rate, size, planted = _planted(rng, traits, kind, strength, base)
+    now = win_rate, size
+    if trouble == "move":
+        *now, planted = _planted(rng, traits, kind, strength, base)
+        is_late = (began - START).days.to_numpy() >= rng.uniform(0.35, 0.75) * DAYS
+        win_rate, size = (np.where(is_late, after, before) for before, after in zip((win_rate, size), now, strict=True))
     change = 0.55 * DAYS
     if trouble == "time":
         late = (began - START).days.to_numpy() >= change
         win_rate = np.where(late, win_rate * 2.0, win_rate * 0.7)
+        now = win_rate, size
         moved = rng.random(accounts) < np.where(late, 0.7, 0.1)
         traits["lead_source"] = traits["lead_source"].mask(moved, "partner program")
     win_rate = np.minimum(win_rate, 0.9)
@@ -146,7 +143,7 @@ def world(
         filled = pursued & (rng.random(accounts) < np.where(won, 0.8, 0.04))
         systems = rng.choice(["Alpha", "Beta", "Gamma"], accounts)
         traits["billing_system"] = pd.Series(np.where(filled, systems, None), index=ids, dtype=object)
-    truth = win_rate * size * (1 + RENEWAL)
+    truth = np.minimum(now[0], 0.9) * now[1] * (1 + RENEWAL)
     return World(
         frame,
         traits,
@@ -159,6 +156,24 @@ def world(
     )
 
 
+def _planted(
+    rng: np.random.Generator, traits: pd.DataFrame, kind: Kind, strength: float, base: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The chance of winning, the mean first order, and where a rule raises either, by account."""
+    accounts = len(traits)
+    win_rate, size, planted = np.full(accounts, base), np.full(accounts, FIRST_ORDER), np.zeros(accounts, dtype=bool)
+    for rule in _rules(rng, traits, kind):
+        hit = matches(rule, traits) & ~planted
+        share_of_winning = rng.uniform(0.45, 0.75)
+        win_rate[hit] *= strength**share_of_winning
+        size[hit] *= strength ** (1 - share_of_winning)
+        planted |= hit
+    eater = str(traits["industry"].value_counts().index[2])
+    win_rate[((traits["industry"] == eater) & ~planted).to_numpy()] *= 0.35
+    sources = dict(zip(sorted(traits["lead_source"].unique()), rng.uniform(0.9, 1.1, 7), strict=True))
+    return win_rate * traits["lead_source"].map(sources).to_numpy(dtype=float), size, planted
+
+
 def _sales(pursuits: pd.DataFrame, renewed: np.ndarray) -> pd.DataFrame:
     """The order that won, and its renewal a year later, which is worth the same."""
     orders = pursuits[["account_id", "closed_on", "value"]].set_axis(["account_id", "sold_on", "value"], axis=1)
@@ -166,6 +181,22 @@ def _sales(pursuits: pd.DataFrame, renewed: np.ndarray) -> pd.DataFrame:
     again = orders[renewed[pursuits["is_won"]]]
     again = again.assign(sold_on=again["sold_on"] + pd.Timedelta(days=366))
     return pd.concat([orders, again]).sort_values(["account_id", "sold_on"], ignore_index=True)
+
+
+def additive_world(pursuits: int = 3000, seed: int = 0) -> World:
+    """Six traits that each change the chance of winning a little, and no rule: what a tree shows badly."""
+    it = world(pursuits, seed, signal=False)
+    rng = np.random.default_rng(seed + 99)
+    change = 0.35 * (it.traits["employee_count"].fillna(0) > 200).to_numpy()
+    for name in ("lead_source", "seniority", "funding_stage", "tech_stack", "job_function"):
+        values = sorted(it.traits[name].dropna().unique())
+        effects = dict(zip(values, rng.normal(0, 0.35, len(values)), strict=True))
+        change = change + it.traits[name].map(effects).fillna(0).to_numpy(dtype=float)
+    rate = pd.Series(np.minimum(0.2 * np.exp(change), 0.95), it.traits.index)
+    won = rng.random(pursuits) < rate[it.pursuits["account_id"]].to_numpy()
+    bought = np.where(won, 20_000 * rng.lognormal(-0.32, 0.8, pursuits), 0.0)
+    frame = it.pursuits.assign(is_won=won, value=bought, months_observed=np.where(won, 24.0, np.nan))
+    return it._replace(pursuits=frame, expected_value=rate * 20_000, kind="many small effects")
 
 
 def matches(rule: Rule, traits: pd.DataFrame) -> np.ndarray:

@@ -94,7 +94,7 @@ def effects(marts: Marts, company: Company) -> Figure:
 
 def scorecard(marts: Marts, company: Company) -> Figure:
     """What each condition adds to, or takes from, the fit score."""
-    figure = Figure("scorecard", "What the fit score is made of", "Points on top of the base of 50", f"up to {company.as_of}")
+    figure = Figure("scorecard", "What the fit score is made of", "Points on top of those of everyone", f"up to {company.as_of}")
     table = frame(
         marts,
         """
@@ -102,9 +102,10 @@ def scorecard(marts: Marts, company: Company) -> Figure:
         from marts.icp_scorecard order by points desc, condition_id
         """,
     )
-    rows = table[table["attribute"].notna()].head(25).reset_index(drop=True)
+    largest = table[table["attribute"].notna()].sort_values("points", key=abs, ascending=False, kind="stable").head(25)
+    rows = largest.sort_index().reset_index(drop=True)
     if rows.empty:
-        return figure.unknown("There is only the base: without evidence of an effect every account scores 50.", table)
+        return figure.unknown("Without evidence of an effect every account scores 50.", table)
     segments = frame(marts, "select segment_id, tier from marts.icp_segments").set_index("segment_id")["tier"]
     is_segment = rows["attribute"] == "segment"
     rows = rows.assign(row=range(len(rows)), segment_id=rows["value"].where(is_segment), name=rows["definition"])

@@ -1,0 +1,123 @@
+"""Since when pursuits tell of today: where what traits are worth changed at some date, only later ones are learned from.
+
+Two questions, both answered by pursuits that were not learned from. Whether anything changed: boosted trees learn, for each of a
+few dates, for whom outcomes rose or fell after it. And whether it pays to forget: what is learned from pursuits since the date
+must foretell others since then better than what is learned from all.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+from threadpoolctl import threadpool_limits
+
+from icp_refinery.learning.boosting import TAUGHT_BINS, boosted, teach
+from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
+from icp_refinery.learning.periods import centred, folds, time_cells
+from icp_refinery.learning.segments import LEAST_WINS, checked
+from icp_refinery.learning.signal import sampled
+from icp_refinery.learning.traits import Trait, coded_trait
+from icp_refinery.learning.value import expected_value, log_score, winsorised
+
+ERROR = 0.01  # that something changed where nothing did, over all dates
+DATES = (0.35, 0.5, 0.65, 0.75)  # shares of the pursuits before a date, for whom it is asked what changed
+LEAST_SINCE = 200  # pursuits after a date, and before it
+BLOCKS = 3  # of the pursuits since a date, each foretold from the others
+GROUPS = 5  # of pursuits of like expectation, whose outcomes scatter alike
+
+
+class Recent(NamedTuple):
+    """The `pursuits` to learn from, the day on which the first of them began (None where all are), and `notes` as of a model."""
+
+    pursuits: pd.DataFrame
+    since: pd.Timestamp | None
+    notes: list[tuple[str, str]]
+
+
+def recent_pursuits(pursuits: pd.DataFrame, traits: pd.DataFrame, *, seed: int = 0, leaks: pd.DataFrame | None = None) -> Recent:
+    """The pursuits that tell of today; all, unless something changed.
+
+    `pursuits`, `traits` and `leaks` as `learn_segments` takes them. 200 pursuits or more are left.
+    """
+    frame = checked(pursuits, traits)
+    everything = Recent(pursuits, None, [])
+    won = frame["is_won"].to_numpy(dtype=bool)
+    if len(frame) < 2 * LEAST_SINCE or won.sum() < 2 * LEAST_WINS:
+        return everything
+    leaks = leak_verdicts(frame, traits) if leaks is None else leaks
+    value = winsorised(expected_value(frame)[0].to_numpy(), won)
+    rows = sampled(len(frame), seed)
+    known = frame.iloc[rows].reset_index(drop=True)
+    table = traits.loc[known["account_id"]].drop(columns=suspected(leaks), errors="ignore")
+    coded = [t for name in sorted(table.columns) if (t := coded_trait(table[name])) is not None]
+    cells = time_cells(known)
+    if not coded or not 0 < won[rows].sum() < len(rows):
+        return everything
+    seen = centred(log_score(won[rows], value[rows]), cells)
+    began = pd.to_datetime(known["began_on"]).fillna(pd.to_datetime(known["closed_on"]))
+    with threadpool_limits(limits=1):
+        first = _change(coded, seen, cells, folds(len(rows), cells, seed))
+        if first is None or not _pays(coded, seen, won[rows], cells // 3 >= first, began.rank(method="first").to_numpy()):
+            return everything
+    since = began[cells // 3 >= first].min().normalize()
+    is_late = pd.to_datetime(frame["began_on"]).fillna(pd.to_datetime(frame["closed_on"])) >= since
+    kept = frame[is_late].reset_index(drop=True)
+    note = f"what traits are worth changed: learned from the {len(kept):,} of {len(frame):,} first deals since {since:%Y-%m-%d}"
+    return Recent(kept, since, [("recent", note)])
+
+
+def _change(traits: list[Trait], seen: np.ndarray, cells: np.ndarray, fold: np.ndarray) -> int | None:
+    """The first period after a change, None where there is none; a period is a third of the `cells`' numbers."""
+    period, each = cells // 3, np.arange(len(seen))
+    rest = _standardised(seen, teach(traits, seen, fold)[each, fold])
+    counts = np.bincount(period)
+    before = np.append(0, counts.cumsum()[:-1])
+    possible = np.flatnonzero((before >= LEAST_SINCE) & (len(seen) - before >= LEAST_SINCE))
+    if not len(possible):
+        return None
+    asked = sorted({int(possible[np.abs(before[possible] - share * len(seen)).argmin()]) for share in DATES})
+    told = {}
+    for date in asked:
+        change = centred(rest * _contrast(period >= date), cells)
+        guess = teach(traits, change, fold)[each, fold]
+        told[date] = (_t(guess * change), guess)
+    strength, guess = max(told.values(), key=lambda one: one[0])
+    if strength <= ndtri(1 - ERROR / len(asked)):
+        return None
+    # Who changed is known; when, is where their outcomes differ most.
+    at = [_t(guess * centred(rest * _contrast(period >= date), cells)) for date in possible]
+    return int(possible[int(np.argmax(at))])
+
+
+def _contrast(is_late: np.ndarray) -> np.ndarray:
+    share = is_late.mean()
+    return np.where(is_late, np.sqrt((1 - share) / share), -np.sqrt(share / (1 - share)))
+
+
+def _t(products: np.ndarray) -> float:
+    return float(products.sum() / max(np.sqrt((products**2).sum()), 1e-12))
+
+
+def _standardised(seen: np.ndarray, told: np.ndarray) -> np.ndarray:
+    """What was not foretold, in units of its spread among pursuits of like expectation."""
+    rest = seen - told
+    group = ((pd.Series(told).rank(method="first").to_numpy() - 1) * GROUPS // len(told)).astype(int)
+    spread = np.array([rest[group == number].std() for number in range(GROUPS)])
+    return rest / np.maximum(spread, 1e-12)[group]
+
+
+def _pays(traits: list[Trait], seen: np.ndarray, won: np.ndarray, is_late: np.ndarray, order: np.ndarray) -> bool:
+    """Whether pursuits since a date are foretold better by others since then than by all others."""
+    late = np.flatnonzero(is_late)
+    block = np.full(len(seen), -1)
+    block[late[np.argsort(order[late], kind="stable")]] = np.arange(len(late)) * BLOCKS // len(late)
+    if won[late].sum() < LEAST_WINS:
+        return False
+    train = np.array([[is_late & (block != number), block != number] for number in range(BLOCKS)]).reshape(2 * BLOCKS, -1)
+    columns, is_text = np.stack([t.raw for t in traits]), np.array([not t.is_numeric for t in traits])
+    told = boosted(columns, is_text, seen, train, TAUGHT_BINS).reshape(BLOCKS, 2, -1)
+    recent, both = ((seen[late] - told[block[late], number, late]) ** 2 for number in (0, 1))
+    return float((both - recent).sum()) > 0
