@@ -137,7 +137,7 @@ def run_input_layer(settings: dict[str, Any], scratch: str, database: Path) -> N
     project = str(project_directory())
     command = [sys.executable, "-P", "-m", "dbt.cli.main", "--quiet", "--log-format", "json", "build"]
     command += ["--exclude-resource-type", "test", "unit_test"]
-    command += ["--select", "path:models/staging", "path:models/input", "+int_as_of", "+quality_inferences"]
+    command += ["--select", "+path:models/input", "+int_as_of", "+quality_inferences"]
     command += ["--vars", json.dumps(settings | {"check_only": True}), "--project-dir", project, "--profiles-dir", project]
     command += ["--target-path", scratch, "--log-path", scratch]
     environment = os.environ | {"ICP_DATABASE": str(database)}

@@ -171,7 +171,7 @@ WITH_SALESFORCE = """
     insert into engagement_contact values (81, 71, '2024-07-01');
 """
 BOTH = {"connectors": ["hubspot", "salesforce"], "owner_of": {"opportunities": "salesforce", "orders": "salesforce"}}
-JOINED = ["--select", "path:models/staging", "path:models/input", "path:models/marts/quality/quality_joined_records.sql"]
+JOINED = ["--select", "+path:models/input", "+path:models/marts/quality/quality_joined_records.sql"]
 
 
 @pytest.fixture(scope="module")
