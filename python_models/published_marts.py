@@ -1,4 +1,5 @@
 def model(dbt, session):
+    from functools import partial
     from pathlib import Path
 
     from icp_refinery.publish import NotPublished, nothing_published, publish
