@@ -42,6 +42,7 @@ def model(dbt, session):
         "quality_expectations": dbt.ref("quality_expectations"),
         "quality_inferences": dbt.ref("quality_inferences"),
         "quality_rejects": dbt.ref("quality_rejects"),
+        "retention_by_tier": dbt.ref("retention_by_tier"),
         "sync_hubspot_companies": dbt.ref("sync_hubspot_companies"),
     }
     # No mart comes from these, but tests look at them: where one fails, nothing is published.
@@ -68,7 +69,7 @@ def model(dbt, session):
             sources=[places.get(connector, connector) for connector in settings["connectors"]],
             over=settings["publish_over"],
             kept=settings["states_kept"],
-            report=render,
+            report=partial(render, stop_share=settings["stop_share"]),
         )
     except NotPublished as problem:
         # The post-hook says it: dbt would print the whole call stack around it.

@@ -20,11 +20,9 @@ DISAGREEMENTS = {
 }
 VERDICTS = {
     "keep": "holds",
-    "watch": "holds, to be watched",
-    "revise": "changed, to be revised",
+    "watch": "watch",
+    "revise": "to be revised",
 }
-# The share of won value up to which a tier may be called one to stop targeting.
-STOPPABLE = 0.25
 PAIRS = {
     "marketing_sales": "Marketing and Sales",
     "marketing_icp": "Marketing and the ICP",

@@ -91,6 +91,13 @@ def sentence(value: Any) -> str:
     return words[:1].upper() + words[1:] + ("" if words.endswith((".", "?", "!")) or not words else ".")
 
 
+def difference(evidence: str) -> str:
+    """What the test of the whole partition says (`icp_segments.evidence`), without its figures."""
+    if "not enough evidence" in evidence:
+        return "That the segments differ at all is not shown: there is not enough evidence."
+    return "That the segments differ at all is beyond chance."
+
+
 def many(value: Any, one: str, more: str = "") -> str:
     """How many of what, without the number: `many(1, "order")` is `order`."""
     return one if value == 1 else more or f"{one}s"
@@ -109,6 +116,11 @@ def tier(value: Any) -> str:
     return f"{sign} {name}".strip()
 
 
+def spark(value: Any) -> str:
+    """A line by quarter (`first_page.spark`), in words."""
+    return NONE if is_missing(value) else value["says"]
+
+
 KINDS = {
     "calendar_month": calendar_month,
     "code": code,
@@ -121,8 +133,9 @@ KINDS = {
     "p": p_value,
     "points": points,
     "share": share,
+    "spark": spark,
     "text": text,
     "tier": tier,
     "yes": yes,
 }
-TEXTS = {"code", "name", "text", "tier", "yes"}
+TEXTS = {"code", "name", "spark", "text", "tier", "yes"}

@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import altair as alt
 
-from icp_refinery.report.charts import changes, customers, proof, seasons, segments, spend, teams, value
+from icp_refinery.report.charts import changes, customers, money, proof, seasons, segments, spend, teams, value
 from icp_refinery.report.charts.builder import Figure
 from icp_refinery.report.tables.model import Company, Marts
 
 FIGURES: tuple[Callable[[Marts, Company], Figure], ...] = (
+    money.money,
     segments.segment_lifts,
     value.effects,
     value.scorecard,
