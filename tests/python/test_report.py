@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -291,6 +292,7 @@ def test_every_chart_has_its_place_unit_and_period(demo: BuildResult, demo_page:
     for id, figure in figures.items():
         shown = demo_page.texts[f"chart-{id}"]
         assert figure.title in shown
+        assert figure.finding in shown
         assert figure.unit in shown
         assert figure.period in shown
         assert figure.note in shown
@@ -346,6 +348,24 @@ def altered(demo: BuildResult, folder: Path) -> Iterator[duckdb.DuckDBPyConnecti
 
 def words_of(page: Page, part: str) -> str:
     return " ".join(page.texts[part].split())
+
+
+@pytest.mark.slow
+def test_people_read_words_and_no_identifiers(demo_page: Page, demo_report: Path) -> None:
+    """The part on data quality names what has to be corrected where it stands; lists at HubSpot have their exact names."""
+    identifier = re.compile(r"[a-z]\w*_\w+|[Pp]ursuit|permutation|[Kk]appa|\b(mql|sql)\b|\w (>=|<=|<|=|!=) ?\w+")
+    for part in ("answer", "segments", "raises", "customers", "spend", "seasons", "changed", "table-funnel", "chart-funnel"):
+        text = re.sub(r"n\s=\s(?=\d)", "", demo_page.texts[part].replace("\u00a0", " "))
+        assert [found[0] for found in identifier.finditer(text)] == [], part
+    values = re.findall(r'<script type="application/json" id="spec-[^"]+">(.*?)</script>', demo_report.read_text(), re.DOTALL)
+    shown = {
+        value
+        for spec in values
+        for row in json.loads(spec)["data"]["values"]
+        for key, value in row.items()
+        if isinstance(value, str) and key not in {"segment_id", "tier"}
+    }
+    assert {value for value in shown if re.search(r"[a-z]\w*_\w+|\b(mql|sql)\b", value)} == set()
 
 
 @pytest.mark.slow

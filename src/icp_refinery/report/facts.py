@@ -50,7 +50,7 @@ def read(marts: Marts, manifest: Mapping[str, Any]) -> Row:
         "leaks": read_leaks(marts),
         "renewals_inferred": read_inferred_renewals(marts),
         "tables": made,
-        "figures": read_figures(marts, company),
+        "figures": read_figures(marts, company, {segment["segment_id"]: segment["segment_name"] for segment in segments}),
         "nurture": nurture_plans(marts),
     }
     facts["unknown"] = unknown(marts, facts)
@@ -184,12 +184,12 @@ def read_backtest(marts: Marts) -> Row:
     }
 
 
-def read_figures(marts: Marts, company: Company) -> dict[str, Row]:
+def read_figures(marts: Marts, company: Company, names: Mapping[str, str]) -> dict[str, Row]:
     """The charts by id, each with its figures as a table."""
     from icp_refinery.report import charts
 
     drawn = charts.figures(marts, company)
-    return {id: vars(figure) | {"rows": figure_table(figure, company)} for id, figure in drawn.items()}
+    return {id: vars(figure) | {"rows": figure_table(figure, company, names)} for id, figure in drawn.items()}
 
 
 def nurture_plans(marts: Marts) -> Markup | str:

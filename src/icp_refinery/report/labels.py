@@ -18,6 +18,17 @@ DISAGREEMENTS = {
     "only_sales": "Fits; only Sales works it",
     "deprioritized_costs_money": "Low fit, and costs money",
 }
+# What people read for the names, operators and terms that stand in texts of the marts.
+TERMS = {name: title.split(":")[0].lower() for name, title in TIER_NAMES.items()} | {
+    "employee_count": "employees",
+    "first_order_add_on": "add-on in the first order",
+    "first_order_multi_year": "multi-year first order",
+    "mql": "MQL",
+    "sql": "SQL",
+    "pursuit": "first deal",
+    "pursuits": "first deals",
+}
+OPERATORS = {">=": "at least", "<=": "at most", ">": "above", "<": "below", "!=": "is not", "=": "is"}
 VERDICTS = {
     "keep": "holds",
     "watch": "watch",

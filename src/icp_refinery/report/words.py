@@ -1,11 +1,12 @@
 """Numbers, dates and names as the report writes them; `None` and NaN are a dash."""
 
 import math
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from icp_refinery.report.labels import TIERS
+from icp_refinery.report.labels import OPERATORS, TERMS, TIERS
 
 NONE = "–"
 
@@ -104,8 +105,11 @@ def many(value: Any, one: str, more: str = "") -> str:
 
 
 def code(value: Any) -> str:
-    """A word of the marts (`no_evidence`) as people write it (no evidence)."""
-    return NONE if is_missing(value) or value == "" else str(value).replace("_", " ")
+    """A word or text of the marts as people write it: `no_evidence` is no evidence, `employee_count > 50` employees above 50."""
+    if is_missing(value) or value == "":
+        return NONE
+    said = re.sub(rf" ({'|'.join(OPERATORS)}) (?=\S)", lambda found: f" {OPERATORS[found[1]]} ", str(value))
+    return re.sub(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)*\b", lambda found: TERMS.get(found[0], found[0].replace("_", " ")), said)
 
 
 def tier(value: Any) -> str:

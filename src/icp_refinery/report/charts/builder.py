@@ -32,7 +32,8 @@ class Figure:
     """A chart and what belongs to it.
 
     `spec` is a Vega-Lite specification, or None where there is nothing to draw; then `note` says what is not known and
-    why. `note` also gives the n, and what was left out or sampled. `table` is what a screen reader, or a copy, gets.
+    why. `finding` is what the chart shows, in a sentence with its figures. `note` also gives the n, and what was left out or
+    sampled. `table` is what a screen reader, or a copy, gets.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Figure:
     period: str
     spec: dict[str, Any] | None = None
     note: str = ""
+    finding: str = ""
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def of(self, period: str) -> Figure:
