@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
+from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -772,6 +773,25 @@ def test_printed_it_opens_what_is_folded_and_hides_the_filter(browser: Browser, 
     assert page.locator("#table-profiles tbody tr").first.is_visible()
     pdf = page.pdf(path=tmp_path / "report.pdf", format="A4")
     assert pdf.startswith(b"%PDF")
+    browser.well(page)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "scheme"), [(375, "light"), (1280, "light"), (1280, "dark")])
+def test_axe_finds_nothing_and_targets_are_large_and_few(width: int, scheme: str, browser: Browser, demo_report: Path) -> None:
+    page = browser.open(demo_report, width)
+    page.emulate_media(color_scheme=scheme)
+    page.evaluate((resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
+    found = "axe.run().then((all) => all.violations.map((one) => [one.id, one.nodes.map((node) => node.html.slice(0, 200))]))"
+    assert page.evaluate(found) == []
+    small = """() => [...document.querySelectorAll("button, select, summary, nav a, input")]
+        .filter((e) => e.offsetParent !== null)
+        .filter((e) => Math.min(e.getBoundingClientRect().width, e.getBoundingClientRect().height) < 24)
+        .map((e) => e.outerHTML.slice(0, 80))"""
+    assert page.evaluate(small) == []
+    stops = """() => [...document.querySelectorAll("a[href], button, input, select, summary, [tabindex='0']")]
+        .filter((e) => e.offsetParent !== null && e.compareDocumentPosition(document.querySelector("table")) & 4).length"""
+    assert page.evaluate(stops) <= 80
     browser.well(page)
 
 

@@ -200,6 +200,7 @@
   async function draw(element) {
     const spec = JSON.parse(byId(element.dataset.spec).textContent);
     const { view } = await vegaEmbed(element, spec, options);
+    element.querySelector("svg").setAttribute("aria-hidden", "true"); // its place is an image with a text of its own
     views.push(view);
     setSignals(view);
   }

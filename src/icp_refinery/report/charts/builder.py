@@ -183,8 +183,7 @@ def forest(
         row_names(0, fontWeight="bold", dy=0).transform_filter("!isValid(datum.series)"),
     ]
     if reference is not None:
-        tick = drawn.mark_tick(color=MID, size=14, thickness=1.5, yOffset=3).encode(x=alt.datum(reference), y=y)
-        layers.insert(0, tick)
+        layers.insert(0, alt.Chart().mark_rule(color=MID).encode(x=alt.datum(reference)))
     rows = rows if "nudge" in rows else rows.assign(nudge=0)
     return drawing(layers, rows, {"step": ROW, "for": "position"}, filters)
 
