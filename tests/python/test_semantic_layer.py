@@ -13,8 +13,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import yaml
 
 from conftest import ROOT, BuildResult
+from icp_refinery.project import TIER_NAMES
 
 # `mf query`, once for each list of arguments, in one process: each start of `mf` takes seconds.
 QUERIES = """
@@ -256,6 +258,13 @@ def test_the_worked_examples_come_out_as_written(query: str, table: str, by_hand
     written = {tuple(row[: len(groups)]): tuple(number(cell) for cell in row[len(groups) :]) for row in rows}
     assert by_hand[query] == {group: pytest.approx(figures, abs=1e-9, nan_ok=True) for group, figures in written.items()}
     assert list(by_hand[query]) == list(written)
+
+
+def test_labels_of_metrics_call_tiers_as_people_do() -> None:
+    metrics = yaml.safe_load((ROOT / "models/marts/alignment/icp_alignment__semantic.yml").read_text())["metrics"]
+    labels = {tier: {m["label"].split(",")[0] for m in metrics if m["name"].startswith(f"{tier}_")} for tier in TIER_NAMES}
+    assert labels["tier_1"] == {TIER_NAMES["tier_1"]}
+    assert labels["deprioritized"] == {TIER_NAMES["deprioritized"]}
 
 
 def test_every_grouped_example_says_its_order() -> None:
