@@ -53,6 +53,13 @@
 {%- endmacro %}
 
 
+{#- The first day of the fiscal quarter that a time lies in. -#}
+{% macro first_of_quarter(time) -%}
+    {%- set shift = (13 - var('fiscal_year_start_month') | int) % 12 -%}
+    {{ add_months("date_trunc('quarter', " ~ add_months(first_of_month(time), shift) ~ ')', -shift) }}
+{%- endmacro %}
+
+
 {#-
     The first day of the reporting cycle that a time lies in. Quarters are those of the fiscal year. Two-week cycles are counted from the week
     of 3 January 2000, so that no new data moves a boundary.
@@ -67,8 +74,7 @@
     {%- elif cycle == 'month' -%}
     {{ first_of_month(time) }}
     {%- else -%}
-    {%- set shift = (13 - var('fiscal_year_start_month') | int) % 12 -%}
-    {{ add_months("date_trunc('quarter', " ~ add_months(first_of_month(time), shift) ~ ')', -shift) }}
+    {{ first_of_quarter(time) }}
     {%- endif -%}
 {%- endmacro %}
 

@@ -16,6 +16,10 @@
     {%- if not modules.re.match('^[A-Z]{3}$', currency) -%}
         {%- do stop("The variable reporting_currency is a currency code of three capital letters, not " ~ currency ~ ".") -%}
     {%- endif -%}
+    {%- set share = var('stop_share') -%}
+    {%- if share is boolean or share is not number or share < 0 or share > 1 -%}
+        {%- do stop("The variable stop_share is a share from 0 to 1, not " ~ share ~ ".") -%}
+    {%- endif -%}
     {%- set kept = var('published_states_kept') -%}
     {%- if kept is boolean or kept is not integer or kept < 1 -%}
         {%- do stop("The variable published_states_kept is a whole number of states, 1 or more, not " ~ kept ~ ".") -%}

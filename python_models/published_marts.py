@@ -1,4 +1,5 @@
 def model(dbt, session):
+    from functools import partial
     from pathlib import Path
 
     from icp_refinery.publish import NotPublished, nothing_published, publish
@@ -42,6 +43,7 @@ def model(dbt, session):
         "quality_inferences": dbt.ref("quality_inferences"),
         "quality_joined_records": dbt.ref("quality_joined_records"),
         "quality_rejects": dbt.ref("quality_rejects"),
+        "retention_by_tier": dbt.ref("retention_by_tier"),
         "sync_hubspot_companies": dbt.ref("sync_hubspot_companies"),
     }
     # No mart comes from these, but tests look at them: where one fails, nothing is published.
@@ -69,7 +71,7 @@ def model(dbt, session):
             over=settings["publish_over"],
             kept=settings["states_kept"],
             schema=schema,
-            report=render,
+            report=partial(render, stop_share=settings["stop_share"]),
         )
     except NotPublished as problem:
         # The post-hook says it: dbt would print the whole call stack around it.

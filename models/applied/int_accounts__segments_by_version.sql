@@ -40,6 +40,7 @@ select
     accounts.account_id,
     segments.icp_version,
     segments.segment_id,
+    segments.segment_name,
     segments.tier,
     segments.is_in_force
 from accounts

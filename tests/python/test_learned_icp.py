@@ -54,6 +54,27 @@ def test_sql_places_every_account_as_the_library_does(demo: BuildResult) -> None
     assert found.nunique() > 1
 
 
+def test_facts_carry_the_segment_and_tier_of_their_account(demo: BuildResult) -> None:
+    with duckdb.connect(str(demo.database), read_only=True) as connection:
+        segments = connection.execute("select segment_id, segment_name, tier from marts.icp_segments").df()
+        accounts = connection.execute("select account_id, segment_id from marts.dim_accounts").df()
+        expected = accounts.merge(segments, on="segment_id").set_index("account_id").sort_index()
+        for mart in ("fct_orders", "fct_opportunities", "fct_customers"):
+            found = connection.execute(f"select distinct account_id, segment_id, segment_name, tier from marts.{mart}").df()
+            found = found.set_index("account_id").sort_index()
+            assert len(found) > 0
+            pd.testing.assert_frame_equal(found, expected.loc[found.index])
+
+
+def test_each_account_has_one_first_opportunity_and_each_close_a_quarter(demo: BuildResult) -> None:
+    deals = frame(demo.database, "marts.fct_opportunities")
+    first = deals.sort_values(["created_at", "opportunity_id"]).drop_duplicates("account_id")
+    assert set(deals.loc[deals["is_first_opportunity"], "opportunity_id"]) == set(first["opportunity_id"])
+    quarter = pd.to_datetime(deals["closed_at"]).dt.to_period("Q").dt.start_time
+    assert quarter.isna().any()
+    assert list(pd.to_datetime(deals["closed_quarter"]).astype(str)) == list(quarter.astype(str))
+
+
 def test_the_observed_value_is_the_mean_of_what_first_deals_brought(demo: BuildResult) -> None:
     """Net amount of the orders within two years of the first win, lost deals as 0; not all orders of the demo have a margin."""
     with duckdb.connect(str(demo.database), read_only=True) as connection:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
+from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -235,7 +237,7 @@ def test_seasons_count_new_business_and_say_so(demo: BuildResult, demo_page: Pag
     query = """(
         select count(*) filter (order_type = 'new_business') as new_business, count(*) as n
         from marts.fct_orders join marts.icp_segments using (segment_id)
-        where segment_name = 'Energy or government' and month(closed_at) = 9
+        where fct_orders.segment_name = 'Energy or government' and month(closed_at) = 9
     )"""
     [orders] = frame(demo.database, query).to_dict("records")
     assert orders["new_business"] < orders["n"]
@@ -291,6 +293,7 @@ def test_every_chart_has_its_place_unit_and_period(demo: BuildResult, demo_page:
     for id, figure in figures.items():
         shown = demo_page.texts[f"chart-{id}"]
         assert figure.title in shown
+        assert figure.finding in shown
         assert figure.unit in shown
         assert figure.period in shown
         assert figure.note in shown
@@ -349,6 +352,24 @@ def words_of(page: Page, part: str) -> str:
 
 
 @pytest.mark.slow
+def test_people_read_words_and_no_identifiers(demo_page: Page, demo_report: Path) -> None:
+    """The part on data quality names what has to be corrected where it stands; lists at HubSpot have their exact names."""
+    identifier = re.compile(r"[a-z]\w*_\w+|[Pp]ursuit|permutation|[Kk]appa|\b(mql|sql)\b|\w (>=|<=|<|=|!=) ?\w+")
+    for part in ("answer", "segments", "raises", "customers", "spend", "seasons", "changed", "table-funnel", "chart-funnel"):
+        text = re.sub(r"n\s=\s(?=\d)", "", demo_page.texts[part].replace("\u00a0", " "))
+        assert [found[0] for found in identifier.finditer(text)] == [], part
+    values = re.findall(r'<script type="application/json" id="spec-[^"]+">(.*?)</script>', demo_report.read_text(), re.DOTALL)
+    shown = {
+        value
+        for spec in values
+        for row in json.loads(spec)["data"]["values"]
+        for key, value in row.items()
+        if isinstance(value, str) and key not in {"segment_id", "tier"}
+    }
+    assert {value for value in shown if re.search(r"[a-z]\w*_\w+|\b(mql|sql)\b", value)} == set()
+
+
+@pytest.mark.slow
 def test_only_the_demo_company_says_that_it_is_one(demo: BuildResult, demo_page: Page) -> None:
     assert "This is the demo company" in demo_page.texts["top"]
     own = Page(rendered(demo.database, connectors=["files"]))
@@ -363,10 +384,9 @@ def test_the_first_page_has_each_segment_s_last_four_quarters(demo: BuildResult,
     deals = deals[deals["opportunity_type"].fillna("new_business") == "new_business"]
     first = deals.sort_values(["closed_at", "opportunity_id"]).drop_duplicates("account_id")
     is_recent = pd.to_datetime(first["closed_at"]) >= "2024-07-01"
-    names = frame(demo.database, "marts.icp_segments").set_index("segment_id")["segment_name"]
+    segments = frame(demo.database, "marts.icp_segments").set_index("segment_id")
     shown = demo_page.tables["table-glance"]
-    assert len(shown) == len(names) > 1
-    answer = words_of(demo_page, "answer")
+    assert len(shown) == len(segments) > 1
     for segment_id, of in first.groupby(first["segment_id"].where(is_recent).fillna("before")):
         if segment_id == "before":
             continue
@@ -376,8 +396,10 @@ def test_the_first_page_has_each_segment_s_last_four_quarters(demo: BuildResult,
         assert same(row["recent_win_rate"], won / n)
         assert same(row["earlier_win_rate"], before["is_won"].sum() / len(before))
         assert row["earlier_count"] == str(len(before))
-        if f"In the last four quarters {won} of" not in answer:
-            assert f"treat as usual: {names[segment_id]}" in answer
+        assert same(row["lift"], segments.loc[segment_id, "lift"])
+        quarters = of["is_won"].groupby(pd.to_datetime(of["closed_at"]).dt.to_period("Q")).agg(["sum", "size"])
+        said = "; ".join(f"{q.start_time:%b %Y}: {int(w)} of {n}" for q, w, n in quarters.itertuples())
+        assert row["trend"].endswith(said)
 
 
 @pytest.mark.slow
@@ -391,7 +413,7 @@ def test_a_segment_to_be_revised_is_never_to_be_treated_as_usual(demo: BuildResu
         connection.execute("update marts.icp_cycle_review set verdict = 'revise' where segment_id = ?", [segment])
     answer = words_of(Page(rendered(tmp_path / "icp.duckdb", charted=False)), "answer")
     assert f"treat as usual: {other}." in answer
-    assert f"Changed, to be revised {segment}" in answer
+    assert f"Rising or to be revised {segment}" in answer
 
 
 @pytest.mark.slow
@@ -421,7 +443,7 @@ def test_value_counted_in_wins_shows_no_money_for_it(demo: BuildResult, tmp_path
     assert "Value is counted in wins" in page.texts["top"]
     answer = words_of(page, "answer")
     assert "won value" not in answer
-    assert re.search(r"A first deal is worth [\d.]+ times the average \([\d.]+ to [\d.]+ ?\), 0\.\d+\swins", answer)
+    assert re.search(r"brings [\d.]+\swins \([\d.]+\swins to [\d.]+\swins, by the interval of the win rate", answer)
     for part in ("chart-score_calibration", "table-calibration", "table-assumptions", "chart-segment_lifts"):
         assert "USD" not in page.texts[part], part
 
@@ -644,6 +666,7 @@ def test_hostile_names_do_nothing_in_a_browser(browser: Browser, hostile_report:
 def test_a_filter_shows_its_segment_everywhere_and_stays_in_the_address(browser: Browser, demo_report: Path) -> None:
     page = browser.open(demo_report)
     rows = page.locator("#table-disagreements tbody tr:visible").count()
+    answer = page.locator("#answer").inner_text()
     page.locator("#tier").select_option("deprioritized")
     assert set(page.locator(".card:visible").evaluate_all("cards => cards.map((c) => c.dataset.tier)")) == {"deprioritized"}
     assert 0 < page.locator("#table-disagreements tbody tr:visible").count() < rows
@@ -652,9 +675,7 @@ def test_a_filter_shows_its_segment_everywhere_and_stays_in_the_address(browser:
         "all",
     }
     assert "Low fit" in page.locator("#status").text_content()
-    headings = page.locator(".answer:visible h3").all_text_contents()
-    assert "Lower priority, not stop" in headings
-    assert not {"Prioritize", "Changed, to be revised"} & set(headings)  # no card is left with what it says of nobody
+    assert page.locator("#answer").inner_text() == answer  # it is that of the whole company
     assert "tier=deprioritized" in page.url
     again = browser.open(demo_report, address=page.url[page.url.index("#") :])
     assert again.locator("#tier").input_value() == "deprioritized"
@@ -666,6 +687,30 @@ def test_a_filter_shows_its_segment_everywhere_and_stays_in_the_address(browser:
     again.locator("#reset").click()
     assert again.locator("#table-disagreements tbody tr:visible").count() == rows
     browser.well(again)
+
+
+@pytest.mark.slow
+def test_the_accounts_that_nobody_works_are_where_the_link_leads(browser: Browser, demo_report: Path) -> None:
+    page = browser.open(demo_report)
+    link = page.locator("a[data-reason=nobody]")
+    count = int(link.locator("data").get_attribute("value"))
+    link.click()
+    visible = page.locator("#table-disagreements tbody tr:visible")
+    assert visible.count() == count > 0
+    assert set(visible.evaluate_all("rows => rows.map((row) => row.dataset.reason)")) == {"nobody"}
+    browser.well(page)
+
+
+@pytest.mark.slow
+def test_the_reader_sets_how_many_accounts_sales_can_work(browser: Browser, demo_report: Path) -> None:
+    page = browser.open(demo_report)
+    value = "Number(document.querySelector('#upside-value data').value)"
+    whole, accounts = page.evaluate(value), int(page.locator("#capacity").input_value())
+    page.locator("#capacity").fill("10")
+    assert page.evaluate(value) == pytest.approx(whole * 10 / accounts)
+    page.locator("#capacity").fill("100000")
+    assert page.evaluate(value) == pytest.approx(whole)
+    browser.well(page)
 
 
 @pytest.mark.slow
@@ -728,6 +773,25 @@ def test_printed_it_opens_what_is_folded_and_hides_the_filter(browser: Browser, 
     assert page.locator("#table-profiles tbody tr").first.is_visible()
     pdf = page.pdf(path=tmp_path / "report.pdf", format="A4")
     assert pdf.startswith(b"%PDF")
+    browser.well(page)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "scheme"), [(375, "light"), (1280, "light"), (1280, "dark")])
+def test_axe_finds_nothing_and_targets_are_large_and_few(width: int, scheme: str, browser: Browser, demo_report: Path) -> None:
+    page = browser.open(demo_report, width)
+    page.emulate_media(color_scheme=scheme)
+    page.evaluate((resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
+    found = "axe.run().then((all) => all.violations.map((one) => [one.id, one.nodes.map((node) => node.html.slice(0, 200))]))"
+    assert page.evaluate(found) == []
+    small = """() => [...document.querySelectorAll("button, select, summary, nav a, input")]
+        .filter((e) => e.offsetParent !== null)
+        .filter((e) => Math.min(e.getBoundingClientRect().width, e.getBoundingClientRect().height) < 24)
+        .map((e) => e.outerHTML.slice(0, 80))"""
+    assert page.evaluate(small) == []
+    stops = """() => [...document.querySelectorAll("a[href], button, input, select, summary, [tabindex='0']")]
+        .filter((e) => e.offsetParent !== null && e.compareDocumentPosition(document.querySelector("table")) & 4).length"""
+    assert page.evaluate(stops) <= 80
     browser.well(page)
 
 

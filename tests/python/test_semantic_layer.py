@@ -13,8 +13,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
+import yaml
 
 from conftest import ROOT, BuildResult
+from icp_refinery.project import TIER_NAMES
 
 # `mf query`, once for each list of arguments, in one process: each start of `mf` takes seconds.
 QUERIES = """
@@ -99,7 +101,7 @@ FROM_MARTS = [
     ("--metrics won_value --group-by segment", "select segment_id, net_amount from marts.icp_segments where order_count > 0"),
     (
         "--metrics won_value,total_contract_value --group-by account__industry,account__tier",
-        """select industry, tier, sum(net_amount), sum(total_contract_value)
+        """select industry, dim_accounts.tier, sum(net_amount), sum(total_contract_value)
         from marts.fct_customers inner join marts.dim_accounts using (account_id) group by all""",
     ),
     ("--metrics mrr --group-by metric_time__month", MRR_BY.format("month")),
@@ -137,7 +139,7 @@ FROM_MARTS = [
     ),
     (
         "--metrics win_rate_all,closed_opportunity_count --group-by metric_time__month,account__tier",
-        f"select date_trunc('month', closed_at), tier, avg(cast(is_won as integer)), count(*) {OPPORTUNITIES}",
+        f"select date_trunc('month', closed_at), dim_accounts.tier, avg(cast(is_won as integer)), count(*) {OPPORTUNITIES}",
     ),
     (
         "--metrics win_rate_all,closed_opportunity_count,time_to_close --group-by segment "
@@ -167,6 +169,33 @@ FROM_MARTS = [
         from marts.icp_alignment where tier = 'tier_1' group by all""",
     ),
     ("--metrics account_count --group-by account__tier", "select tier, count(*) from marts.dim_accounts group by all"),
+    (
+        "--metrics net_revenue_retention,gross_revenue_retention,customer_retention,retention_customer_count "
+        "--group-by segment__tier",
+        """select tier, net_revenue_retention, gross_revenue_retention, customer_retention, customer_count
+        from marts.retention_by_tier where tier <> 'all' qualify month = max(month) over ()""",
+    ),
+    (
+        "--metrics conversion_90_days_rate,matured_90_days_count,converted_90_days_count,stage_entered_count "
+        "--group-by funnel_stage__stage",
+        """select stage, conversion_90_days_rate, matured_90_days_count, converted_90_days_count, entered_count
+        from marts.icp_funnel where tier = 'all'""",
+    ),
+    (
+        "--metrics channel_spend,channel_opportunity_count,channel_win_count --group-by metric_time__day,spend__tier",
+        """select cycle_start, tier, spend, opportunity_count, win_count
+        from marts.icp_alignment semi join marts.icp_spend using (cycle_start, tier)""",
+    ),
+    (
+        "--metrics cost_per_opportunity,cost_per_win --group-by spend__channel",
+        """select channel, sum(spend) / nullif(sum(opportunity_count), 0), sum(spend) / nullif(sum(win_count), 0)
+        from marts.icp_spend group by all""",
+    ),
+    (
+        "--metrics verdict_count,revise_count --group-by metric_time__day,reviewed_segment__tier",
+        """select cycle_start, tier, count(verdict), count(*) filter (where verdict = 'revise')
+        from marts.icp_cycle_review where tier is not null and verdict is not null group by all""",
+    ),
 ]
 
 
@@ -227,7 +256,21 @@ def test_the_worked_examples_come_out_as_written(query: str, table: str, by_hand
     groups, metrics = names(query, "group-by"), names(query, "metrics")
     assert columns == [*groups, *metrics]
     written = {tuple(row[: len(groups)]): tuple(number(cell) for cell in row[len(groups) :]) for row in rows}
-    assert by_hand[query] == {group: pytest.approx(figures, abs=1e-9) for group, figures in written.items()}
+    assert by_hand[query] == {group: pytest.approx(figures, abs=1e-9, nan_ok=True) for group, figures in written.items()}
+    assert list(by_hand[query]) == list(written)
+
+
+def test_labels_of_metrics_call_tiers_as_people_do() -> None:
+    metrics = yaml.safe_load((ROOT / "models/marts/alignment/icp_alignment__semantic.yml").read_text())["metrics"]
+    labels = {tier: {m["label"].split(",")[0] for m in metrics if m["name"].startswith(f"{tier}_")} for tier in TIER_NAMES}
+    assert labels["tier_1"] == {TIER_NAMES["tier_1"]}
+    assert labels["deprioritized"] == {TIER_NAMES["deprioritized"]}
+
+
+def test_every_grouped_example_says_its_order() -> None:
+    grouped = [line for line in METRICS.splitlines() if "mf query" in line and "--group-by" in line]
+    assert grouped
+    assert [line for line in grouped if names(line, "order") != names(line, "group-by")] == []
 
 
 def test_every_metric_is_explained(demo: BuildResult) -> None:

@@ -268,6 +268,8 @@ UNUSABLE = [
     ("renewal_grace_days", None),
     ("renewal_overlap_days", -1),
     ("renewal_overlap_days", "a month"),
+    ("stop_share", 25),
+    ("stop_share", "a quarter"),
     ("published_states_kept", 0),
     ("published_states_kept", "all"),
     ("published_states_kept", True),

@@ -77,10 +77,7 @@ counted as (
         count(entries.mrr) as mrr_count,
         sum(entries.mrr) as mrr_total
     from scopes
-    left join entries
-        on
-            scopes.entry_segment_id = entries.segment_id
-            and scopes.stage = entries.stage
+    left join entries on (scopes.entry_segment_id, scopes.stage) = (entries.segment_id, entries.stage)
     group by scopes.tier, scopes.segment_id, scopes.stage
 ),
 
@@ -136,5 +133,6 @@ select
     case when is_pipeline or not has_next then cast(deal_size_count as integer) end as deal_size_count,
     average_deal_size,
     case when is_pipeline or not has_next then cast(mrr_count as integer) end as mrr_count,
-    average_mrr
+    average_mrr,
+    (select as_of from {{ ref('int_as_of') }}) as as_of
 from rated

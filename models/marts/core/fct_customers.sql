@@ -1,6 +1,8 @@
 select
     customers.*,
     segments.segment_id,
+    segments.segment_name,
+    segments.tier,
     clusters.value_cluster,
     clusters.value_cluster_number
 from {{ ref('int_customers') }} as customers

@@ -61,6 +61,7 @@ sizes as (
         scopes.segment_id,
         starting.cohort_month,
         count(*) as cohort_customers,
+        count(*) filter (where starting.starting_mrr > 0) as starting_mrr_customers,
         sum(starting.starting_mrr) as starting_mrr
     from starting
     inner join scopes on starting.account_id = scopes.account_id
@@ -124,6 +125,7 @@ select
     cast(sizes.cohort_customers as integer) as cohort_customers,
     cast(running.retained_customers as integer) as retained_customers,
     running.retained_customers / cast(sizes.cohort_customers as double) as customer_retention,
+    cast(sizes.starting_mrr_customers as integer) as starting_mrr_customers,
     cast(sizes.starting_mrr as decimal(18, 4)) as starting_mrr,
     cast(running.kept_mrr as decimal(18, 4)) as kept_mrr,
     cast(running.retained_mrr as decimal(18, 4)) as retained_mrr,

@@ -6,10 +6,12 @@ from typing import Any
 from markupsafe import Markup
 
 from icp_refinery.project import MOST_ACCOUNTS
-from icp_refinery.report.labels import DIMENSIONS, TIERS, VERDICTS
+from icp_refinery.report import first_page
+from icp_refinery.report.first_page import add_recent_wins, add_review, glance, last_quarters, tier_shares, upside
+from icp_refinery.report.labels import DIMENSIONS, TIERS
 from icp_refinery.report.tables import figure_table, tables
 from icp_refinery.report.tables.comparison import comparison
-from icp_refinery.report.tables.model import BY_TIER, Column, Company, Marts, Row, Table, rows
+from icp_refinery.report.tables.model import BY_TIER, Company, Marts, Row, rows
 from icp_refinery.report.unknown import unknown
 from icp_refinery.report.words import day
 
@@ -22,7 +24,8 @@ def read(marts: Marts, manifest: Mapping[str, Any]) -> Row:
     company = read_company(segments, manifest)
     made = tables(marts, company, {segment["segment_id"]: segment["segment_name"] for segment in segments})
     add_review(segments, made["review"].rows)
-    add_recent_wins(marts, segments, manifest["as_of"])
+    quarters = last_quarters(marts)
+    add_recent_wins(marts, segments, quarters)
     facts: Row = {
         "manifest": manifest,
         "company": company,
@@ -30,6 +33,9 @@ def read(marts: Marts, manifest: Mapping[str, Any]) -> Row:
         "is_demo": manifest["connectors"] == ["sample"],
         "segments": segments,
         "glance": glance(segments, company),
+        "shares": tier_shares(marts, quarters),
+        "upside": upside(segments, company),
+        "most_to_stop": first_page.MOST_TO_STOP,
         "comparison": comparison(segments, company),
         "totals": read_totals(marts),
         "tiers": [tier for tier in TIERS if any(segment["tier"] == tier for segment in segments)],
@@ -44,7 +50,7 @@ def read(marts: Marts, manifest: Mapping[str, Any]) -> Row:
         "leaks": read_leaks(marts),
         "renewals_inferred": read_inferred_renewals(marts),
         "tables": made,
-        "figures": read_figures(marts, company),
+        "figures": read_figures(marts, company, {segment["segment_id"]: segment["segment_name"] for segment in segments}),
         "nurture": nurture_plans(marts),
     }
     facts["unknown"] = unknown(marts, facts)
@@ -75,12 +81,9 @@ def read_segments(marts: Marts) -> list[Row]:
                 where accounts.segment_id = icp_segments.segment_id and accounts.reason = 'nobody'
             ) as unworked_count,
             (
-                select count(*)
-                from marts.fct_customers as customers
-                semi join marts.fct_mrr_movements as movements
-                    on customers.account_id = movements.account_id and customers.cohort_month = movements.month
-                semi join marts.cohort_retention as cohorts on customers.cohort_month = cohorts.cohort_month and months_since = 12
-                where customers.segment_id = icp_segments.segment_id
+                select coalesce(sum(starting_mrr_customers), 0)
+                from marts.cohort_retention as cohorts
+                where cohorts.segment_id = icp_segments.segment_id and months_since = 12
             ) as starting_mrr_customer_count
         from marts.icp_segments
         order by {BY_TIER}, value_per_pursuit desc nulls last, account_count desc, segment_id
@@ -97,62 +100,6 @@ def read_company(segments: list[Row], manifest: Mapping[str, Any]) -> Company:
         as_of=day(manifest["as_of"]),
         has_losses=any(row["won_pursuit_count"] < row["pursuit_count"] for row in segments),
     )
-
-
-def add_review(segments: list[Row], review: list[Row]) -> None:
-    """The verdict of the last finished cycle on each segment."""
-    verdicts = {row["segment_id"]: row["verdict"] for row in review}
-    for segment in segments:
-        segment["verdict"] = verdicts.get(segment["segment_id"])
-        segment["review"] = VERDICTS.get(segment["verdict"], "not judged")
-
-
-def add_recent_wins(marts: Marts, segments: list[Row], as_of: str | None) -> None:
-    """The first deals of each segment that closed in the last four full quarters, and before them."""
-    found = rows(
-        marts,
-        """
-        with quarters as (
-            select date_trunc('quarter', cast($1 as date) + 1) as ends_before
-        )
-
-        select
-            segment_id,
-            count(*) filter (closed_at >= ends_before - interval 1 year) as recent_count,
-            count(*) filter (closed_at >= ends_before - interval 1 year and is_won) as recent_won_count,
-            count(*) filter (closed_at < ends_before - interval 1 year) as earlier_count,
-            count(*) filter (closed_at < ends_before - interval 1 year and is_won) as earlier_won_count
-        from marts.fct_opportunities as deals
-        inner join quarters on deals.closed_at < quarters.ends_before
-        where is_first_deal
-        group by segment_id
-        """,
-        as_of,
-    )
-    counts = {row["segment_id"]: row for row in found}
-    for segment in segments:
-        for when in ("recent", "earlier"):
-            of = counts.get(segment["segment_id"], {})
-            n, won = of.get(f"{when}_count", 0), of.get(f"{when}_won_count", 0)
-            segment |= {f"{when}_count": n, f"{when}_won_count": won, f"{when}_win_rate": won / n if n else None}
-
-
-def glance(segments: list[Row], company: Company) -> Table:
-    """A row per segment: what it is worth, whether it wins of late, whether its tier still holds."""
-    columns = [
-        Column("segment_name", "Segment", "name"),
-        Column("tier", "Tier", "tier"),
-        Column("lift", "First deal's value, times the average", "number")
-        if any(segment["lift"] is not None for segment in segments)
-        else Column("value_per_pursuit", company.says("First deal's value ({value_unit})"), "money"),
-        Column("recent_win_rate", "Win rate, last four quarters", "share"),
-        Column("recent_count", "First deals (n)", "count"),
-        Column("earlier_win_rate", "Win rate before", "share"),
-        Column("earlier_count", "First deals before (n)", "count"),
-        Column("review", "Does its tier hold?", "text"),
-    ]
-    shown = [column for column in columns if company.has_losses or not column.key.startswith(("recent", "earlier"))]
-    return Table("glance", "Each segment, and whether it is still what it was", shown, segments)
 
 
 def persona(marts: Marts, segment_id: str) -> list[tuple[str, list[Row]]]:
@@ -237,12 +184,12 @@ def read_backtest(marts: Marts) -> Row:
     }
 
 
-def read_figures(marts: Marts, company: Company) -> dict[str, Row]:
+def read_figures(marts: Marts, company: Company, names: Mapping[str, str]) -> dict[str, Row]:
     """The charts by id, each with its figures as a table."""
     from icp_refinery.report import charts
 
     drawn = charts.figures(marts, company)
-    return {id: vars(figure) | {"rows": figure_table(figure, company)} for id, figure in drawn.items()}
+    return {id: vars(figure) | {"rows": figure_table(figure, company, names)} for id, figure in drawn.items()}
 
 
 def nurture_plans(marts: Marts) -> Markup | str:

@@ -18,13 +18,22 @@ DISAGREEMENTS = {
     "only_sales": "Fits; only Sales works it",
     "deprioritized_costs_money": "Low fit, and costs money",
 }
+# What people read for the names, operators and terms that stand in texts of the marts.
+TERMS = {name: title.split(":")[0].lower() for name, title in TIER_NAMES.items()} | {
+    "employee_count": "employees",
+    "first_order_add_on": "add-on in the first order",
+    "first_order_multi_year": "multi-year first order",
+    "mql": "MQL",
+    "sql": "SQL",
+    "pursuit": "first deal",
+    "pursuits": "first deals",
+}
+OPERATORS = {">=": "at least", "<=": "at most", ">": "above", "<": "below", "!=": "is not", "=": "is"}
 VERDICTS = {
     "keep": "holds",
-    "watch": "holds, to be watched",
-    "revise": "changed, to be revised",
+    "watch": "watch",
+    "revise": "to be revised",
 }
-# The share of won value up to which a tier may be called one to stop targeting.
-STOPPABLE = 0.25
 PAIRS = {
     "marketing_sales": "Marketing and Sales",
     "marketing_icp": "Marketing and the ICP",

@@ -7,6 +7,7 @@
   const nameOf = Object.fromEntries(filters.segments.map((segment) => [segment.segment_id, segment.segment_name]));
   const segment = byId("segment");
   const tier = byId("tier");
+  const reason = byId("reason") ?? { value: "all" };
   const views = [];
 
   // Filter ------------------------------------------------------------------------------------------------------------
@@ -28,11 +29,11 @@
   function applyFilter() {
     const wanted = chosen();
     for (const element of all("main [data-segment], main [data-tier]")) {
+      if (element.closest("#answer")) continue; // the answer is that of the whole company, whatever is looked at below
       element.hidden = !(fits(element.dataset.segment, wanted.segment) && fits(element.dataset.tier, wanted.tier));
     }
-    for (const answer of all(".answer")) {
-      const segments = all("[data-segment]", answer);
-      answer.hidden = segments.length > 0 && segments.every((element) => element.hidden);
+    for (const row of all("#table-disagreements tbody tr")) {
+      if (reason.value !== "all" && row.dataset.reason !== reason.value) row.hidden = true;
     }
     for (const option of segment.options) {
       option.disabled = !fits(option.dataset.tier, tier.value);
@@ -83,19 +84,48 @@
     event.preventDefault();
     tier.value = "all";
     segment.value = "all";
+    reason.value = "all";
     writeAddress();
     applyFilter();
   });
+  byId("reason")?.addEventListener("change", applyFilter);
   addEventListener("hashchange", readAddress);
   // Links within the page keep the filter in the address.
   document.addEventListener("click", (event) => {
     const link = event.target.closest('a[href^="#"]');
+    // "67 that nobody works" leads to those 67.
+    if (link?.dataset.reason) {
+      reason.value = link.dataset.reason;
+      segment.value = link.dataset.pick;
+      tier.value = "all";
+      applyFilter();
+    }
     const target = link && byId(link.getAttribute("href").slice(1));
     if (!target || (segment.value === "all" && tier.value === "all")) return;
     event.preventDefault();
     target.scrollIntoView();
     target.focus();
     writeAddress(target.id);
+  });
+
+  // Scenario ----------------------------------------------------------------------------------------------------------
+  // As many accounts as the reader says, those that bring most first.
+  const capacity = byId("capacity");
+  const scenario = JSON.parse(byId("scenario").textContent);
+  const written = (amount) => amount.toLocaleString("en-US", { maximumFractionDigits: Math.abs(amount) >= 100 ? 0 : 2 });
+  capacity?.addEventListener("input", () => {
+    for (const [id, column] of [["upside-value", "each"], ["upside-low", "each_low"], ["upside-high", "each_high"]]) {
+      let left = Math.max(0, Math.min(Number(capacity.value) || 0, Number(capacity.max)));
+      let sum = 0;
+      for (const row of scenario) {
+        const worked = Math.min(left, row.accounts);
+        sum += worked * row[column];
+        left -= worked;
+      }
+      const shown = byId(id).querySelector("data");
+      shown.value = String(sum);
+      shown.textContent = written(sum);
+    }
   });
 
   // Tables ------------------------------------------------------------------------------------------------------------
@@ -170,6 +200,7 @@
   async function draw(element) {
     const spec = JSON.parse(byId(element.dataset.spec).textContent);
     const { view } = await vegaEmbed(element, spec, options);
+    element.querySelector("svg").setAttribute("aria-hidden", "true"); // its place is an image with a text of its own
     views.push(view);
     setSignals(view);
   }

@@ -21,12 +21,13 @@ from icp_refinery.report import facts, labels, words
 FOLDER = Path(__file__).parent
 
 
-def render(marts: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any]) -> str:
+def render(marts: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any], stop_share: float = 0.25) -> str:
     """The report as one HTML document.
 
     `marts` is a connection to the published marts (schema `marts`), `manifest` what was published: `as_of`, `published_at`,
-    `project_version`, `reporting_currency`, `reporting_cycle` and `files` (name, bytes). Everything that comes from the data is
-    escaped; scripts and styles run by their hash only, and nothing may be loaded.
+    `project_version`, `reporting_currency`, `reporting_cycle` and `files` (name, bytes). `stop_share` is the share of won value
+    up to which the report says of low-fit segments to stop targeting them. Everything that comes from the data is escaped;
+    scripts and styles run by their hash only, and nothing may be loaded.
     """
     script, style = read("page.js"), read("page.css")
     vega = vega_bundle()
@@ -35,6 +36,7 @@ def render(marts: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any]) -> str
         .get_template("page.html")
         .render(
             **facts.read(marts, manifest),
+            stop_share=stop_share,
             policy=policy([vega, script], [style]),
             vega=Markup(vega),
             script=Markup(script),
@@ -95,10 +97,14 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= words.KINDS | {"embedded_json": embedded_json, "plain": words.plain, "sentence": words.sentence}
+    made.filters |= words.KINDS | {
+        "embedded_json": embedded_json,
+        "plain": words.plain,
+        "sentence": words.sentence,
+        "difference": words.difference,
+    }
     made.globals |= {
         "TIERS": labels.TIERS,
-        "STOPPABLE": labels.STOPPABLE,
         "TEXTS": words.TEXTS,
         "DISAGREEMENTS": labels.DISAGREEMENTS,
         "is_missing": words.is_missing,

@@ -22,7 +22,7 @@ def unknown_of_segments(segments: list[Row], company: Company) -> list[str]:
         ]
     else:
         said = [
-            f"Whether {row['segment_name']} is worth more or less than the average: the interval of its lift holds 1"
+            f"Whether {row['segment_name']} is worth more or less than the average: it could be either"
             f" (n = {row['pursuit_count']:,} first deals)."
             for row in segments
             if row["measured_tier"] == "tier_3"

@@ -1,11 +1,12 @@
 """Numbers, dates and names as the report writes them; `None` and NaN are a dash."""
 
 import math
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from icp_refinery.report.labels import TIERS
+from icp_refinery.report.labels import OPERATORS, TERMS, TIERS
 
 NONE = "–"
 
@@ -91,14 +92,24 @@ def sentence(value: Any) -> str:
     return words[:1].upper() + words[1:] + ("" if words.endswith((".", "?", "!")) or not words else ".")
 
 
+def difference(evidence: str) -> str:
+    """What the test of the whole partition says (`icp_segments.evidence`), without its figures."""
+    if "not enough evidence" in evidence:
+        return "That the segments differ at all is not shown: there is not enough evidence."
+    return "That the segments differ at all is beyond chance."
+
+
 def many(value: Any, one: str, more: str = "") -> str:
     """How many of what, without the number: `many(1, "order")` is `order`."""
     return one if value == 1 else more or f"{one}s"
 
 
 def code(value: Any) -> str:
-    """A word of the marts (`no_evidence`) as people write it (no evidence)."""
-    return NONE if is_missing(value) or value == "" else str(value).replace("_", " ")
+    """A word or text of the marts as people write it: `no_evidence` is no evidence, `employee_count > 50` employees above 50."""
+    if is_missing(value) or value == "":
+        return NONE
+    said = re.sub(rf" ({'|'.join(OPERATORS)}) (?=\S)", lambda found: f" {OPERATORS[found[1]]} ", str(value))
+    return re.sub(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)*\b", lambda found: TERMS.get(found[0], found[0].replace("_", " ")), said)
 
 
 def tier(value: Any) -> str:
@@ -107,6 +118,11 @@ def tier(value: Any) -> str:
         return NONE
     name, sign, _ = TIERS.get(value, (str(value), "", ""))
     return f"{sign} {name}".strip()
+
+
+def spark(value: Any) -> str:
+    """A line by quarter (`first_page.spark`), in words."""
+    return NONE if is_missing(value) else value["says"]
 
 
 KINDS = {
@@ -121,8 +137,9 @@ KINDS = {
     "p": p_value,
     "points": points,
     "share": share,
+    "spark": spark,
     "text": text,
     "tier": tier,
     "yes": yes,
 }
-TEXTS = {"code", "name", "text", "tier", "yes"}
+TEXTS = {"code", "name", "spark", "text", "tier", "yes"}

@@ -32,7 +32,8 @@ class Figure:
     """A chart and what belongs to it.
 
     `spec` is a Vega-Lite specification, or None where there is nothing to draw; then `note` says what is not known and
-    why. `note` also gives the n, and what was left out or sampled. `table` is what a screen reader, or a copy, gets.
+    why. `finding` is what the chart shows, in a sentence with its figures. `note` also gives the n, and what was left out or
+    sampled. `table` is what a screen reader, or a copy, gets.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Figure:
     period: str
     spec: dict[str, Any] | None = None
     note: str = ""
+    finding: str = ""
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def of(self, period: str) -> Figure:
@@ -181,8 +183,7 @@ def forest(
         row_names(0, fontWeight="bold", dy=0).transform_filter("!isValid(datum.series)"),
     ]
     if reference is not None:
-        tick = drawn.mark_tick(color=MID, size=14, thickness=1.5, yOffset=3).encode(x=alt.datum(reference), y=y)
-        layers.insert(0, tick)
+        layers.insert(0, alt.Chart().mark_rule(color=MID).encode(x=alt.datum(reference)))
     rows = rows if "nudge" in rows else rows.assign(nudge=0)
     return drawing(layers, rows, {"step": ROW, "for": "position"}, filters)
 

@@ -3,6 +3,7 @@
 import altair as alt
 import pandas as pd
 
+from icp_refinery.report import words
 from icp_refinery.report.charts.builder import (
     LAST_YEAR,
     PICKED,
@@ -65,7 +66,7 @@ def cycle_review(marts: Marts, company: Company) -> Figure:
         for last, segment, tier, name in zip(newest, drawn["segment_id"], drawn["tier"], drawn["segment_name"], strict=True)
     ]
     drawn["figure"] = drawn["series"].where(newest)
-    drawn["reason"] = drawn["reason"].str.slice(0, 160)
+    drawn["reason"] = drawn["reason"].map(words.code).str.slice(0, 160)
     drawn = drawn.drop(columns=["segment_name", "verdict", "cycle_end", "won_pursuit_count"])
     x = alt.X(
         "cycle_start:T",

@@ -57,7 +57,7 @@ def segment_lifts(marts: Marts, company: Company) -> Figure:
     scale = "Value per first deal (1 = all first deals)" if has_lift else "1 + difference from all, in overall spreads"
     axis = alt.Axis(title=scale, tickCount=5, format="~g")
     layers = [
-        alt.Chart().mark_tick(color=MID, size=14, thickness=1.5).encode(x=alt.datum(1), y=ROWS),
+        alt.Chart().mark_rule(color=MID).encode(x=alt.datum(1)),
         alt.Chart()
         .mark_rule(strokeWidth=2)
         .encode(x=alt.X("lift_low:Q", axis=axis), x2="lift_high:Q", y=ROWS, color=by["color"]),

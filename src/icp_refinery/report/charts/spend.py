@@ -3,6 +3,7 @@
 import altair as alt
 import pandas as pd
 
+from icp_refinery.report import words
 from icp_refinery.report.charts.builder import LAST_YEAR, ROWS, Figure, drawing, ends, forest, frame, headings, many, short, tips
 from icp_refinery.report.charts.theme import ACCENT, ACCENT_MID, DARK, NAMES, TIERS
 from icp_refinery.report.labels import POLICIES
@@ -52,6 +53,7 @@ def spend(marts: Marts, company: Company) -> Figure:
     drawn["short"] = [short(value) for value in drawn["spend"]]
     drawn = drawn.sort_values(["row", "tier"]).reset_index(drop=True)
     first = ~drawn.duplicated("row")
+    drawn["label"] = drawn["label"].map(words.code)
     drawn["name"] = drawn["label"].where(first)
     sums = drawn.groupby("row")["spend"].sum()
     drawn["figure"] = [

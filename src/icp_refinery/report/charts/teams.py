@@ -3,6 +3,7 @@
 import pandas as pd
 
 from icp_refinery.project import PRIORITIZED
+from icp_refinery.report import words
 from icp_refinery.report.charts.builder import CYCLES_SHOWN, PICKED_SET, Figure, ends, forest, frame, ridges, shares, short, tips
 from icp_refinery.report.charts.theme import ACCENT, LIGHT, MID
 from icp_refinery.report.labels import ALIGNED, CHOICES, STAGES
@@ -30,6 +31,7 @@ def funnel(marts: Marts, company: Company) -> Figure:
     parts = []
     for days in WINDOWS:
         part = table[["tier", "segment_id", "stage", "entered_count"]].assign(row=table["stage_number"], series=f"{days} days")
+        part["stage"] = table["stage"].map(words.code)
         part["n"], part["value"] = table[f"matured_{days}_days_count"], table[f"conversion_{days}_days_rate"]
         if days == WINDOWS[-1]:
             part["low"], part["high"] = table[f"conversion_{days}_days_low"], table[f"conversion_{days}_days_high"]
@@ -178,7 +180,7 @@ def agreement(marts: Marts, company: Company) -> Figure:
         *ends(".1%"),
         ("Chosen by both", "both", ","),
         ("Chosen by either (n)", "n", ","),
-        ("Kappa", "kappa", ".2f"),
+        ("Agreement beyond chance", "kappa", ".2f"),
     )
     highest = float(drawn["high"].max())
     top = next(step for step in (0.05, 0.1, 0.2, 0.5, 1.0) if highest <= step)

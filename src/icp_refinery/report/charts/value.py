@@ -127,7 +127,7 @@ def scorecard(marts: Marts, company: Company) -> Figure:
             color=alt.condition("datum.points >= 0", alt.value(ACCENT), alt.value(MID)),
             tooltip=tooltip,
         ),
-        alt.Chart().mark_tick(color=DARK, size=14, thickness=1.5).encode(x=alt.datum(0), y=ROWS),
+        alt.Chart().mark_rule(color=DARK).encode(x=alt.datum(0)),
         *headings(105),
     ]
     filters = f"!isValid(datum.segment_id) || ({PICKED})"

@@ -17,6 +17,7 @@ IN_WORDS = {
 }
 # Codes in the tables of figures.
 WRITTEN = {"what_if": POLICIES, "pair": PAIRS, "stage": STAGES, "outcome": OUTCOMES}
+HEADINGS = {"kappa": "Agreement beyond chance (0: none)", "p_value": "Chance of a change this large by accident"}
 MAY_BE_EMPTY = {"note", *SCORERS}
 
 
@@ -71,17 +72,22 @@ def sampling(marts: Marts, id: str, shown: int, found: int) -> str:
     return cut(shown, found, "rows")
 
 
-def figure_table(figure: Any, company: Company) -> Table:
-    """What a chart shows (`charts.Figure`), as a table: columns by what they hold and are called."""
+def figure_table(figure: Any, company: Company, segments: Mapping[str, str]) -> Table:
+    """What a chart shows (`charts.Figure`), as a table: columns by what they hold and are called; `segments` are names by id."""
     said = {column: {code: company.says(text) for code, text in texts.items()} for column, texts in WRITTEN.items()}
     table = figure.table.replace({column: texts for column, texts in said.items() if column in figure.table})
+    if "segment_id" in table and "segment_name" not in table:
+        table = table.assign(segment=table["segment_id"].map({"all": "All", **segments}).fillna(table["segment_id"]))
+        table.insert(0, "segment", table.pop("segment"))
     found = table.astype(object).where(table.notna(), None).to_dict("records")
     names = list(table.columns)
     shown_with = {f"{name}{end}" for name in names for end in ("_low", "_high")} | {
-        "segment_id" for name in names if name == "segment_name"
+        "segment_id" for name in names if name in {"segment", "segment_name"}
     }
     columns = [
-        Column(name, name.replace("_", " ").replace("pursuit", "first deal").capitalize(), kind_of(name, found))
+        Column(
+            name, HEADINGS.get(name) or name.replace("_", " ").replace("pursuit", "first deal").capitalize(), kind_of(name, found)
+        )
         for name in names
         if name not in shown_with and company.shows(name)
     ]
@@ -97,7 +103,7 @@ def kind_of(name: str, found: list[Row]) -> str:
     if isinstance(value, bool):
         return "yes"
     if isinstance(value, str):
-        return "text"
+        return "text" if name.endswith(("name", "segment")) else "code"
     if isinstance(value, date):
         return "month" if name.endswith("month") else "day"
     if name.endswith(("rate", "share", "rate_low", "rate_high", "share_low", "share_high", "retention")):

@@ -50,6 +50,7 @@ def comparison(segments: list[dict[str, Any]], company: Company) -> Markup:
     html = re.sub(r"<style>.*?</style>", "", html, flags=re.DOTALL)
     html = re.sub(r' style="[^"]*"', "", html)
     html = html[html.index("<table") : html.index("</table>") + len("</table>")]
+    html = re.sub(r"(<th [^>]*>)(</th>)", r"\1Segment\2", html, count=1)  # the stub's head is empty
     return Markup(marked(html, segments))
 
 

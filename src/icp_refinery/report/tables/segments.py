@@ -13,7 +13,7 @@ TABLES: dict[str, Definition] = {
             SEGMENT,
             Column("aspect", "Aspect", "code"),
             Column("dimension", "Dimension", "code"),
-            Column("value", "Value"),
+            Column("value", "Value", "code"),
             Column("accounts", "Accounts known (n)", "count"),
             Column("share", "Share", "share"),
             Column("overall_share", "Of all accounts", "share"),

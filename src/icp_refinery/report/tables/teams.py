@@ -65,7 +65,7 @@ TABLES: dict[str, Definition] = {
             Column("both_count", "Both chose", "count"),
             Column("overlap", "Overlap (both / either)", "share"),
             Column("agreement", "Same judgement", "share"),
-            Column("kappa", "Kappa (0: as by chance)", "number"),
+            Column("kappa", "Agreement beyond chance (0: none)", "number"),
         ],
     ),
     "disagreements": (

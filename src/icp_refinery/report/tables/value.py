@@ -32,7 +32,7 @@ TABLES: dict[str, Definition] = {
         "Points of the fit score (0 to 100; 20 points more double the expected value)",
         "select * from marts.icp_scorecard order by attribute is not null, points desc, condition_id",
         [
-            Column("definition", "Condition", "name"),
+            Column("definition", "Condition", "code"),
             Column("points", "Points", "points"),
             Column("account_count", "Accounts", "count"),
             *WIN_RATE,
@@ -60,7 +60,7 @@ TABLES: dict[str, Definition] = {
         [
             Column("profile", "Profile", "name"),
             Column("believed_by", "Believed by"),
-            Column("definition", "Definition", "name"),
+            Column("definition", "Definition", "code"),
             Column("verdict", "Verdict"),
             *WIN_RATE,
             Column("value_per_pursuit", "Value per first deal ({value_unit})", "money"),
