@@ -29,7 +29,7 @@ FIRST_LATER = datetime.fromisoformat(AS_OF) + timedelta(days=1)
 ONLY_ROWS = {"exclude": "resource_type:test", "unit_tests": False, "backtests": True}
 # Nothing was adopted, and nothing lacks in the demo company.
 EMPTY = {
-    *("marts.icp_adoptions", "marts.icp_challenger_segments", "marts.icp_missing_inputs"),
+    *("marts.icp_adoptions", "marts.icp_challenger_segments", "marts.icp_missing_inputs", "marts.quality_joined_records"),
     *("learned.checked_adoptions", "learned.rule_problems"),
 }
 # What people believe of the demo company, which is not said of files.
