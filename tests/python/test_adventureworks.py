@@ -272,7 +272,7 @@ def learned(result: BuildResult) -> Query:
     connection.execute(f"attach '{result.database}' as aw (read_only)")
     connection.execute("""
         create table resellers as
-        select tier, business.value as business_type, line.value as product_line, net_amount, margin_amount
+        select dim_accounts.tier, business.value as business_type, line.value as product_line, net_amount, margin_amount
         from aw.marts.dim_accounts
         join aw.input.input_account_attributes as business
             on dim_accounts.account_id = business.account_id and business.attribute = 'business_type'

@@ -560,18 +560,20 @@ def test_a_broken_setting_is_told_with_its_line_and_what_is_allowed(tmp_path: Pa
 # ---------------------------------------------------------------------------------------------- scoring
 
 
-def test_the_score_criteria_add_up_to_the_fit_score(demo: BuildResult) -> None:
+def test_the_score_criteria_hold_every_point_of_the_score(demo: BuildResult) -> None:
     with duckdb.connect(str(demo.database), read_only=True) as marts:
         criteria = score_criteria(marts, CONFIG)
-        scores = marts.execute("select distinct segment_name, fit_score from marts.sync_hubspot_companies as s"
-                               " join marts.dim_accounts using (account_id) join marts.icp_segments as g"
-                               " on s.icp_segment = g.segment_id").fetchall()  # fmt: skip
-    base = criteria[criteria["property"] == "hs_object_id"]
+        points = [row[0] for row in marts.execute("select points from marts.icp_scorecard").fetchall()]
+        by_name = dict(
+            marts.execute(
+                "select segment_name, points from marts.icp_scorecard join marts.icp_segments on value = segment_id"
+                " where attribute = 'segment'"
+            ).fetchall()
+        )
+    assert (criteria["property"] == "hs_object_id").sum() == 1
     by_segment = criteria[criteria["property"] == "icp_segment"].set_index("value")["exact_points"]
-    assert len(base) == 1
-    assert len(criteria) == 1 + len(by_segment) == 5  # the demo company's score has no points of traits
-    for segment_name, fit_score in scores:
-        assert base["exact_points"].item() + by_segment[segment_name] == pytest.approx(fit_score)
+    assert by_segment.to_dict() == by_name
+    assert sorted(criteria["exact_points"]) == sorted(points)
     assert (criteria["points"] - criteria["exact_points"]).abs().max() <= 0.5
 
 
