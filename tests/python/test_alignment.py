@@ -144,6 +144,7 @@ def test_funnel(demo: BuildResult) -> None:
         ]:
             rows.append({"tier": tier, "segment_id": segment, "stage": stage} | figures(chosen, stage))
     found = read(demo.database, "marts.icp_funnel").drop(columns="stage_number")
+    assert set(pd.to_datetime(found.pop("as_of"))) == {as_of(demo.database)}
     expected = pd.DataFrame(rows)
     assert set(expected["stage"]) == set(STAGES)
     assert set(expected.columns) == set(found.columns)

@@ -22,7 +22,8 @@ OPERATORS = {
 }
 COLUMNS = ["criterion", "property", "operator", "value", "points", "exact_points", "note"]
 LIMITS = (
-    "HubSpot's lead scoring takes whole points: each is rounded, so that sums differ a little from icp_fit_score.",
+    "HubSpot's lead scoring takes whole points: each is rounded, and left out where that gives 0, so that sums differ a little"
+    " from icp_fit_score.",
     "HubSpot begins at 0: the points that everyone has are a criterion that every company meets.",
     "HubSpot cannot bound the score by the tier of a segment, as the fit score is. Set the score's own limits to 0 and 100.",
     "icp_fit_score is the exact score: prefer it, and score in HubSpot only what cannot wait for the next run.",
@@ -30,7 +31,7 @@ LIMITS = (
 
 
 def score_criteria(marts: duckdb.DuckDBPyConnection, config: Config) -> pd.DataFrame:
-    """One row per condition of `icp_scorecard`, all as text but the points.
+    """One row per condition of `icp_scorecard` that is worth a whole point, all as text but the points.
 
     `points` are whole, `exact_points` those of the warehouse; `property` is empty where HubSpot has none, and `note` says why.
     """
@@ -39,7 +40,8 @@ def score_criteria(marts: duckdb.DuckDBPyConnection, config: Config) -> pd.DataF
         " from marts.icp_scorecard as s left join marts.icp_segments as g on s.attribute = 'segment' and s.value = g.segment_id"
         " order by s.attribute is not null, s.attribute = 'segment' desc, s.points desc, s.definition"
     ).fetchall()
-    criteria = [_criterion(config, *row) for row in rows]
+    # Segments are named all, and what everyone has.
+    criteria = [_criterion(config, *row) for row in rows if row[1] in (None, "segment") or round(row[4])]
     return pd.DataFrame(criteria, columns=COLUMNS).astype({"points": "int64", "exact_points": "float64"})
 
 
