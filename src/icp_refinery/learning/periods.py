@@ -8,6 +8,11 @@ import pandas as pd
 FOLDS = 5
 
 
+def began_on(pursuits: pd.DataFrame) -> pd.Series:
+    """When each pursuit began; where that is missing, when it was closed."""
+    return pd.to_datetime(pursuits["began_on"]).fillna(pd.to_datetime(pursuits["closed_on"]))
+
+
 def time_cells(pursuits: pd.DataFrame, cell: int = 30) -> np.ndarray:
     """Periods to compare within: bins of the beginning, each split by closing, of about `cell` pursuits or more.
 
@@ -15,7 +20,7 @@ def time_cells(pursuits: pd.DataFrame, cell: int = 30) -> np.ndarray:
     number per row of `pursuits` (`began_on`, `closed_on`; a missing date is taken from the other).
     """
     closed = pd.to_datetime(pursuits["closed_on"]).fillna(pd.to_datetime(pursuits["began_on"]))
-    began = pd.to_datetime(pursuits["began_on"]).fillna(closed)
+    began = began_on(pursuits)
     n = len(pursuits)
     outer = int(np.clip(n // (3 * cell), 1, 32))
     first = _equal_bins(began, np.zeros(n, dtype=int), outer)

@@ -16,10 +16,10 @@ from threadpoolctl import threadpool_limits
 
 from icp_refinery.learning.boosting import TAUGHT_BINS, boosted, teach
 from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
-from icp_refinery.learning.periods import centred, folds, time_cells
+from icp_refinery.learning.periods import began_on, centred, folds, time_cells
 from icp_refinery.learning.segments import LEAST_WINS, checked
 from icp_refinery.learning.signal import sampled
-from icp_refinery.learning.traits import Trait, coded_trait
+from icp_refinery.learning.traits import Trait, coded_traits
 from icp_refinery.learning.value import expected_value, log_score, winsorised
 
 ERROR = 0.01  # that something changed where nothing did, over all dates
@@ -52,19 +52,18 @@ def recent_pursuits(pursuits: pd.DataFrame, traits: pd.DataFrame, *, seed: int =
     rows = sampled(len(frame), seed)
     known = frame.iloc[rows].reset_index(drop=True)
     table = traits.loc[known["account_id"]].drop(columns=suspected(leaks), errors="ignore")
-    coded = [t for name in sorted(table.columns) if (t := coded_trait(table[name])) is not None]
+    coded = coded_traits(table)
     cells = time_cells(known)
     if not coded or not 0 < won[rows].sum() < len(rows):
         return everything
     seen = centred(log_score(won[rows], value[rows]), cells)
-    began = pd.to_datetime(known["began_on"]).fillna(pd.to_datetime(known["closed_on"]))
+    began = began_on(known)
     with threadpool_limits(limits=1):
         first = _change(coded, seen, cells, folds(len(rows), cells, seed))
         if first is None or not _pays(coded, seen, won[rows], cells // 3 >= first, began.rank(method="first").to_numpy()):
             return everything
     since = began[cells // 3 >= first].min().normalize()
-    is_late = pd.to_datetime(frame["began_on"]).fillna(pd.to_datetime(frame["closed_on"])) >= since
-    kept = frame[is_late].reset_index(drop=True)
+    kept = frame[began_on(frame) >= since].reset_index(drop=True)
     note = f"what traits are worth changed: learned from the {len(kept):,} of {len(frame):,} first deals since {since:%Y-%m-%d}"
     return Recent(kept, since, [("recent", note)])
 

@@ -23,7 +23,7 @@ from icp_refinery.learning.periods import centred, folds, time_cells
 from icp_refinery.learning.pooled import Levels, Outcome, levels_of, outcome_of, pooled_effects, summed
 from icp_refinery.learning.segments import LEAST_PURSUITS, LEAST_WINS, NO_EVIDENCE, Learned, checked
 from icp_refinery.learning.signal import sampled
-from icp_refinery.learning.traits import coded_trait
+from icp_refinery.learning.traits import coded_traits
 from icp_refinery.learning.value import all_positive, expected_value, log_score, winsorised
 from icp_refinery.learning.words import words
 
@@ -76,7 +76,7 @@ def learn_scorecard(
         leaks = leak_verdicts(frame, known) if leaks is None else leaks
         # A trait that happens to be called segment would be taken for ours.
         candidates = known.drop(columns=[*suspected(leaks), "segment"], errors="ignore")
-        levels = [levels_of(t) for name in sorted(candidates.columns) if (t := coded_trait(candidates[name])) is not None]
+        levels = [levels_of(trait) for trait in coded_traits(candidates)]
         with threadpool_limits(limits=1):
             effects, slope = _effects(levels, won, value, time_cells(frame), seed)
         of_levels = _level_points(levels, effects, value, won, is_ratio)

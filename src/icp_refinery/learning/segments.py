@@ -20,7 +20,7 @@ from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
 from icp_refinery.learning.intervals import Figures, contradicts, segment_figures, tier_of, wilson_interval
 from icp_refinery.learning.periods import FOLDS, centred, folds, time_cells
 from icp_refinery.learning.signal import PERMUTATIONS, permutation_p
-from icp_refinery.learning.traits import Trait, coded_trait
+from icp_refinery.learning.traits import Trait, coded_traits
 from icp_refinery.learning.tree import Node, grow, leaf_means, leaf_of, leaves_under, pruned, refitted
 from icp_refinery.learning.value import expected_value, log_score, observed_mean, winsorised
 from icp_refinery.learning.words import definition, rule_name
@@ -111,7 +111,7 @@ def learn_segments(
     leaks = leak_verdicts(frame, traits) if leaks is None else leaks
     notes += [("leak", f"{leak.attribute}: {leak.note}") for leak in leaks[leaks["is_suspected"]].itertuples()]
     table = traits.loc[frame["account_id"]].drop(columns=suspected(leaks), errors="ignore")
-    coded = [t for name in sorted(table.columns) if (t := coded_trait(table[name])) is not None]
+    coded = coded_traits(table)
     if not coded:
         notes.append(("evidence", "no trait differs between accounts"))
         return _one_segment(frame, value, notes)

@@ -39,6 +39,11 @@ class Trait(NamedTuple):
         return self.size - 1
 
 
+def coded_traits(traits: pd.DataFrame) -> list[Trait]:
+    """The traits that vary, in the order of their names."""
+    return [trait for name in sorted(traits.columns) if (trait := coded_trait(traits[name])) is not None]
+
+
 def coded_trait(column: pd.Series) -> Trait | None:
     """A trait as codes, or None where it does not vary."""
     name = str(column.name)

@@ -8,6 +8,7 @@ from scipy.special import entr
 from scipy.stats import chi2
 
 from icp_refinery.learning.effects.counts import aligned, by_code, long_outcomes, observed
+from icp_refinery.learning.periods import began_on
 from icp_refinery.learning.traits import banded_traits, is_numeric
 
 INFORMATION = 0.5  # information value of a trait, to be looked at
@@ -40,7 +41,7 @@ def leak_verdicts(pursuits: pd.DataFrame, traits: pd.DataFrame) -> pd.DataFrame:
     name does and nothing that is known beforehand. An ideal customer that is very different is not suspected.
     """
     won = pursuits["is_won"].astype(bool).to_numpy()
-    began = pd.to_datetime(pursuits["began_on"]).fillna(pd.to_datetime(pursuits["closed_on"]))
+    began = began_on(pursuits)
     quarter = (began.dt.year * 4 + began.dt.quarter).fillna(0).astype("int64").to_numpy()
     outcomes = pd.DataFrame({"account_id": pursuits["account_id"].to_numpy(), "period": quarter, "won": won.astype("float64")})
     return leak_verdicts_within(outcomes, traits)
