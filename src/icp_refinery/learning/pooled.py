@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import block_diag, cholesky
+from scipy.linalg import block_diag, cho_solve, cholesky
 from scipy.linalg.lapack import dtrtri
 
 from icp_refinery.learning.traits import Trait
@@ -25,6 +25,7 @@ FIRST_SPREAD = 0.3
 EVEN_SPREAD = 0.2  # of every trait alike
 EVEN_SHARE = 0.1  # of what that says is added: an order of accounts also where no trait's variance is sure
 STEPS, EVEN_STEPS = 18, 3
+STILL = 0.05  # change of the logarithm of every variance, for a fit to end
 MOST_TRAITS = 24  # those that differ most, one at a time
 
 
@@ -231,9 +232,9 @@ def _fitted(
         for (kind, t), at in places.items():
             precision[at[0] : at[-1] + 1, at[0] : at[-1] + 1] += inverse[t] / variance[kind, t]
         kept = np.concatenate([*places.values(), [2 * width, 2 * width + 1]])
-        root = dtrtri(cholesky(precision[np.ix_(kept, kept)], lower=True, check_finite=False), lower=1)[0]
+        factor = cholesky(precision[np.ix_(kept, kept)], lower=True, check_finite=False)
         solution = np.zeros(2 * width + 2)
-        solution[kept] = root.T @ (root @ right[kept])
+        solution[kept] = cho_solve((factor, True), right[kept], check_finite=False)
         alike, apart = solution[:width], solution[width:-2]
         told = here.told(half * (alike + apart)) + solution[-2]
         residual = amount - priced.told(half * (alike - apart)) - solution[-1]
@@ -242,9 +243,9 @@ def _fitted(
         noise = 0.5 * noise + 0.5 * max(float(residual @ residual) / free, 1e-4)
         if penalty is None or step == steps - 1:
             continue
-        moved, first = 0.0, 0
+        root, moved, first = dtrtri(factor, lower=1)[0], 0.0, 0
         for (kind, t), at in places.items():
-            its, own = solution[at], root[:, first : first + len(at)]
+            its, own = solution[at], root[first:, first : first + len(at)]
             first += len(at)
             effective = max(len(at) - float(((own @ inverse[t]) * own).sum()) / variance[kind, t], 1e-3)
             is_time = t == many - 1
@@ -255,7 +256,7 @@ def _fitted(
             elif (step >= 3 or begin is not None) and not is_time:
                 live[kind, t] = False
             variance[kind, t] = max(new, 1e-5)
-        if moved < 0.03 and (step > 5 or begin is not None):
+        if moved < STILL and (step > 5 or begin is not None):
             break
     effects = np.zeros(table.width)
     for at, t in enumerate(shown):
