@@ -16,14 +16,14 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from icp_refinery.learning.conditions import Condition, assign, holds, meets, number_text
+from icp_refinery.learning.conditions import Condition, assign, holds, number_text
 from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
 from icp_refinery.learning.intervals import TIER_1, wilson_interval
 from icp_refinery.learning.periods import centred, folds, time_cells
 from icp_refinery.learning.pooled import Levels, Outcome, levels_of, outcome_of, pooled_effects, summed
 from icp_refinery.learning.segments import LEAST_PURSUITS, LEAST_WINS, NO_EVIDENCE, Learned, checked
 from icp_refinery.learning.signal import sampled
-from icp_refinery.learning.traits import coded_traits
+from icp_refinery.learning.traits import coded_traits, texts
 from icp_refinery.learning.value import all_positive, expected_value, log_score, winsorised
 from icp_refinery.learning.words import words
 
@@ -234,19 +234,30 @@ def fit_scores(traits: pd.DataFrame, scorecard: pd.DataFrame, segments_of_accoun
     and by 0 and 100. Returns `fit_score` by account, to one decimal.
     """
     segment = segments_of_accounts.reindex(traits.index)
-    score = pd.Series(0.0, index=traits.index, name="fit_score")
-    low, high = pd.Series(0.0, index=traits.index), pd.Series(100.0, index=traits.index)
-    for row in scorecard.itertuples():
-        if pd.isna(row.attribute) or row.attribute == "":
-            score += row.points
-        elif row.attribute == "segment":
-            inside = segment == row.value
-            score[inside] += row.points
-            low[inside], high[inside] = row.lowest, row.highest
+    own = scorecard[scorecard["attribute"].eq("segment")].set_index("value")[["points", "lowest", "highest"]]
+    own = own.reindex(segment).set_axis(traits.index)
+    score = scorecard["points"][scorecard["attribute"].fillna("").eq("")].sum() + own["points"].fillna(0.0)
+    low, high = own["lowest"].fillna(0.0), own["highest"].fillna(100.0)
+    for attribute, rows in scorecard[~scorecard["attribute"].isin(["", "segment"])].groupby("attribute"):
+        column = traits.get(attribute, pd.Series(None, index=traits.index, dtype=object))
+        score += _added(column, rows)
+    return score.clip(low, high).round(1).rename("fit_score")
+
+
+def _added(column: pd.Series, rows: pd.DataFrame) -> np.ndarray:
+    """The points of one attribute's rows for each account."""
+    points, missing = np.zeros(len(column)), column.isna().to_numpy()
+    named = rows[rows["operator"] == "="]
+    if len(named):
+        points += texts(column).map(named.set_index("value")["points"]).fillna(0.0).to_numpy(dtype=float)
+    numbers = column.to_numpy(dtype=float, na_value=np.nan) if (rows["operator"] == "between").any() else None
+    for row in rows[rows["operator"] != "="].itertuples():
+        if row.operator == "is_missing":
+            points += row.points * missing
         else:
-            conditions = pd.DataFrame(_plain(Condition(row.attribute, row.operator, row.value)), columns=Condition._fields)
-            score += row.points * meets(traits, conditions)
-    return score.clip(low, high).round(1)
+            low, high = json.loads(row.value)
+            points += row.points * ((numbers >= (-np.inf if low is None else low)) & (numbers < (np.inf if high is None else high)))
+    return points
 
 
 def expected_values(scores: pd.Series, overall: float, spread: float | None = None) -> pd.Series:
