@@ -113,7 +113,7 @@ def measured_in_force(learned: pd.DataFrame, adopted: pd.DataFrame, pursuits: pd
     """
     if adopted.empty:
         none = {"learned_as_of": pd.NaT, "recorded_value_per_pursuit": np.nan}
-        kept = learned.drop(columns="notes").assign(measured_tier=learned["tier"], **none)
+        kept = learned.drop(columns=["notes", "learned_since"]).assign(measured_tier=learned["tier"], **none)
         return kept.astype({"learned_as_of": "datetime64[us]"})
     names = list(adopted["segment_id"])
     assignment = assign(traits.loc[pursuits["account_id"]], from_table(adopted).rules, names)

@@ -65,9 +65,14 @@ def recent_pursuits(pursuits: pd.DataFrame, traits: pd.DataFrame, *, seed: int =
         if first is None or not _pays(coded, seen, won[rows], cells // 3 >= first, began.rank(method="first").to_numpy()):
             return everything
     since = began[cells // 3 >= first].min().normalize()
-    kept = frame[began_on(frame) >= since].reset_index(drop=True)
+    kept = begun_since(frame, since)
     note = f"what traits are worth changed: learned from the {len(kept):,} of {len(frame):,} first deals since {since:%Y-%m-%d}"
     return Recent(kept, since, [("recent", note)])
+
+
+def begun_since(pursuits: pd.DataFrame, since: pd.Timestamp | None) -> pd.DataFrame:
+    """The pursuits that began since a day, or all."""
+    return pursuits if pd.isna(since) else pursuits[began_on(pursuits) >= since].reset_index(drop=True)
 
 
 def _change(traits: list[Trait], seen: np.ndarray, cells: np.ndarray, fold: np.ndarray) -> int | None:

@@ -238,25 +238,28 @@ def fit_scores(traits: pd.DataFrame, scorecard: pd.DataFrame, segments_of_accoun
     own = own.reindex(segment).set_axis(traits.index)
     score = scorecard["points"][scorecard["attribute"].fillna("").eq("")].sum() + own["points"].fillna(0.0)
     low, high = own["lowest"].fillna(0.0), own["highest"].fillna(100.0)
-    for attribute, rows in scorecard[~scorecard["attribute"].isin(["", "segment"])].groupby("attribute"):
-        column = traits.get(attribute, pd.Series(None, index=traits.index, dtype=object))
-        score += _added(column, rows)
+    levels: dict[str, list[tuple[str, str | None, float]]] = {}
+    for attribute, *row in zip(*(scorecard[name] for name in ("attribute", "operator", "value", "points")), strict=True):
+        if not pd.isna(attribute) and attribute in traits and attribute != "segment":
+            levels.setdefault(attribute, []).append(tuple(row))
+    for attribute, rows in levels.items():
+        score += _added(traits[attribute], rows)
+    lacking = ~scorecard["attribute"].isin([*traits.columns, "segment", ""]) & scorecard["operator"].eq("is_missing")
+    score += scorecard["points"][lacking].sum()
     return score.clip(low, high).round(1).rename("fit_score")
 
 
-def _added(column: pd.Series, rows: pd.DataFrame) -> np.ndarray:
-    """The points of one attribute's rows for each account."""
-    points, missing = np.zeros(len(column)), column.isna().to_numpy()
-    named = rows[rows["operator"] == "="]
-    if len(named):
-        points += texts(column).map(named.set_index("value")["points"]).fillna(0.0).to_numpy(dtype=float)
-    numbers = column.to_numpy(dtype=float, na_value=np.nan) if (rows["operator"] == "between").any() else None
-    for row in rows[rows["operator"] != "="].itertuples():
-        if row.operator == "is_missing":
-            points += row.points * missing
-        else:
-            low, high = json.loads(row.value)
-            points += row.points * ((numbers >= (-np.inf if low is None else low)) & (numbers < (np.inf if high is None else high)))
+def _added(column: pd.Series, rows: list[tuple[str, str | None, float]]) -> np.ndarray:
+    """The points of one attribute's rows (operator, value, points) for each account."""
+    missing = column.isna().to_numpy()
+    points = sum((its for operator, _, its in rows if operator == "is_missing"), 0.0) * missing
+    if named := {value: its for operator, value, its in rows if operator == "="}:
+        points += texts(column).map(named).fillna(0.0).to_numpy(dtype=float)
+    if bands := [(*json.loads(value), its) for operator, value, its in rows if operator == "between"]:
+        numbers = column.to_numpy(dtype=float, na_value=np.nan)
+        for low, high, its in bands:
+            inside = (numbers >= (-np.inf if low is None else low)) & (numbers < (np.inf if high is None else high))
+            points += its * inside
     return points
 
 

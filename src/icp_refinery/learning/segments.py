@@ -244,13 +244,14 @@ def _tables(
 # ------------------------------------------------------------------------------------------- as one table
 
 
-def as_table(learned: Learned, notes: list[tuple[str, str]]) -> pd.DataFrame:
-    """A row per segment with `rules`, a JSON array of {attribute, operator, value}, and all `notes` in one text."""
+def as_table(learned: Learned, notes: list[tuple[str, str]], since: pd.Timestamp | None = None) -> pd.DataFrame:
+    """A row per segment with `rules`, a JSON array of {attribute, operator, value}, all `notes` in one text, and `learned_since`."""
     rules = {key: rows for key, rows in learned.rules.groupby("segment_id")}
     said = [*notes, *learned.model_notes.itertuples(index=False)]
     return learned.segments.assign(
         rules=[_as_json(rules.get(key)) for key in learned.segments["segment_id"]],
         notes="; ".join(f"{topic}: {note}" for topic, note in said),
+        learned_since=pd.Series(since, learned.segments.index, dtype="datetime64[us]"),
     )
 
 
