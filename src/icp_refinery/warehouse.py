@@ -159,6 +159,18 @@ def adopted_definition(session: Session, adoptions: Relation, segments: Relation
     return query(session, query_text, adoptions=adoptions, segments=segments, rules=rules).df()
 
 
+def definition_in_force(session: Session, learned: Relation, adoptions: Relation, segments: Relation, rules: Relation) -> pd.DataFrame:
+    """The adopted segments in force, or without an adoption those of `learned_segments`: ids, tiers, rules and `learned_as_of`."""
+    adopted = adopted_definition(session, adoptions, segments, rules)
+    return adopted if len(adopted) else learned.order("segment_id").df().assign(learned_as_of=pd.NaT)
+
+
+def last_revised(session: Session, review: Relation) -> list[str]:
+    """The segments of which the review of the last finished cycle says `revise`."""
+    sql = "select segment_id from review where verdict = 'revise' and cycle_start = (select max(cycle_start) from review)"
+    return [segment for (segment,) in query(session, sql, review=review).fetchall()]
+
+
 def texts_of(seed: Relation) -> list[dict[str, str]]:
     """The rows of a seed, every field a text, empty where there is none."""
     rows = seed.df().to_dict("records")

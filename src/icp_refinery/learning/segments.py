@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from icp_refinery.learning.boosting import teach
 from icp_refinery.learning.conditions import RULE_COLUMNS, conditions_of, segment_id
 from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
-from icp_refinery.learning.intervals import Figures, contradicts, segment_figures, tier_of, wilson_interval
+from icp_refinery.learning.intervals import CHANGED, Figures, contradicted, segment_figures, tier_of, wilson_interval
 from icp_refinery.learning.periods import FOLDS, centred, folds, time_cells
 from icp_refinery.learning.signal import PERMUTATIONS, permutation_p
 from icp_refinery.learning.traits import Trait, coded_traits
@@ -30,9 +30,6 @@ PROVISIONAL = 0.20  # up to this p accounts are told apart, and nothing is claim
 LEAST_PURSUITS = 50
 LEAST_WINS = 15
 NO_EVIDENCE = "not enough evidence"
-CHANGED = "changed, not enough recent evidence"
-LATEST = 1 / 3  # of the pursuits, that may not contradict a tier
-ONE_SIDED = 0.9  # intervals of which one end is asked for, at 95 % for all segments together
 SEGMENT_COLUMNS = [
     "segment_id",
     "segment_name",
@@ -151,10 +148,9 @@ def learn_segments(
     if p > LEVEL:
         # All effects may still be none, so every interval has room for that: a ranking of accounts, and not a claim.
         figures = figures._replace(low=np.minimum(figures.low, 1.0), high=np.maximum(figures.high, 1.0))
-    late = cells >= np.quantile(cells, 1 - LATEST, method="lower")
-    seen = [part[late] for part in (crossed, robust, value, won, cells)]
-    latest = segment_figures(leaves, len(leaves), 1.0, *seen, confidence=ONE_SIDED)
-    return _tables(tree, leaves, coded, own, figures, latest, frame, value, p, notes)
+    tiers = [tier_of(*bounds) for bounds in zip(figures.low, figures.high, strict=True)]
+    is_changed = contradicted(tiers, leaves, crossed, robust, value, won, cells, figures.is_ratio)
+    return _tables(tree, leaves, coded, own, figures, tiers, is_changed, frame, value, p, notes)
 
 
 def checked(pursuits: pd.DataFrame, traits: pd.DataFrame) -> pd.DataFrame:
@@ -204,7 +200,8 @@ def _tables(
     traits: list[Trait],
     leaf: np.ndarray,
     figures: Figures,
-    latest: Figures,
+    tiers: list[str],
+    is_changed: list[bool],
     frame: pd.DataFrame,
     value: np.ndarray,
     p: float,
@@ -227,9 +224,7 @@ def _tables(
         observed = [n, wins, wins / n if n else np.nan, rate_low, rate_high]
         worths = [float(worth), observed_mean(frame[inside])]
         evidence = f"permutation p = {p:.3f}" if p <= LEVEL else f"{NO_EVIDENCE}: permutation p = {p:.3f}"
-        tier = tier_of(low, high)
-        if contradicts(tier, float(latest.low[i]), float(latest.high[i])) and latest.is_ratio == figures.is_ratio:
-            tier, evidence = "tier_3", CHANGED
+        tier, evidence = ("tier_3", CHANGED) if is_changed[i] else (tiers[i], evidence)
         segments.append([key, name, definition(conditions), tier, *observed, *worths, lift, low, high, evidence])
         rules += [[key, j + 1, *condition] for j, condition in enumerate(conditions)]
     if not figures.is_ratio:
