@@ -159,8 +159,10 @@ def adopted_definition(session: Session, adoptions: Relation, segments: Relation
     return query(session, query_text, adoptions=adoptions, segments=segments, rules=rules).df()
 
 
-def definition_in_force(session: Session, learned: Relation, adoptions: Relation, segments: Relation, rules: Relation) -> pd.DataFrame:
-    """The adopted segments in force, or without an adoption those of `learned_segments`: ids, tiers, rules and `learned_as_of`."""
+def definition_in_force(
+    session: Session, learned: Relation, adoptions: Relation, segments: Relation, rules: Relation
+) -> pd.DataFrame:
+    """The adopted segments in force, or without an adoption those of `learned_segments`, with `learned_as_of`."""
     adopted = adopted_definition(session, adoptions, segments, rules)
     return adopted if len(adopted) else learned.order("segment_id").df().assign(learned_as_of=pd.NaT)
 

@@ -157,7 +157,9 @@ class _Table(NamedTuple):
         for at, its in enumerate(self.codes):
             low, high = self.start[at], self.start[at + 1]
             pairs = ((its - low) * self.width + self.codes[at:]).ravel()
-            made[low:high] = np.bincount(pairs, np.tile(weight, len(self.codes) - at), (high - low) * self.width).reshape(-1, self.width)
+            made[low:high] = np.bincount(pairs, np.tile(weight, len(self.codes) - at), (high - low) * self.width).reshape(
+                -1, self.width
+            )
         return made + np.triu(made, 1).T
 
     def told(self, effects: np.ndarray) -> np.ndarray:
@@ -179,7 +181,7 @@ class _Fit(NamedTuple):
 def _fitted(
     table: _Table, inverse: list[np.ndarray], outcome: Outcome, penalty: float | None, steps: int, begin: _Fit | None = None
 ) -> _Fit:
-    """Penalised quasi-likelihood. Unknowns: of each trait, and of the periods (the last), `alike` and `apart` effects; two intercepts.
+    """Penalised quasi-likelihood. Unknowns: of each trait (the last: periods) `alike` and `apart` effects; two intercepts.
 
     `inverse`: of the prior correlation of each trait's levels. Without a penalty all variances stay alike.
     """

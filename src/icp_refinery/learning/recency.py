@@ -1,8 +1,8 @@
 """Since when pursuits tell of today: where what traits are worth changed at some date, only later ones are learned from.
 
 Two questions, both answered by pursuits that were not learned from. Whether anything changed: of a few dates the one at which
-the levels of traits changed most is taken, and boosted trees learn for whom outcomes rose or fell after it. And whether it pays to forget: what is learned from pursuits since the date
-must foretell others since then better than what is learned from all.
+the levels of traits changed most is taken, and boosted trees learn for whom outcomes rose or fell after it. And whether it pays
+to forget: what is learned from pursuits since the date must foretell others since then better than what is learned from all.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def _change(traits: list[Trait], seen: np.ndarray, cells: np.ndarray, fold: np.n
 
 
 def _sums_of_levels(levels: list[Levels], y: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """What the levels of all traits add up to, each trait's held back by how much its levels differ; learned without each fold."""
+    """What levels add up to, learned without each fold; each trait's are held back by how much its levels differ."""
     out = np.arange(FOLDS)[:, None] != np.arange(FOLDS)
     count = np.bincount(fold, minlength=FOLDS)
     n = out @ count

@@ -240,7 +240,7 @@ def _tables(
 
 
 def as_table(learned: Learned, notes: list[tuple[str, str]], since: pd.Timestamp | None = None) -> pd.DataFrame:
-    """A row per segment with `rules`, a JSON array of {attribute, operator, value}, all `notes` in one text, and `learned_since`."""
+    """A row per segment with `rules`, a JSON array of {attribute, operator, value}, `notes` in one text, and `learned_since`."""
     rules = {key: rows for key, rows in learned.rules.groupby("segment_id")}
     said = [*notes, *learned.model_notes.itertuples(index=False)]
     return learned.segments.assign(
