@@ -8,6 +8,7 @@ def model(dbt, session):
     pursuits = dbt.ref("int_pursuits")
     frame, _ = developed_pursuits(session, pursuits, dbt.ref("int_pursuits__sales"))
     traits, leaks = sampled_traits(session, pursuits, dbt.ref("int_accounts__traits")), dbt.ref("learned_leaks").df()
-    recent = begun_since(frame, dbt.ref("learned_segments").df()["learned_since"].max())
+    learned = dbt.ref("learned_segments").df()
+    recent = begun_since(frame, learned["learned_since"].max())
     card = learn_scorecard(recent, traits, in_force, leaks=leaks)
     return typed(described(card, in_force.segments.set_index("segment_id")["segment_name"]))

@@ -168,8 +168,8 @@ class _Table(NamedTuple):
 
 
 class _Fit(NamedTuple):
-    """Where a fit ended, for another to begin: effects of all levels that move both alike, variances (kinds × traits) and which of
-    them are above nothing, the logarithm of each pursuit's chance, and the variance of amounts."""
+    """Where a fit ended, for another to begin: effects that move both alike, by level; variances (kinds × traits) and which of them
+    are above nothing; `eta`, the logarithm of each pursuit's chance; and the variance of amounts."""
 
     alike: np.ndarray
     variance: np.ndarray
