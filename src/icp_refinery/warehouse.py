@@ -126,6 +126,23 @@ def outcomes_and_behaviours(pursuits: Relation) -> tuple[pd.DataFrame, pd.DataFr
     return outcomes, behaviours.dropna().astype(bool)
 
 
+def moments_and_signals(session: Session, moments: Relation, signals: Relation) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Of the sampled accounts the moments of which it is known what followed, and what they did before, as `learn_engagement`
+    takes both."""
+    query_text = """
+        select account_id, moment_at, is_followed from moments
+        where is_sampled and is_followed is not null order by account_id, moment_at
+    """
+    known = query(session, query_text, moments=moments).df()
+    query_text = """
+        select account_id, moment_at, attribute, number
+        from signals semi join (select * from moments where is_sampled and is_followed is not null) as known
+            using (account_id, moment_at)
+        order by account_id, moment_at, attribute
+    """
+    return known, query(session, query_text, moments=moments, signals=signals).df()
+
+
 # Definitions ------------------------------------------------------------------------------------------------
 
 

@@ -168,7 +168,7 @@ class _Table(NamedTuple):
 
 
 class _Fit(NamedTuple):
-    """Where a fit ended, for another to begin: effects that move both alike, by level; variances (kinds × traits) and which of them
+    """Where a fit ended, for another to begin: effects that move both alike, by level; variances (kinds × traits), which of them
     are above nothing; `eta`, the logarithm of each pursuit's chance; and the variance of amounts."""
 
     alike: np.ndarray

@@ -205,7 +205,7 @@ def _plain(condition: Condition) -> list[Condition]:
     return [Condition(condition.attribute, "is_not_missing", None), *asked]
 
 
-def described(card: pd.DataFrame, segment_names: pd.Series) -> pd.DataFrame:
+def described(card: pd.DataFrame, segment_names: pd.Series | None = None) -> pd.DataFrame:
     """The scorecard with `definition` (each condition in words), `condition_id`, and the win rate with Wilson's interval."""
     keys = card[["attribute", "operator", "value"]].fillna("").itertuples(index=False)
     low, high = wilson_interval(card["wins"].to_numpy(), card["n"].to_numpy())

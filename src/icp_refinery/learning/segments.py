@@ -104,14 +104,14 @@ def learn_segments(
     n = len(frame)
     if n < LEAST_PURSUITS or won.sum() < LEAST_WINS:
         notes.append(("evidence", f"{n} first deals with {won.sum()} wins are too few to learn from"))
-        return _one_segment(frame, value, notes)
+        return one_segment(frame, value, notes)
     leaks = leak_verdicts(frame, traits) if leaks is None else leaks
     notes += [("leak", f"{leak.attribute}: {leak.note}") for leak in leaks[leaks["is_suspected"]].itertuples()]
     table = traits.loc[frame["account_id"]].drop(columns=suspected(leaks), errors="ignore")
     coded = coded_traits(table)
     if not coded:
         notes.append(("evidence", "no trait differs between accounts"))
-        return _one_segment(frame, value, notes)
+        return one_segment(frame, value, notes)
     cells = time_cells(frame)
     robust = winsorised(value, won)
     score = centred(log_score(won, robust), cells)
@@ -119,7 +119,7 @@ def learn_segments(
         p = permutation_p(coded, won, score, cells, seed, permutations or PERMUTATIONS)
         notes.append(("permutation test", f"p = {p:.3f} by permutation within periods"))
         if p > max(LEVEL, PROVISIONAL):
-            return _one_segment(frame, value, notes)
+            return one_segment(frame, value, notes)
         fold = folds(n, cells, seed)
         predicted = teach(coded, score, fold)
     target = predicted.mean(axis=1)
@@ -140,7 +140,7 @@ def learn_segments(
     leaves = sorted(set(leaves_under(tree, 0)))
     if len(leaves) == 1:
         notes.append(("evidence", "no split of the accounts explains the outcome"))
-        return _one_segment(frame, value, notes)
+        return one_segment(frame, value, notes)
     own = leaf_of(tree, coded, everyone)
     notes.append(("shrinkage", f"effects times {shrinkage:.2f}"))
     notes.append(("cross-fit", f"{np.mean(own == crossed):.0%} of pursuits keep their segment without their fold"))
@@ -177,7 +177,8 @@ def _shrinkage(score: np.ndarray, kept: np.ndarray, free: np.ndarray) -> float:
     return min((without + noise) / (with_choice + noise), 1.0) if with_choice + noise > 0 else 1.0
 
 
-def _one_segment(frame: pd.DataFrame, value: np.ndarray, notes: list[tuple[str, str]]) -> Learned:
+def one_segment(frame: pd.DataFrame, value: np.ndarray, notes: list[tuple[str, str]]) -> Learned:
+    """All accounts in one segment, of which nothing is claimed."""
     n, wins = len(frame), int(frame["is_won"].sum())
     low, high = wilson_interval(np.array([wins]), np.array([n]))
     overall = float(value.mean()) if n else np.nan
