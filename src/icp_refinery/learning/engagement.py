@@ -1,7 +1,7 @@
 """When an account is likely to begin: points of what it did in the last 90 days, learned on what preceded first opportunities.
 
-Apart from fit, which says what a deal would be worth. An account is looked at a few times, each time before its first opportunity,
-so nothing that happened after one began is learned from.
+Apart from fit, which says what a deal would be worth. An account is looked at a few times, each time before its first
+opportunity, so nothing that happened after one began is learned from.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ def learn_engagement(moments: pd.DataFrame, signals: pd.DataFrame, *, seed: int 
     Parameters
     ----------
     moments
-        `account_id`, `moment_at`, `is_followed`: accounts without an opportunity, and whether their first one began in the 90 days
-        after the moment.
+        `account_id`, `moment_at`, `is_followed`: accounts without an opportunity, and whether their first one began in the 90
+        days after the moment.
     signals
         `account_id`, `moment_at`, `attribute`, `number`: what each did in the 90 days before; what it did not do has no row.
 
