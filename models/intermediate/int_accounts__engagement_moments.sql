@@ -22,26 +22,27 @@ first_opportunities as (
     group by account_id
 ),
 
--- Whoever existed then, and had neither an opportunity nor an order yet.
-open_accounts as (
+accounts as (
     select
         lifespans.account_id,
-        moments.moment_at,
-        case
-            when moments.moment_at < moments.ends_at then coalesce(first_opportunities.began_at < moments.until_at, false)
-        end as is_followed
+        lifespans.exists_from,
+        least(lifespans.customer_from, first_opportunities.began_at) as open_until,
+        first_opportunities.began_at,
+        row_number() over (order by md5(lifespans.account_id), lifespans.account_id) <= {{ var('learning_max_rows') }} / 4 as is_sampled
     from {{ ref('int_accounts__lifespans') }} as lifespans
-    cross join moments
     left join first_opportunities on lifespans.account_id = first_opportunities.account_id
-    where
-        coalesce(lifespans.exists_from < moments.moment_at, moments.moment_at = moments.ends_at)
-        and coalesce(lifespans.customer_from >= moments.moment_at, true)
-        and coalesce(first_opportunities.began_at >= moments.moment_at, true)
+    -- Others were never open at one of the moments.
+    where coalesce(least(lifespans.customer_from, first_opportunities.began_at) >= (select min(moment_at) from moments), true)
 )
 
+-- Whoever existed then, and had neither an opportunity nor an order yet.
 select
-    account_id,
-    moment_at,
-    is_followed,
-    dense_rank() over (order by md5(account_id), account_id) <= {{ var('learning_max_rows') }} / 4 as is_sampled
-from open_accounts
+    accounts.account_id,
+    moments.moment_at,
+    case when moments.moment_at < moments.ends_at then coalesce(accounts.began_at < moments.until_at, false) end as is_followed,
+    accounts.is_sampled
+from accounts
+cross join moments
+where
+    coalesce(accounts.exists_from < moments.moment_at, moments.moment_at = moments.ends_at)
+    and coalesce(accounts.open_until >= moments.moment_at, true)
