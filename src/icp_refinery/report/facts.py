@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -11,18 +12,27 @@ from icp_refinery.report.first_page import add_recent_wins, add_review, glance, 
 from icp_refinery.report.labels import DIMENSIONS, TIERS
 from icp_refinery.report.tables import figure_table, tables
 from icp_refinery.report.tables.comparison import comparison
-from icp_refinery.report.tables.model import BY_TIER, Company, Marts, Row, rows
+from icp_refinery.report.tables.model import BY_TIER, LEAST_SHOWN, Company, Marts, Row, rows
 from icp_refinery.report.unknown import unknown
 from icp_refinery.report.words import day
 
 PERSONA_LINES = 3
+# What is not told of a segment where it is of too few, by its n.
+RATES = {
+    "pursuit_count": ["win_rate", "win_rate_low", "win_rate_high"],
+    "order_count": ["multi_year_share", "add_on_share", "average_annual_contract_value", "average_total_contract_value"],
+    "won_with_dates_count": ["median_days_to_close"],
+    "retention_customer_count": ["customer_retention"],
+    "starting_mrr_customer_count": ["gross_revenue_retention", "net_revenue_retention"],
+}
 
 
-def read(marts: Marts, manifest: Mapping[str, Any]) -> Row:
+def read(marts: Marts, manifest: Mapping[str, Any], hubspot_record_url: str | None = None) -> Row:
     """All that the template is given."""
     segments = read_segments(marts)
     company = read_company(segments, manifest)
     made = tables(marts, company, {segment["segment_id"]: segment["segment_name"] for segment in segments})
+    add_record_urls(marts, made["disagreements"].rows, hubspot_record_url)
     add_review(segments, made["review"].rows)
     quarters = last_quarters(marts)
     add_recent_wins(marts, segments, quarters)
@@ -79,17 +89,17 @@ def read_segments(marts: Marts) -> list[Row]:
             (
                 select count(*) from marts.icp_disagreements as accounts
                 where accounts.segment_id = icp_segments.segment_id and accounts.reason = 'nobody'
-            ) as unworked_count,
-            (
-                select coalesce(sum(starting_mrr_customers), 0)
-                from marts.cohort_retention as cohorts
-                where cohorts.segment_id = icp_segments.segment_id and months_since = 12
-            ) as starting_mrr_customer_count
+            ) as unworked_count
         from marts.icp_segments
         order by {BY_TIER}, value_per_pursuit desc nulls last, account_count desc, segment_id
         """,
     )
-    return [segment | {"persona": persona(marts, segment["segment_id"])} for segment in segments]
+    for segment in segments:
+        for n, rates in RATES.items():
+            if segment[n] < LEAST_SHOWN:
+                segment |= dict.fromkeys(rates)
+        segment["persona"] = persona(marts, segment["segment_id"])
+    return segments
 
 
 def read_company(segments: list[Row], manifest: Mapping[str, Any]) -> Company:
@@ -121,6 +131,25 @@ def persona(marts: Marts, segment_id: str) -> list[tuple[str, list[Row]]]:
     labels = DIMENSIONS | {"product": "Products"}
     lines = [(label, [row for row in found if row["dimension"] == dimension]) for dimension, label in labels.items()]
     return [(label, of_label[:PERSONA_LINES]) for label, of_label in lines if of_label]
+
+
+def add_record_urls(marts: Marts, accounts: list[Row], url: str | None) -> None:
+    """Where an account is in HubSpot, if it is one company there and the address of companies is set."""
+    if url is None:
+        return
+    ids = {
+        row["account_id"]: row["id"]
+        for row in rows(
+            marts,
+            """
+            select account_id, min(hubspot_company_id) as id from marts.sync_hubspot_companies
+            where withheld_reason is null group by account_id having count(*) = 1
+            """,
+        )
+    }
+    for account in accounts:
+        if account["account_id"] in ids:
+            account["record_url"] = url.replace("{id}", quote(ids[account["account_id"]], safe=""))
 
 
 def read_totals(marts: Marts) -> Row:

@@ -2,6 +2,7 @@
 
 from icp_refinery.report.labels import POLICIES
 from icp_refinery.report.tables.model import Company, Marts, Row, rows
+from icp_refinery.report.words import many
 
 
 def unknown(marts: Marts, facts: Row) -> list[str]:
@@ -115,5 +116,7 @@ def unknown_of_time(marts: Marts, facts: Row) -> list[str]:
         "select count(distinct (dimension, value)) as n from marts.icp_seasonality where verdict = 'not_enough_data'",
     )
     if thin["n"]:
-        said.append(f"Whether {thin['n']:,} of the groups that were looked at have a season: not enough data.")
+        said.append(
+            f"Whether {thin['n']:,} of the groups that were looked at {many(thin['n'], 'has', 'have')} a season: not enough data."
+        )
     return said

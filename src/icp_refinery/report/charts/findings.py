@@ -7,8 +7,8 @@ import pandas as pd
 from icp_refinery.project import PRIORITIZED
 from icp_refinery.report import words
 from icp_refinery.report.charts.builder import short
-from icp_refinery.report.labels import OUTCOMES, STAGES
-from icp_refinery.report.tables.model import Company, Marts, rows
+from icp_refinery.report.labels import OUTCOMES, STAGES, TRENDS
+from icp_refinery.report.tables.model import LEAST_SHOWN, Company, Marts, rows
 
 Table = pd.DataFrame
 
@@ -65,25 +65,39 @@ def score_calibration(table: Table, company: Company, marts: Marts) -> str:
     return f"What was predicted held in {'the one score band' if len(judged) == 1 else f'all {len(judged)} score bands'}"
 
 
-def retained(column: str, what: str) -> Callable[[Table, Company, Marts], str]:
+def retained(column: str, n: str, what: str) -> Callable[[Table, Company, Marts], str]:
     """The share that is left after a year, over all customers who began a year ago or earlier."""
 
     def finding(table: Table, company: Company, marts: Marts) -> str:
         found = rows(
-            marts, f"select {column} as share from marts.retention_by_tier where tier = 'all' order by month desc limit 1"
+            marts,
+            f"""
+            select {column} as share from marts.retention_by_tier
+            where tier = 'all' and {n} >= {LEAST_SHOWN} order by month desc limit 1
+            """,
         )
         if not found or found[0]["share"] is None:
-            return "No cohort is a year old yet"
+            return "Not enough customers are a year old yet"
         return f"After a year {per_cent(found[0]['share'])} of {what}"
 
     return finding
 
 
+def retention(table: Table, company: Company, marts: Marts) -> str:
+    known = table.dropna(subset="net_revenue_retention_low")
+    grows, shrinks = known[known["net_revenue_retention_low"] > 1], known[known["net_revenue_retention_high"] < 1]
+    if grows.empty and shrinks.empty:
+        return "Whether revenue grows or shrinks after the first year is not shown for any segment"
+    told, word = (grows, "grows") if len(grows) else (shrinks, "shrinks")
+    best = told.loc[(told["net_revenue_retention"] - 1).abs().idxmax()]
+    return f"In {best['segment_name']} revenue {word} to {per_cent(best['net_revenue_retention'])} within a year"
+
+
 def mrr_movements(table: Table, company: Company, marts: Marts) -> str:
     months = pd.to_datetime(table["month"])
     latest = table[months > months.max() - pd.DateOffset(years=1)]
-    change = float(latest["mrr_change"].sum())
-    lost = -float(latest.loc[latest["movement"].isin(["churn", "contraction"]), "mrr_change"].sum())
+    change = float(latest["net"].sum())
+    lost = -float(latest.filter(["churn", "contraction"]).sum().sum())
     word = "grew" if change > 0 else "shrank" if change < 0 else "changed"
     lost_too = f"; {company.currency} {short(lost)} was lost" if lost > 0 and change > 0 else ""
     return f"MRR {word} by {company.currency} {short(abs(change))} in the year to {months.max():%b %Y}{lost_too}"
@@ -159,15 +173,19 @@ def cycle_review(table: Table, company: Company, marts: Marts) -> str:
 
 def emerging(table: Table, company: Company, marts: Marts) -> str:
     first = table.iloc[0]
-    word = "Rising" if first["trend"] == "emerged" else "Fading"
+    word = TRENDS[first["trend"]]
     trait = words.code(f"{first['attribute']} {first['trait_value']}")
     return f"{word}: {trait}, won {per_cent(first['latest_win_rate'])} after {per_cent(first['before_win_rate'])}"
 
 
-DRAWN = (money, segment_lifts, effects, scorecard, score_calibration, mrr_movements, clusters, funnel)
+DRAWN = (money, segment_lifts, effects, scorecard, score_calibration, retention, mrr_movements, clusters, funnel)
 DRAWN += (alignment, agreement, spend, spend_saving, seasonality, backtest, cycle_review, emerging)
 FINDINGS: dict[str, Callable[[Table, Company, Marts], str]] = {finding.__name__: finding for finding in DRAWN} | {
-    "cohort_retention": retained("customer_retention", "all customers are still there"),
-    "cohort_retention_net_revenue": retained("net_revenue_retention", "all starting revenue is there, growth included"),
-    "cohort_retention_gross_revenue": retained("gross_revenue_retention", "all starting revenue is left, growth aside"),
+    "cohort_retention": retained("customer_retention", "customer_count", "all customers are still there"),
+    "cohort_retention_net_revenue": retained(
+        "net_revenue_retention", "starting_mrr_customer_count", "all starting revenue is there, growth included"
+    ),
+    "cohort_retention_gross_revenue": retained(
+        "gross_revenue_retention", "starting_mrr_customer_count", "all starting revenue is left, growth aside"
+    ),
 }

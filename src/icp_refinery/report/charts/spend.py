@@ -31,7 +31,7 @@ def spend(marts: Marts, company: Company) -> Figure:
     if not len(table) or table["spend"].sum() == 0:
         return figure.unknown("No campaign spend is recorded in the finished cycles of the last year.", table)
     days = [pd.Timestamp(table["first_day"].min()), pd.Timestamp(table["last_day"].max())]
-    figure = figure.of(f"{days[0]:%d %b %Y} to {days[1]:%d %b %Y}")
+    figure = figure.of(f"{words.day(days[0])} to {words.day(days[1])}")
     table = table.drop(columns=["first_day", "last_day"])
     by_channel = table.groupby("channel")["spend"].sum()
     spent = by_channel[by_channel > 0].sort_values(ascending=False, kind="stable")

@@ -95,7 +95,7 @@ def alignment(marts: Marts, company: Company) -> Figure:
     if table.empty:
         return figure.unknown("Not known: less than a year of finished cycles.", table)
     days = pd.to_datetime(table["cycle_end"])
-    figure = figure.of(f"years that end from {days.min():%d %b %Y} to {days.max():%d %b %Y}")
+    figure = figure.of(f"years that end from {words.day(days.min())} to {words.day(days.max())}")
     for name in ALIGNED:
         table[name] = table[name].astype(float)
     both = table[table["tier"].isin(PRIORITIZED)].groupby("cycle_end", as_index=False)[list(ALIGNED)].sum()
@@ -154,7 +154,7 @@ def agreement(marts: Marts, company: Company) -> Figure:
     if table["overlap"].notna().sum() == 0:
         return figure.unknown("Not known: it is not recorded whom two of the sides choose.", table)
     days = pd.to_datetime(table["cycle_end"])
-    figure = figure.of(f"cycles that end from {days.min():%d %b %Y} to {days.max():%d %b %Y}")
+    figure = figure.of(f"cycles that end from {words.day(days.min())} to {words.day(days.max())}")
     pairs = [pair for pair in CHOICES if pair in set(table["pair"])]
     drawn = pd.DataFrame(
         {
