@@ -65,7 +65,7 @@ def retention(marts: Marts, company: Company) -> Figure:
     series = {"net, with expansion": (ACCENT, "circle"), "gross, without": (DARK, "diamond")}
     spec = forest(pd.concat(parts), "Share of the starting MRR", tooltip, series, form=".0%", reference=1, filters=PICKED)
     note = (
-        f"n: {many(table.loc[~few, 'starting_mrr_customer_count'].sum(), 'customer')} with MRR in their first month, a year ago or "
+        f"n: {many(table.loc[~few, 'starting_mrr_customer_count'].sum(), 'customer')} who began with MRR, a year ago or "
         f"earlier. Lines are 95 % intervals, by resampling customers. Of fewer than {LEAST_SHOWN} nothing is shown."
     )
     return figure.drawn(spec, note, table)
