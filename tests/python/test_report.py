@@ -283,8 +283,8 @@ def test_the_list_of_disagreements_says_how_many_it_leaves_out(demo: BuildResult
     assert "The first" not in demo_page.texts["table-disagreements"]
     with altered(demo, tmp_path) as connection:
         connection.execute(
-            "insert into marts.icp_disagreements select * replace (place + 1000 * n as place)"
-            " from marts.icp_disagreements, range(1, 10) as copies (n)"
+            f"insert into marts.icp_disagreements select accounts.* replace (place + {accounts} * n as place)"
+            " from marts.icp_disagreements as accounts, range(1, 10) as copies (n)"
         )
     page = Page(pages(tmp_path / "icp.duckdb", charted=False)["accounts.html"])
     assert len(page.tables["table-disagreements"]) == 3000

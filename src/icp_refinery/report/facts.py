@@ -17,13 +17,14 @@ from icp_refinery.report.unknown import unknown
 from icp_refinery.report.words import day
 
 PERSONA_LINES = 3
+RETENTION = [f"{kind}_revenue_retention{end}" for kind in ("gross", "net") for end in ("", "_low", "_high")]
 # What is not told of a segment where it is of too few, by its n.
 RATES = {
     "pursuit_count": ["win_rate", "win_rate_low", "win_rate_high"],
     "order_count": ["multi_year_share", "add_on_share", "average_annual_contract_value", "average_total_contract_value"],
     "won_with_dates_count": ["median_days_to_close"],
     "retention_customer_count": ["customer_retention"],
-    "starting_mrr_customer_count": ["gross_revenue_retention", "net_revenue_retention"],
+    "starting_mrr_customer_count": [*RETENTION],
 }
 
 
@@ -46,7 +47,7 @@ def read(marts: Marts, manifest: Mapping[str, Any], hubspot_record_url: str | No
         "shares": tier_shares(marts, quarters),
         "upside": upside(segments, company),
         "most_to_stop": first_page.MOST_TO_STOP,
-        "comparison": comparison(segments, company),
+        "comparison": comparison(segments, company) if segments else "",
         "totals": read_totals(marts),
         "tiers": [tier for tier in TIERS if any(segment["tier"] == tier for segment in segments)],
         "adoption": next((row for row in made["adoptions"].rows if row["is_in_force"]), None),

@@ -171,6 +171,7 @@ def environment() -> jinja2.Environment:
     made.filters |= words.KINDS | {
         "embedded_json": embedded_json,
         "plain": words.plain,
+        "isolated": words.isolated,
         "sentence": words.sentence,
         "difference": words.difference,
     }

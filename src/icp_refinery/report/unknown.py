@@ -2,7 +2,7 @@
 
 from icp_refinery.report.labels import POLICIES
 from icp_refinery.report.tables.model import Company, Marts, Row, rows
-from icp_refinery.report.words import many
+from icp_refinery.report.words import isolated, many
 
 
 def unknown(marts: Marts, facts: Row) -> list[str]:
@@ -23,7 +23,7 @@ def unknown_of_segments(segments: list[Row], company: Company) -> list[str]:
         ]
     else:
         said = [
-            f"Whether {row['segment_name']} is worth more or less than the average: it could be either"
+            f"Whether {isolated(row['segment_name'])} is worth more or less than the average: it could be either"
             f" (n = {row['pursuit_count']:,} first deals)."
             for row in segments
             if row["measured_tier"] == "tier_3"
@@ -36,7 +36,7 @@ def unknown_of_segments(segments: list[Row], company: Company) -> list[str]:
     if segments and not company.has_losses:
         said.append("The chance of winning: lost deals are not recorded, so no win rate is shown.")
     said += [
-        f"How well {row['segment_name']} does on data that did not choose it: {row['new_pursuit_count']:,} of its"
+        f"How well {isolated(row['segment_name'])} does on data that did not choose it: {row['new_pursuit_count']:,} of its"
         f" {row['pursuit_count']:,} first deals closed after it was learned."
         for row in segments
         if row["status"] == "adopted"
@@ -109,7 +109,9 @@ def unknown_of_time(marts: Marts, facts: Row) -> list[str]:
     if not bands:
         said.append("Whether the fit score holds on later first deals: there are too few before or after a cut-off.")
     said += [
-        f"This cycle's verdict on {row['segment_name']}: {row['reason']}." for row in facts["review"] if row["verdict"] is None
+        f"This cycle's verdict on {isolated(row['segment_name'])}: {row['reason']}."
+        for row in facts["review"]
+        if row["verdict"] is None
     ]
     [thin] = rows(
         marts,

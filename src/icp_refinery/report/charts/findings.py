@@ -17,6 +17,10 @@ def per_cent(share: float) -> str:
     return words.share(share).replace("\u00a0", " ")
 
 
+def tier_name(tier: str) -> str:
+    return words.TIERS[tier][0].split(":")[0]
+
+
 def money(table: Table, company: Company, marts: Marts) -> str:
     shares = table[table["tier"] != "unassigned"].pivot(index="tier", columns="series", values="share")
     brought = shares.pop(company.won_value)
@@ -26,16 +30,16 @@ def money(table: Table, company: Company, marts: Marts) -> str:
     best = gain.idxmax()
     got = shares.loc[best].dropna()
     name = "spend" if "spend" in got else got.index[0]
-    return f"{words.TIERS[best][0]}: {per_cent(brought[best])} of {company.won_value} for {per_cent(got[name])} of {name}"
+    return f"{tier_name(best)}: {per_cent(brought[best])} of {company.won_value} for {per_cent(got[name])} of {name}"
 
 
 def segment_lifts(table: Table, company: Company, marts: Marts) -> str:
     more, less = table[table["lift_low"] > 1], table[table["lift_high"] < 1]
     if len(more) and pd.notna(more["lift"].iloc[0]):
-        return f"A first deal in {more['segment_name'].iloc[0]} is worth {more['lift'].iloc[0]:.1f} times the average"
+        return f"A first deal in {words.isolated(more['segment_name'].iloc[0])} is worth {more['lift'].iloc[0]:.1f} times the average"
     if len(more) + len(less):
         name, word = (more["segment_name"].iloc[0], "more") if len(more) else (less["segment_name"].iloc[-1], "less")
-        return f"A first deal in {name} is worth {word} than the average"
+        return f"A first deal in {words.isolated(name)} is worth {word} than the average"
     return "No segment is shown to be worth more or less than the average"
 
 
@@ -44,7 +48,7 @@ def effects(table: Table, company: Company, marts: Marts) -> str:
     of_winning = plain[plain["outcome"] == "won"]
     told = next(rows for rows in (of_winning, plain, table) if len(rows))
     surest = told.sort_values("q_value", kind="stable").iloc[0]
-    trait = words.code(f"{surest['attribute']} {surest['value']}")
+    trait = f"{words.code(surest['attribute'])} {words.isolated(words.code(surest['value']))}"
     outcome = OUTCOMES[surest["outcome"]]
     return f"{outcome}: {per_cent(surest['rate'])} with {trait}, where it is {per_cent(surest['baseline_rate'])}"
 
@@ -88,9 +92,11 @@ def retention(table: Table, company: Company, marts: Marts) -> str:
     grows, shrinks = known[known["net_revenue_retention_low"] > 1], known[known["net_revenue_retention_high"] < 1]
     if grows.empty and shrinks.empty:
         return "Whether revenue grows or shrinks after the first year is not shown for any segment"
-    told, word = (grows, "grows") if len(grows) else (shrinks, "shrinks")
+    told = grows if len(grows) else shrinks
     best = told.loc[(told["net_revenue_retention"] - 1).abs().idxmax()]
-    return f"In {best['segment_name']} revenue {word} to {per_cent(best['net_revenue_retention'])} within a year"
+    return (
+        f"{words.isolated(best['segment_name'])}: {per_cent(best['net_revenue_retention'])} of the starting revenue a year later"
+    )
 
 
 def mrr_movements(table: Table, company: Company, marts: Marts) -> str:
@@ -137,7 +143,7 @@ def agreement(table: Table, company: Company, marts: Marts) -> str:
 def spend(table: Table, company: Company, marts: Marts) -> str:
     by_tier = table.groupby("tier")["spend"].sum() / table["spend"].sum()
     tier = "deprioritized" if "deprioritized" in by_tier else by_tier.idxmax()
-    return f"{per_cent(by_tier[tier])} of campaign spend goes to {words.TIERS[tier][0].split(':')[0].lower()}"
+    return f"{per_cent(by_tier[tier])} of campaign spend goes to {tier_name(tier).lower()}"
 
 
 def spend_saving(table: Table, company: Company, marts: Marts) -> str:
@@ -153,7 +159,7 @@ def seasonality(table: Table, company: Company, marts: Marts) -> str:
         return "No season is shown"
     most = seasons.loc[seasons["order_index"].idxmax()]
     month = words.calendar_month(most["calendar_month"])
-    return f"{most['name']} buys most in {month}: {most['order_index']:.1f} times an even spread"
+    return f"{words.isolated(most['name'])} buys most in {month}: {most['order_index']:.1f} times an even spread"
 
 
 def backtest(table: Table, company: Company, marts: Marts) -> str:
@@ -168,13 +174,13 @@ def backtest(table: Table, company: Company, marts: Marts) -> str:
 def cycle_review(table: Table, company: Company, marts: Marts) -> str:
     latest = table[(table["cycle_start"] == table["cycle_start"].max()) & (table["segment_id"] != "all")]
     revised = list(latest.loc[latest["verdict"] == "revise", "segment_name"])
-    return f"To be revised: {', '.join(revised)}" if revised else "No segment is to be revised"
+    return f"To be revised: {', '.join(map(words.isolated, revised))}" if revised else "No segment is to be revised"
 
 
 def emerging(table: Table, company: Company, marts: Marts) -> str:
     first = table.iloc[0]
     word = TRENDS[first["trend"]]
-    trait = words.code(f"{first['attribute']} {first['trait_value']}")
+    trait = f"{words.code(first['attribute'])} {words.isolated(words.code(first['trait_value']))}"
     return f"{word}: {trait}, won {per_cent(first['latest_win_rate'])} after {per_cent(first['before_win_rate'])}"
 
 

@@ -42,6 +42,8 @@ def money(marts: Marts, company: Company) -> Figure:
     if not known["series"].isin([MEASURES[measure] for measure in GOT]).any() or MEASURES[brought] not in set(known["series"]):
         return figure.unknown("Not known: no effort, or nothing won, is recorded in this time.", table)
     tiers = [row["tier"] for row in found["tiers"] if row["tier"] != "unassigned"]
+    if len(tiers) < 2:
+        return figure.unknown("All accounts are of one tier: there is nothing to compare.", table)
     drawn = known[known["tier"].isin(tiers)].assign(row=[tiers.index(tier) for tier in known["tier"] if tier in tiers])
     drawn["value"] = drawn["share"]
     drawn["name"] = [
