@@ -36,7 +36,8 @@ def money(table: Table, company: Company, marts: Marts) -> str:
 def segment_lifts(table: Table, company: Company, marts: Marts) -> str:
     more, less = table[table["lift_low"] > 1], table[table["lift_high"] < 1]
     if len(more) and pd.notna(more["lift"].iloc[0]):
-        return f"A first deal in {words.isolated(more['segment_name'].iloc[0])} is worth {more['lift'].iloc[0]:.1f} times the average"
+        best = more.iloc[0]
+        return f"A first deal in {words.isolated(best['segment_name'])} is worth {best['lift']:.1f} times the average"
     if len(more) + len(less):
         name, word = (more["segment_name"].iloc[0], "more") if len(more) else (less["segment_name"].iloc[-1], "less")
         return f"A first deal in {words.isolated(name)} is worth {word} than the average"

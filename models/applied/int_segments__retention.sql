@@ -15,38 +15,52 @@ starting as (
         and {{ months_between('activity.cohort_month', 'as_of.as_of_month') }} >= 12
 ),
 
--- A customer's MRR a year after it began.
+-- What became of a customer a year after it began.
 customers as (
     select
         starting.account_id,
         starting.segment_id,
         starting.starting_mrr,
-        arg_max(activity.mrr, activity.month) as retained_mrr
+        arg_max(activity.is_active, activity.month) as is_retained,
+        arg_max(activity.mrr, activity.month) as retained_mrr,
+        least(arg_max(activity.mrr, activity.month), starting.starting_mrr) as kept_mrr
     from starting
     inner join {{ ref('int_accounts__monthly_activity') }} as activity on starting.account_id = activity.account_id
     where activity.month between starting.cohort_month and {{ add_months('starting.cohort_month', 12) }}
     group by starting.account_id, starting.segment_id, starting.starting_mrr
 ),
 
+segments as (
+    select
+        segment_id,
+        count(*) as retention_customer_count,
+        count(*) filter (where is_retained) / cast(count(*) as double) as customer_retention,
+        count(*) filter (where starting_mrr > 0) as starting_mrr_customer_count,
+        cast(sum(kept_mrr) as double) / nullif(cast(sum(starting_mrr) as double), 0) as gross_revenue_retention,
+        cast(sum(retained_mrr) as double) / nullif(cast(sum(starting_mrr) as double), 0) as net_revenue_retention
+    from customers
+    group by segment_id
+),
+
 -- Of very many customers, groups of them are resampled: that is as wide, and bounds the work.
 numbered as (
     select
         *,
-        row_number() over (partition by segment_id order by md5(account_id), account_id) % {{ most_groups }} as customer_group,
-        count(*) filter (where starting_mrr > 0) over (partition by segment_id) as starting_mrr_customers
+        row_number() over (partition by segment_id order by md5(account_id), account_id) % {{ most_groups }} as customer_group
     from customers
 ),
 
 groups as (
     select
-        segment_id,
-        customer_group,
-        cast(sum(starting_mrr) as double) as starting_mrr,
-        cast(sum(least(retained_mrr, starting_mrr)) as double) as kept_mrr,
-        cast(sum(retained_mrr) as double) as retained_mrr
+        numbered.segment_id,
+        numbered.customer_group,
+        cast(sum(numbered.starting_mrr) as double) as starting_mrr,
+        cast(sum(numbered.kept_mrr) as double) as kept_mrr,
+        cast(sum(numbered.retained_mrr) as double) as retained_mrr
     from numbered
-    where starting_mrr_customers >= {{ least_customers }}
-    group by segment_id, customer_group
+    inner join segments on numbered.segment_id = segments.segment_id
+    where segments.starting_mrr_customer_count >= {{ least_customers }}
+    group by numbered.segment_id, numbered.customer_group
 ),
 
 resamples as (
@@ -86,13 +100,24 @@ resampled as (
         sum(times * retained_mrr) / nullif(sum(times * starting_mrr), 0) as net_revenue_retention
     from weighted
     group by segment_id, resample
+),
+
+intervals as (
+    select
+        segment_id,
+        percentile_cont(0.025) within group (order by gross_revenue_retention) as gross_revenue_retention_low,
+        percentile_cont(0.975) within group (order by gross_revenue_retention) as gross_revenue_retention_high,
+        percentile_cont(0.025) within group (order by net_revenue_retention) as net_revenue_retention_low,
+        percentile_cont(0.975) within group (order by net_revenue_retention) as net_revenue_retention_high
+    from resampled
+    group by segment_id
 )
 
 select
-    segment_id,
-    percentile_cont(0.025) within group (order by gross_revenue_retention) as gross_revenue_retention_low,
-    percentile_cont(0.975) within group (order by gross_revenue_retention) as gross_revenue_retention_high,
-    percentile_cont(0.025) within group (order by net_revenue_retention) as net_revenue_retention_low,
-    percentile_cont(0.975) within group (order by net_revenue_retention) as net_revenue_retention_high
-from resampled
-group by segment_id
+    segments.*,
+    intervals.gross_revenue_retention_low,
+    intervals.gross_revenue_retention_high,
+    intervals.net_revenue_retention_low,
+    intervals.net_revenue_retention_high
+from segments
+left join intervals on segments.segment_id = intervals.segment_id
