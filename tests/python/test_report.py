@@ -367,7 +367,7 @@ def test_without_a_lift_the_page_gives_none(adventureworks: BuildResult) -> None
         "table-expectations"
     ]
     for name in frame(adventureworks.database, "marts.icp_missing_inputs")["input"]:
-        assert name in page.texts["unknown"]
+        assert name in page.texts["missing"]
 
 
 @contextmanager
@@ -577,8 +577,8 @@ def test_where_no_segment_differs_nothing_is_gained_by_skipping(demo: BuildResul
     page = Page(rendered(tmp_path / "icp.duckdb", charted=False))
     assert "Cannot be said" in page.texts["answer"]
     assert "campaign spend a year" not in page.texts["answer"]
-    assert "icp_spend: there are no rows." in page.texts["unknown"]
-    assert ".." not in page.texts["unknown"]
+    assert "icp_spend: there are no rows." in page.texts["missing"]
+    assert ".." not in page.texts["missing"]
 
 
 @pytest.mark.slow

@@ -209,7 +209,7 @@ def read_backtest(marts: Marts) -> Row:
     return {
         "followed": followed,
         "cutoff_count": cutoffs["n"],
-        "note": next((row["note"] for row in found if row["note"]), None),
+        "note": next((row["note"] for row in found if row["note"] and row["measure"] == "value_captured"), None),
         "of": {f"{row['measure']} {row['scorer']} {row['share']:.2f}": row for row in found},
     }
 

@@ -103,7 +103,7 @@ def glance(segments: list[Row], company: Company) -> Table:
         Column("segment_name", "Segment", "name"),
         Column("tier", "Tier", "tier"),
         Column("lift", "First deal's worth, × average", "number")
-        if any(segment["lift"] is not None for segment in segments)
+        if len(segments) > 1 and any(segment["lift"] is not None for segment in segments)
         else Column("value_per_pursuit", company.says("First deal's value ({value_unit})"), "money"),
         Column("recent_win_rate", "Win rate, last four quarters", "share"),
         Column("recent_count", "of (n)", "count"),

@@ -97,7 +97,7 @@ def unknown_of_time(marts: Marts, facts: Row) -> list[str]:
     said += [
         f"{facts['company'].says(POLICIES[what_if])}: {row['note'].rstrip('.')}."
         for what_if, row in facts["savings"].items()
-        if row["note"]
+        if row["note"] and row["note"].rstrip(".") != (facts["backtest"]["note"] or "").rstrip(".")
     ]
     bands = [row for row in facts["tables"]["calibration"].rows if row["score_band"] != "all"]
     outside = [row["score_band"] for row in bands if row["is_within_interval"] is False]
@@ -108,11 +108,11 @@ def unknown_of_time(marts: Marts, facts: Row) -> list[str]:
         )
     if not bands:
         said.append("Whether the fit score holds on later first deals: there are too few before or after a cut-off.")
-    said += [
-        f"This cycle's verdict on {isolated(row['segment_name'])}: {row['reason']}."
-        for row in facts["review"]
-        if row["verdict"] is None
-    ]
+    open_verdicts: dict[str, list[str]] = {}
+    for row in facts["review"]:
+        if row["verdict"] is None:
+            open_verdicts.setdefault(row["reason"], []).append(isolated(row["segment_name"]))
+    said += [f"This cycle's verdict on {'; '.join(names)}: {reason}." for reason, names in open_verdicts.items()]
     [thin] = rows(
         marts,
         "select count(distinct (dimension, value)) as n from marts.icp_seasonality where verdict = 'not_enough_data'",

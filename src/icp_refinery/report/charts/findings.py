@@ -143,8 +143,12 @@ def agreement(table: Table, company: Company, marts: Marts) -> str:
 
 def spend(table: Table, company: Company, marts: Marts) -> str:
     by_tier = table.groupby("tier")["spend"].sum() / table["spend"].sum()
-    tier = "deprioritized" if "deprioritized" in by_tier else by_tier.idxmax()
-    return f"{per_cent(by_tier[tier])} of campaign spend goes to {tier_name(tier).lower()}"
+    if "deprioritized" not in by_tier:
+        by_channel = table.groupby("channel")["spend"].sum()
+        return (
+            f"Most goes to {words.code(by_channel.idxmax())}: {per_cent(by_channel.max() / by_channel.sum())} of campaign spend"
+        )
+    return f"{per_cent(by_tier['deprioritized'])} of campaign spend goes to {tier_name('deprioritized').lower()}"
 
 
 def spend_saving(table: Table, company: Company, marts: Marts) -> str:

@@ -128,7 +128,7 @@ def spend_saving(marts: Marts, company: Company) -> Figure:
     )
     series = {"spend saved": (ACCENT, "circle"), kept: (DARK, "diamond")}
     spec = forest(pd.concat(parts), "Share", tooltip, series, form=".0%", room=125)
-    spec["layer"][1]["encoding"]["x"]["scale"] = {"domain": [0, 1]}
+    spec["layer"][1]["encoding"]["x"]["scale"]["domain"] = [0, 1]
     note = (
         f"n: {many(known['pursuit_count'].iloc[0], 'first deal')}, {int(known['won_pursuit_count'].iloc[0]):,} won; of a yearly "
         f"spend of {company.currency} {float(known['yearly_spend'].iloc[0]):,.0f}. Lines are 95 % intervals; without one the "
