@@ -9,7 +9,7 @@ from markupsafe import Markup
 from icp_refinery.project import MOST_ACCOUNTS
 from icp_refinery.report import first_page
 from icp_refinery.report.first_page import add_recent_wins, add_review, glance, last_quarters, tier_shares, upside
-from icp_refinery.report.labels import DIMENSIONS, TIERS
+from icp_refinery.report.labels import DIMENSIONS, DISAGREEMENTS, TIERS
 from icp_refinery.report.tables import figure_table, tables
 from icp_refinery.report.tables.comparison import comparison
 from icp_refinery.report.tables.model import BY_TIER, LEAST_SHOWN, Company, Marts, Row, rows
@@ -54,9 +54,9 @@ def read(marts: Marts, manifest: Mapping[str, Any], hubspot_record_url: str | No
         "backtest": read_backtest(marts),
         "savings": {row["what_if"]: row for row in made["what-if"].rows},
         "review": made["review"].rows,
-        "disagreements": rows(
-            marts,
-            "select reason, count(*) as n, sum(at_stake) as at_stake from marts.icp_disagreements group by all order by 1",
+        "disagreements": sorted(
+            rows(marts, "select reason, count(*) as n, sum(at_stake) as at_stake from marts.icp_disagreements group by all"),
+            key=lambda row: list(DISAGREEMENTS).index(row["reason"]),
         ),
         "leaks": read_leaks(marts),
         "renewals_inferred": read_inferred_renewals(marts),
