@@ -561,9 +561,10 @@ def test_a_sample_is_said_to_be_one(demo: BuildResult, demo_page: Page, tmp_path
         [(segments,)] = connection.execute("select count(*) from marts.icp_segments").fetchall()
     monkeypatch.setattr(facts, "MOST_ACCOUNTS", 100)
     page = Page(rendered(tmp_path / "icp.duckdb", charted=False))
-    assert f"A sample: what is learned of first deals rests on {segments} of {pursuits}," in page.texts["segments"]
+    assert f"What is learned of first deals rests on {segments} of {pursuits}:" in page.texts["segments"]
     assert f"A sample: 100 of {pursuits} first deals" in page.texts["proof"]
     assert "A sample:" not in demo_page.texts["main"]
+    assert "What is learned of first deals rests on" not in demo_page.texts["main"]
 
 
 @pytest.mark.slow

@@ -17,6 +17,11 @@ from icp_refinery.report.unknown import unknown
 from icp_refinery.report.words import day
 
 PERSONA_LINES = 3
+# What is not told of any segment without contracts, or products.
+NEEDS = {
+    "contracts": ["multi_year_share", "average_annual_contract_value", "average_total_contract_value"],
+    "products": ["add_on_share"],
+}
 RETENTION = [f"{kind}_revenue_retention{end}" for kind in ("gross", "net") for end in ("", "_low", "_high")]
 # What is not told of a segment where it is of too few, by its n.
 RATES = {
@@ -95,7 +100,13 @@ def read_segments(marts: Marts) -> list[Row]:
         order by {BY_TIER}, value_per_pursuit desc nulls last, account_count desc, segment_id
         """,
     )
+    [known] = rows(
+        marts,
+        "select exists (from marts.fct_contracts) as contracts, exists (from marts.dim_products) as products",
+    )
+    unknown_of = [rate for what, rates in NEEDS.items() if not known[what] for rate in rates]
     for segment in segments:
+        segment |= dict.fromkeys(unknown_of)
         for n, rates in RATES.items():
             if segment[n] < LEAST_SHOWN:
                 segment |= dict.fromkeys(rates)

@@ -30,6 +30,11 @@ VERDICTS = {
 }
 
 
+def span(counts: pd.Series) -> str:
+    """The least to the largest count, or the one there is."""
+    return " to ".join(dict.fromkeys(f"{int(count):,}" for count in (counts.min(), counts.max())))
+
+
 def cycle_review(marts: Marts, company: Company) -> Figure:
     """The verdict of each finished cycle of the last year on each segment, and on all together."""
     figure = Figure("cycle_review", "Does the profile still hold?", "Verdict of each cycle", f"the year up to {company.as_of}")
@@ -142,8 +147,7 @@ def emerging(marts: Marts, company: Company) -> Figure:
     series = {"before": (MID, "diamond"), "the latest year": (ACCENT, "circle")}
     spec = forest(pd.concat(parts), "Win rate", tooltip, series, form=".0%")
     note = (
-        f"n: {int(table['latest_pursuit_count'].min()):,} to {int(table['latest_pursuit_count'].max()):,} first deals in the"
-        f" year, {int(table['before_pursuit_count'].min()):,} to {int(table['before_pursuit_count'].max()):,} before. "
+        f"n: {span(table['latest_pursuit_count'])} first deals in the year, {span(table['before_pursuit_count'])} before. "
         "Lines are 95 % intervals. At most 12 are shown."
     )
     return figure.drawn(spec, note, table)
