@@ -42,12 +42,24 @@ TYPES = {
         "ICP role fit",
         "Whether companies of its segment have such contacts more often than others.",
     ),
+    "icp_disagreement": (
+        "enumeration",
+        "select",
+        "ICP disagreement",
+        "What Marketing and Sales should talk about: who works a company that fits well, or what one that fits badly costs.",
+    ),
     "icp_changed_on": ("date", "date", "ICP changed on", "The day (UTC) on which one of the ICP properties last changed."),
 }
 OPTIONS = {
     "icp_tier": {tier: tier.replace("_", " ").capitalize() for tier in TIERS},
     "icp_role": {role: role.replace("_", " ").capitalize() for role in ("decision_maker", "influencer", "user")},
     "icp_role_fit": {"high": "More often than elsewhere", "usual": "As often as elsewhere", "low": "Less often than elsewhere"},
+    "icp_disagreement": {
+        "nobody": "Nobody works it",
+        "only_marketing": "Only Marketing works it",
+        "only_sales": "Only Sales works it",
+        "deprioritized_costs_money": "Low fit, but costs money",
+    },
 }
 
 
