@@ -30,8 +30,13 @@ def test_the_demo_ends_with_only_the_edit_by_hand(demo: BuildResult, tmp_path: P
         encoding="utf-8",
     )
     assert run.returncode == 0, run.stdout
-    [first, second] = re.findall(r"^([0-9,]+) companies would change, 0 of them cleared; 2 withheld", run.stdout, re.MULTILINE)
-    assert (int(first.replace(",", "")) > 1000, second) == (True, "0"), run.stdout
+    said = r"^([0-9,]+) companies, ([0-9,]+) contacts, ([0-9,]+) deals would change, 0 of them cleared; ([0-9,]+) withheld"
+    [first, second] = re.findall(said, run.stdout, re.MULTILINE)
+    companies, contacts, deals, _ = (int(number.replace(",", "")) for number in first)
+    assert (companies > 1000, contacts > 2000, deals > 10) == (True, True, True), run.stdout
+    assert second == ("0", "0", "0", first[3]), run.stdout
+    assert re.search("all [0-9,]+ values are as they were, but for that one", run.stdout)
+    assert re.search("ICP contacts: decision makers, tier 1: [1-9][0-9]* contacts", run.stdout)
     [tier] = re.findall(r"to (tier_[12]) by hand", run.stdout)
     [left] = re.findall(r"The tiers left in HubSpot: (.*?)\. Properties", run.stdout)
     assert re.fullmatch(rf"{{'\d+': '{tier}'}}", left), left
