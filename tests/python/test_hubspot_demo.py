@@ -6,24 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import duckdb
-
 from conftest import ROOT, BuildResult
 
 
 def test_the_demo_ends_with_only_the_edit_by_hand(demo: BuildResult, tmp_path: Path, own_locks: None) -> None:
-    state = tmp_path / "published" / "current"
-    state.mkdir(parents=True)
-    (state / "manifest.json").write_text('{"as_of": "2026-09-30", "published_at": "2026-10-01T00:00:00+00:00"}')
-    with duckdb.connect(str(state / "icp.duckdb")) as marts:
-        marts.execute(f"attach '{demo.database}' as built (read_only)")
-        marts.execute("create schema marts")
-        tables = "select table_name from duckdb_tables() where database_name = 'built' and schema_name = 'marts'"
-        for (name,) in marts.execute(tables).fetchall():
-            marts.execute(f"create table marts.{name} as from built.marts.{name}")
     run = subprocess.run(
         [sys.executable, str(ROOT / "examples" / "hubspot" / "demo.py"), str(tmp_path / "project")],
-        env=os.environ | {"ICP_PUBLISHED": str(tmp_path / "published")},
+        env=os.environ | {"ICP_PUBLISHED": str(demo.folder / "published")},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
