@@ -1,4 +1,4 @@
-"""Five minutes with `icp hubspot`: the demo company's companies in a stand-in for HubSpot on this machine. Nothing leaves it."""
+"""Five minutes with `icp hubspot`: the demo company's records in a stand-in for HubSpot on this machine. Nothing leaves it."""
 
 import csv
 import os
@@ -15,7 +15,10 @@ SAMPLE = ROOT / "seeds" / "sample"
 PROJECT = Path(sys.argv[1]).resolve() if sys.argv[1:] else ROOT / "target" / "hubspot"
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
-from hubspot_portal import HubSpotPortal  # noqa: E402
+from hubspot_portal import NAMES, HubSpotPortal  # noqa: E402
+
+# The demo company's contacts and opportunities have ids of a warehouse, which HubSpot has in properties.
+IDS = {"contacts": "warehouse_contact_id", "deals": "warehouse_deal_id"}
 
 
 def main() -> None:
@@ -23,6 +26,7 @@ def main() -> None:
     if not (published / "current" / "manifest.json").exists():
         sys.exit(f"There are no published marts in {published}: run `make build` first.")
     settings = yaml.safe_load((ROOT / "activation" / "hubspot.yml").read_text(encoding="utf-8"))
+    settings |= {"objects": ["companies", "contacts", "deals"], "id_properties": IDS, "max_changes": 5000}
     with HubSpotPortal(requests_per_10_seconds=100) as portal:
         fill(portal, settings)
         # A project folder of its own, so that its plans and journals do not come among yours.
@@ -42,15 +46,21 @@ def main() -> None:
         first, second, third, *_ = sorted(portal.companies)
         portal.archive(first)
         portal.merge(second, into=third)
-        say(f"A portal with {len(portal.companies):,} companies; one was archived, two were merged. It has no property of ours.")
+        before = portal.everything()
+        sizes = ", ".join(f"{len(records):,} {of}" for of, records in before.items())
+        say(f"A portal with {sizes}; one company was archived, two were merged. It has no property of ours.")
         icp("diff")
         say("So far only reads. Now write, and keep a journal of what was there before.")
         icp("apply", "--apply")
         tiers = portal.values("icp_tier")
         calls = [call for call in portal.writes() if call.path.endswith("/batch/update")]
-        say(f"HubSpot now has a tier on {len(tiers):,} companies, written in {len(calls)} calls. Lists can filter on it:")
+        written = ", ".join(f"{len(portal.values('icp_tier', of)):,} {of}" for of in portal.objects)
+        say(f"HubSpot now has a tier on {written}, written in {len(calls)} calls. Lists can filter on it:")
         icp("lists", "--apply")
-        sizes = [f"{listed['name']}: {len(portal.members(listed['name'])):,} companies" for listed in portal.lists.values()]
+        sizes = [
+            f"{listed['name']}: {len(portal.members(listed['name'])):,} {NAMES[listed['objectTypeId']]}"
+            for listed in portal.lists.values()
+        ]
         say("\n".join(["In HubSpot:", *sizes, "", "What is left to do?"]))
         icp("diff")
         company_id = min(tiers)
@@ -59,12 +69,17 @@ def main() -> None:
         say(f"Somebody in Sales now sets company {company_id} to {new} by hand. Taking everything back leaves that alone.")
         [journal] = PROJECT.glob("activation/runs/journal-*.jsonl")
         icp("revert", str(journal.relative_to(PROJECT)), "--apply")
-        left = portal.values("icp_tier")
+        left, after = portal.values("icp_tier"), portal.everything()
+        before["companies"][company_id]["icp_tier"] = new
+        if after != before:
+            sys.exit("The demo stopped: the portal is not as it was before.")
+        values = sum(len(held) for records in after.values() for held in records.values())
+        say(f"Compared with the portal before: all {values:,} values are as they were, but for that one.")
         say(f"The tiers left in HubSpot: {left}. Properties and lists stay there; an admin may archive them.")
 
 
 def fill(portal: HubSpotPortal, settings: dict) -> None:
-    """The demo company's accounts that have a HubSpot id, under the names and industries that HubSpot uses."""
+    """The demo company's accounts that have a HubSpot id, in HubSpot's words; its contacts and opportunities."""
     industries = settings["lists"]["traits"]["industry"]["values"]
     portal.add_property("industry", "enumeration", [value for values in industries.values() for value in values])
     accounts = {row["account_id"]: row for row in rows("accounts.csv")}
@@ -81,6 +96,14 @@ def fill(portal: HubSpotPortal, settings: dict) -> None:
             "industry": industries.get(account["industry"], [""])[0],
         }
         portal.add_company(company_id, **{name: value for name, value in values.items() if value})
+    for of, name in IDS.items():
+        portal.add_property(name, of=of)
+    for number, row in enumerate(rows("contacts.csv"), 60_000_000_001):
+        values = {IDS["contacts"]: row["contact_id"], "email": row["email"], "jobtitle": row["job_title"]}
+        portal.add_record("contacts", str(number), **{name: value for name, value in values.items() if value})
+    for number, row in enumerate(rows("opportunities.csv"), 9_000_000_001):
+        values = {IDS["deals"]: row["opportunity_id"], "dealname": row["opportunity_name"], "hs_is_closed": row["is_closed"]}
+        portal.add_record("deals", str(number), **values)
 
 
 def rows(file: str) -> list[dict[str, str]]:
