@@ -48,7 +48,8 @@ def marts_of(companies: int) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def diff_and_apply(url: str, companies: int, folder: Path, clock: SimulatedClock) -> None:
     config = Config(max_changes=companies)
-    with marts_of(companies) as marts, Portal(url, TOKEN, sleep=clock.sleep, clock=clock.now) as portal:
+    # So few at once that what is under way does not hide what is kept.
+    with marts_of(companies) as marts, Portal(url, TOKEN, calls_at_once=2, sleep=clock.sleep, clock=clock.now) as portal:
         summary = write_plan(portal, marts, MANIFEST, config, folder / "plan.jsonl")
         assert summary["changes"] == companies
         outcome, _ = apply_plan(portal, marts, MANIFEST, config, folder / "plan.jsonl")

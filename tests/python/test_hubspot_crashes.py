@@ -26,14 +26,14 @@ from run_icp import run_icp
 def test_what_a_killed_run_wrote_is_not_written_again_over_a_person(synced: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     synced.publish({record: row(tier="tier_2", reasons=f"reason {record}") for record in ("101", "102", "103")})
     synced.diff()
-    update = Portal.update_companies
+    update = Portal.update_records
 
-    def killed_after(self: Portal, values: dict[str, dict[str, str]]) -> None:
-        update(self, values)
+    def killed_after(self: Portal, of: str, values: dict[str, dict[str, str]]) -> None:
+        update(self, of, values)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Portal, "update_companies", killed_after)
+        patch.setattr(Portal, "update_records", killed_after)
         with pytest.raises(KeyboardInterrupt):
             synced.apply()
     assert synced.apply() == Outcome(already=3)
@@ -142,7 +142,7 @@ def test_an_interrupted_run_says_how_to_go_on(synced: Desk, monkeypatch: pytest.
     synced.publish({record: row("tier_2", reasons="new") for record in ("101", "102", "103")})
     synced.diff()
     with monkeypatch.context() as patch:
-        patch.setattr(Portal, "update_companies", Mock(side_effect=KeyboardInterrupt))
+        patch.setattr(Portal, "update_records", Mock(side_effect=KeyboardInterrupt))
         stopped = synced.command("apply", "--apply")
     assert stopped.exit_code == 130
     assert "Interrupted. The same command again does the rest" in stopped.output

@@ -24,8 +24,8 @@ def test_diff_shows_what_would_change_and_writes_nothing(desk: Desk) -> None:
     assert "first values: energy (+30)" in shown.output
     assert "icp_tier: (empty) → tier_1: 1" in shown.output
     assert "create the company property icp_tier (enumeration)" in shown.output
-    counts = {"schema": 6, "changes": 1, "cleared": 0, "found": 1, "unknown": 0, "keep": 0, "withheld": 0, "lists": 0}
-    assert desk.lines("summary") == [{"kind": "summary"} | counts]
+    counts = {"schema": 6, "changes": 1, "cleared": 0, "found": 1, "unknown": 0, "keep": 0, "withheld": 0}
+    assert desk.lines("summary") == [{"kind": "summary", "lists": 0, "objects": {"companies": counts}} | counts]
     (change,) = desk.lines("change")
     assert change["set"] == {
         "icp_tier": ["", "tier_1"],
@@ -64,7 +64,7 @@ def test_values_that_hubspot_keeps_in_its_own_way_are_not_written_again(desk: De
 def test_companies_that_left_the_marts_are_cleared(synced: Desk) -> None:
     synced.publish({"101": row(score=None, reasons="reason 101"), "102": row(reasons="reason 102")})
     assert synced.diff()["cleared"] == 1
-    assert {c["hubspot_company_id"]: c["reason"] for c in synced.lines("change")} == {
+    assert {c["record_id"]: c["reason"] for c in synced.lines("change")} == {
         "101": "other score: reason 101",
         "103": "no longer in the marts",
     }

@@ -250,7 +250,7 @@ def show_plan(path: Path, summary: Json, config: Config) -> None:
         table = Table("company", "HubSpot id", "change", "why", title="Changes", show_lines=True)
         for line in _first(path, "change"):
             pairs = "\n".join(f"{name}: {_short(old)} → {_short(new)}" for name, (old, new) in line["set"].items())
-            table.add_row(*_cells(line["name"] or line["account_id"] or "", line["hubspot_company_id"], pairs, line["reason"]))
+            table.add_row(*_cells(line["name"] or line["account_id"] or "", line["record_id"], pairs, line["reason"]))
         console.print(table)
         _more(summary["changes"], "changes")
         tier = config.properties["icp_tier"]
@@ -260,7 +260,7 @@ def show_plan(path: Path, summary: Json, config: Config) -> None:
     if summary["withheld"]:
         withheld = Table("company", "HubSpot id", "why nothing is written", title="Withheld")
         for line in _first(path, "withheld"):
-            withheld.add_row(*_cells(line["name"] or line["account_id"] or "", line["hubspot_company_id"], line["reason"]))
+            withheld.add_row(*_cells(line["name"] or line["account_id"] or "", line["record_id"], line["reason"]))
         console.print(withheld)
         _more(summary["withheld"], "withheld")
     if summary["lists"]:
