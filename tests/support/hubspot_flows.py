@@ -119,3 +119,115 @@ def plain_filters(branch: dict[str, Any]) -> list[dict[str, Any]]:
     """The filters of a branch and of those below it."""
     below = (plain_filters(inner) for inner in branch["filterBranches"])
     return [*branch["filters"], *itertools.chain.from_iterable(below)]
+
+
+class Flows:
+    """What the stand-in does with workflows. `lacks_workflows`: the portal's subscription has none."""
+
+    def __init__(self) -> None:
+        self.flows: dict[str, dict[str, Any]] = {}
+        self.emails: set[str] = set()  # the e-mails that may be sent by a workflow
+        self.lacks_workflows = False
+        self.flow_numbers = itertools.count(7001)
+
+    # What people do in HubSpot.
+
+    def add_flow(self, name: str) -> str:
+        """A person makes a workflow."""
+        body = {"name": name, "isEnabled": False, "actions": [], "flowType": "WORKFLOW", "objectTypeId": "0-1"}
+        with self.lock:
+            return self.keep_flow(body)["id"]
+
+    def edit_flow(self, flow_id: str, **values: Any) -> None:
+        """A person changes a workflow, or switches it on (`isEnabled=True`): it gets another revision."""
+        with self.lock:
+            flow = self.flows[flow_id]
+            flow |= values | {"revisionId": str(int(flow["revisionId"]) + 1), "updatedAt": self.moment()}
+
+    # What a test asks.
+
+    def taken_by(self, flow_id: str) -> dict[str, list[str]]:
+        """The contacts that a workflow would take, by what it would do with them: their group."""
+        flow = self.flows[flow_id]
+        suppressed = {contact for n in flow["suppressionListIds"] for contact in self.evaluate(self.lists[str(n)])}
+        [branch] = next(action["listBranches"] for action in flow["actions"] if action["type"] == "LIST_BRANCH")
+        found: dict[str, list[str]] = {}
+        for record in self.objects["contacts"].records.values():
+            is_left_out = record.is_archived or record.id in suppressed
+            if not is_left_out and self.meets_any(record, flow["enrollmentCriteria"]["listFilterBranch"]):
+                group = "nurture" if self.meets_any(record, branch["filterBranch"]) else "held_out"
+                found.setdefault(group, []).append(record.id)
+        return found
+
+    def meets_any(self, record: Any, branch: dict[str, Any]) -> bool:
+        return any(all(self.meets(record, filter) for filter in group["filters"]) for group in branch["filterBranches"])
+
+    def meets(self, record: Any, filter: dict[str, Any]) -> bool:
+        if filter["filterType"] == "IN_LIST":
+            return record.id in self.evaluate(self.lists[filter["listId"]])
+        return self.passes(record, filter)
+
+    # How a call is answered.
+
+    def keep_flow(self, body: dict[str, Any]) -> dict[str, Any]:
+        now = self.moment()
+        number = str(next(self.flow_numbers))
+        added = {"id": number, "revisionId": "1", "createdAt": now, "updatedAt": now, "crmObjectCreationStatus": "COMPLETE"}
+        self.flows[number] = body | added | {"nextAvailableActionId": str(len(body["actions"]) + 1)}
+        return self.flows[number]
+
+    def check_workflows(self) -> None:
+        if self.lacks_workflows:
+            raise self.refusal(403, "This account does not have access to this feature.", "FORBIDDEN")
+
+    def create_flow(self, call: Any) -> tuple[int, Any]:
+        self.check_workflows()
+        body = call.body
+        fault = faults_of(body)
+        if fault or body["isEnabled"] or body["objectTypeId"] != "0-1":
+            raise self.violation(fault or "a workflow is made switched off, for contacts")
+        for branch in filters_of(body):
+            lists = {filter["listId"] for filter in plain_filters(branch) if filter["filterType"] == "IN_LIST"}
+            lists |= set(map(str, body["suppressionListIds"]))
+            if any(self.lists.get(one, {}).get("objectTypeId") != "0-1" for one in lists):
+                raise self.refusal(400, f"Lists {sorted(lists)} are not all lists of contacts.")
+            self.check_filters(without_lists(branch), "contacts")
+        for action in body["actions"]:
+            fields = action.get("fields", {})
+            if action.get("actionTypeId") == EMAIL and fields["content_id"] not in self.emails:
+                raise self.refusal(400, f"E-mail {fields['content_id']} does not exist, or is not for automation.")
+            if action.get("actionTypeId") == SET_PROPERTY and fields["property_name"] not in self.objects["contacts"].properties:
+                raise self.refusal(400, f"Property {fields['property_name']} does not exist.")
+        return 201, self.keep_flow(body)
+
+    def list_flows(self, call: Any) -> tuple[int, Any]:
+        self.check_workflows()
+        first, limit = int(call.query.get("after", "0")), int(call.query.get("limit", "100"))
+        names = ("id", "name", "isEnabled", "flowType", "objectTypeId", "revisionId", "createdAt", "updatedAt")
+        page = list(self.flows.values())[first : first + limit]
+        answer: dict[str, Any] = {"results": [{name: flow[name] for name in names} for flow in page]}
+        if first + limit < len(self.flows):
+            answer["paging"] = {"next": {"after": str(first + limit)}}
+        return 200, answer
+
+    def get_flow(self, call: Any, flow_id: str) -> tuple[int, Any]:
+        self.check_workflows()
+        if flow_id not in self.flows:
+            raise self.refusal(404, f"Flow {flow_id} does not exist.", "OBJECT_NOT_FOUND")
+        return 200, self.flows[flow_id]
+
+    def delete_flow(self, call: Any, flow_id: str) -> tuple[int, Any]:
+        _, flow = self.get_flow(call, flow_id)
+        if flow["isEnabled"] or flow["revisionId"] != "1" or "enrollmentCriteria" not in flow:
+            raise self.violation("a workflow that a person made, changed or switched on is deleted")
+        del self.flows[flow_id]
+        return 204, None
+
+
+def without_lists(branch: dict[str, Any]) -> dict[str, Any]:
+    """A branch without its filters on lists, which have no property to be checked."""
+    groups = [
+        group | {"filters": [filter for filter in group["filters"] if filter["filterType"] != "IN_LIST"]}
+        for group in branch["filterBranches"]
+    ]
+    return branch | {"filterBranches": groups}

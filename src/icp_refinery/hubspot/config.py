@@ -16,7 +16,17 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from icp_refinery.project import TIERS
 
 TOKEN_VARIABLE = "HUBSPOT_TOKEN"
-OWN_PROPERTIES = ("icp_tier", "icp_segment", "icp_fit_score", "icp_reasons", "icp_role", "icp_role_fit", "icp_changed_on")
+OWN_PROPERTIES = (
+    "icp_tier",
+    "icp_segment",
+    "icp_fit_score",
+    "icp_reasons",
+    "icp_role",
+    "icp_role_fit",
+    "icp_nurture_group",
+    "icp_nurture_entered_on",
+    "icp_changed_on",
+)
 PROPERTY_NAME = re.compile(r"[a-z][a-z0-9_]*")
 SECRETS = re.compile(r"token|secret|password|api_?key|service_?key|hapikey|authorization|bearer|credential", re.IGNORECASE)
 # A key of HubSpot's, under whatever name: it would be written to HubSpot, as a label perhaps.

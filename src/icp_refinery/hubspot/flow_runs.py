@@ -8,16 +8,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
+
 from icp_refinery.hubspot.answers import shaped
 from icp_refinery.hubspot.client import Portal
+from icp_refinery.hubspot.config import Config
 from icp_refinery.hubspot.errors import Json, MissingScope, PlanError, Refused, Unreachable, Unsure
-from icp_refinery.hubspot.flows import Wanted
+from icp_refinery.hubspot.flows import Wanted, wanted_flow
 from icp_refinery.hubspot.journal import Journal, first_line, read_lines, utc_now
+from icp_refinery.nurture import plans
 
 FLOWS = "/automation/v4/flows"
 ATTEMPTS = 3
 GONE = 404
 LACKING = (402, 403)
+TAKEN = "the name is taken by a workflow that this project did not make: kept"
 PLAYBOOK = "the playbook (icp hubspot nurture) remains"
 
 
@@ -38,11 +43,35 @@ def read_flows(journal: Path) -> dict[str, Json]:
 # ---------------------------------------------------------------------------------------------- what would change
 
 
+def planned_flows(
+    portal: Portal, marts: duckdb.DuckDBPyConnection, config: Config, lists: list[Json], folder: Path
+) -> tuple[list[Json], Path]:
+    """What would be done about the workflow of each nurture plan, and the journal in `folder`; `lists` as of `plan_lists`.
+
+    Nothing, where no e-mails are chosen and no workflow was made.
+    """
+    path = journal_of_flows(folder, portal.portal_id())
+    ours = read_flows(path)
+    if not config.nurture.emails and not ours:
+        return [], path
+    made = {entry["key"]: entry["list_id"] for entry in lists if entry.get("list_id") and entry["action"] in ("none", "update")}
+    lacks = ""
+    properties: dict[str, Json] = {}
+    try:
+        properties = portal.properties("contacts")
+    except MissingScope as problem:
+        lacks = _lacks(problem)
+    wanted = [wanted_flow(plan, config, made, properties) for plan in plans(marts, config)]
+    if lacks:
+        wanted = [one._replace(body={}, reason=lacks) for one in wanted]
+    return plan_flows(portal, wanted, ours), path
+
+
 def plan_flows(portal: Portal, wanted: list[Wanted], ours: dict[str, Json]) -> list[Json]:
     """What would be done about each workflow; writes nothing.
 
-    Each is a dict: `kind` (`flow`), `key`, `name`, `action` (`create`, `none`, `withheld`), `reason`, and for `apply_flows` `body`,
-    `flow_id` and `revision`. HubSpot is asked only where there is something to ask about.
+    Each is a dict: `kind` (`flow`), `key`, `name`, `action` (`create`, `none`, `withheld`), `reason`, and for `apply_flows`
+    `body`, `flow_id` and `revision`. HubSpot is asked only where there is something to ask about.
     """
     entries = [_entry(one) for one in wanted]
     if not ours and not any(one.body for one in wanted):
@@ -82,7 +111,10 @@ def _planned(portal: Portal, entry: Json, ours: Json, there: list[Json]) -> Json
     flow = flow_of(portal, ours, there) if ours else None
     if flow is None:
         if any(one.get("name") == entry["name"] for one in there):
-            return entry | {"action": "withheld", "reason": "the name is taken by a workflow that this project did not make: kept"}
+            return entry | {
+                "action": "withheld",
+                "reason": "the name is taken by a workflow that this project did not make: kept",
+            }
         return entry
     entry |= {"action": "none", "flow_id": flow["id"], "revision": flow["revisionId"] if is_as_made(flow, ours) else None}
     state = "switched on by a person" if flow["isEnabled"] else "switched off"
@@ -155,7 +187,8 @@ def holds(found: object, wanted: object) -> bool:
 def apply_flows(portal: Portal, plan: list[Json], path: Path) -> list[Json]:
     """Makes the workflows of a plan, each journalled before and after; returns the plan with what was done.
 
-    `action` becomes `created`, or `refused` by HubSpot. A call whose fate is unknown is looked up by name, so nothing is made twice.
+    `action` becomes `created`, or `refused` by HubSpot. A call whose fate is unknown is looked up by name, so nothing is made
+    twice.
     """
     ours = read_flows(path)
     todo = [entry for entry in plan if entry["action"] == "create"]

@@ -8,12 +8,12 @@ from typing import NamedTuple
 from icp_refinery.hubspot.config import Config
 from icp_refinery.hubspot.errors import Json
 from icp_refinery.hubspot.filters import filter_branch, list_name
+from icp_refinery.nurture import emails_of
 
 CONTACTS = "0-1"
 DELAY, TASK, EMAIL, SET_PROPERTY = "0-1", "0-3", "0-4", "0-5"  # HubSpot's types of actions
 TASK_TO_CONTACT = 204
 MINUTES_A_DAY = 24 * 60
-# Contact properties: who is held out, as this project assigns it by company; and when the workflow let somebody in.
 GROUP, ENTERED = "icp_nurture_group", "icp_nurture_entered_on"
 NURTURE, HELD_OUT = "nurture", "held_out"
 # The stages from the goal on, as HubSpot's own lifecycle stages.
@@ -32,25 +32,25 @@ class Wanted(NamedTuple):
 
 
 def wanted_flow(plan: Json, config: Config, lists: dict[str, str], properties: dict[str, Json]) -> Wanted:
-    """The workflow of a nurture plan. `lists` are the ids of this project's lists by key, `properties` those of contacts by name."""
+    """The workflow of a nurture plan. `lists` are ids of this project's lists by key, `properties` those of contacts by name."""
     segment, settings = plan["segment"], config.nurture
     key, tier = segment["id"], segment["tier"]
     name = list_name(config, f"nurture {tier.replace('_', ' ')}", segment["name"], key)
     keys = [f"contacts_{tier}_{role}" for role in settings.roles]
     missing = [one for one in keys if one not in lists]
-    segment_property = config.properties["icp_segment"]
-    lacking = [one for one in (segment_property, GROUP, ENTERED) if one not in properties]
-    if not any(step["hubspot_email"] for step in plan["steps"] if step["step"].startswith("e-mail")) or not settings.emails:
+    own = {ours: config.properties[ours] for ours in ("icp_segment", GROUP, ENTERED)}
+    lacking = [one for one in own.values() if one not in properties]
+    if not emails_of(settings, key):
         return Wanted(key, name, {}, NO_EMAILS)
     if lacking:
-        return Wanted(key, name, {}, f"HubSpot has no contact property {', '.join(lacking)} yet: `icp hubspot apply --apply` makes it")
+        return Wanted(key, name, {}, f"contacts have no {', '.join(lacking)} yet: `icp hubspot apply --apply` makes it")
     if missing:
         return Wanted(key, name, {}, f"there is no list {', '.join(missing)} yet: `icp hubspot lists --apply` makes it")
     enrolled = [
         [
             {"filterType": "IN_LIST", "listId": lists[one], "operator": "IN_LIST"},
-            any_of(segment_property, [key]),
-            any_of(GROUP, [NURTURE, HELD_OUT]),
+            any_of(own["icp_segment"], [key]),
+            any_of(own[GROUP], [NURTURE, HELD_OUT]),
         ]
         for one in keys
     ]
@@ -62,7 +62,7 @@ def wanted_flow(plan: Json, config: Config, lists: dict[str, str], properties: d
         "name": name,
         "description": f"Made by icp-refinery from the nurture plan of {key}. Check its e-mails, then switch it on.",
         "startActionId": "1",
-        "actions": actions(plan),
+        "actions": actions(plan, own[GROUP], own[ENTERED]),
         "enrollmentCriteria": {
             "type": "LIST_BASED",
             "shouldReEnroll": False,
@@ -84,7 +84,7 @@ def wanted_flow(plan: Json, config: Config, lists: dict[str, str], properties: d
     return Wanted(key, name, body | {"goalFilterBranch": filter_branch([[any_of(STAGE, stages)]])}, "")
 
 
-def actions(plan: Json) -> list[Json]:
+def actions(plan: Json, group: str, entered_on: str) -> list[Json]:
     """The steps of a plan as actions: when somebody comes in, who is held out, e-mails with delays, the owner's task."""
     emails = [step for step in plan["steps"] if step["step"].startswith("e-mail")]
     then: list[tuple[str, Json]] = []
@@ -94,7 +94,7 @@ def actions(plan: Json) -> list[Json]:
             then.append((DELAY, {"delta": str((step["day"] - days) * MINUTES_A_DAY), "time_unit": "MINUTES"}))
             days = step["day"]
         then.append((EMAIL, {"content_id": str(step["hubspot_email"])}) if step in emails else (TASK, _task(plan)))
-    entered = {"property_name": ENTERED, "value": {"type": "TIMESTAMP", "timestampType": "EXECUTION_TIME"}}
+    entered = {"property_name": entered_on, "value": {"type": "TIMESTAMP", "timestampType": "EXECUTION_TIME"}}
     first = 3
     made = [
         _action(1, SET_PROPERTY, entered, 2),
@@ -104,7 +104,7 @@ def actions(plan: Json) -> list[Json]:
             "listBranches": [
                 {
                     "branchName": "Nurture",
-                    "filterBranch": filter_branch([[any_of(GROUP, [NURTURE])]]),
+                    "filterBranch": filter_branch([[any_of(group, [NURTURE])]]),
                     "connection": _to(first),
                 }
             ],

@@ -1,4 +1,4 @@
-"""What happened since to the records that were written, and what a workflow did: from the journals, the settings and the marts."""
+"""What happened since to the records that were written, and what a workflow did: from journals, settings and marts."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 import duckdb
 
 from icp_refinery.hubspot.config import Config
-from icp_refinery.hubspot.errors import Json
 from icp_refinery.hubspot.journal import object_of, read_lines
-from icp_refinery.hubspot.objects import COMPANIES, in_nurture
+from icp_refinery.hubspot.objects import COMPANIES, draw
 from icp_refinery.project import TIER_NAMES
 
 STAGES = ("mql", "sql", "opportunity", "won")
@@ -87,16 +86,16 @@ def _since_written(marts: duckdb.DuckDBPyConnection, since: dict[str, tuple[str,
 
 
 def lift(marts: duckdb.DuckDBPyConnection, config: Config, segment_id: str, day: date) -> Row:
-    """How many times as many companies reached the goal with the workflow as without: the ratio of two shares, with its interval.
+    """How many times as many companies reached the goal with the workflow as without: a ratio of two shares, with its interval.
 
-    Compared are the companies with a contact that the workflow would let in and that had not reached the goal before; all count in
-    the group that they were drawn into, whatever became of them. 95 % score interval (Koopman 1984).
+    Compared are the companies with a contact that the workflow would let in and that had not reached the goal before; all count
+    in the group that they were drawn into, whatever became of them. 95 % score interval (Koopman 1984).
     """
     settings = config.nurture
     groups = marts.execute(
         f"""
         with companies as (
-            select distinct account_id, {in_nurture("account_id")} as draw
+            select distinct account_id, {draw("account_id")} as draw
             from marts.sync_hubspot_contacts
             where icp_segment = $segment and list_contains($roles, icp_role)
         ),
@@ -142,16 +141,15 @@ def sentences(found: Row) -> list[str]:
     said = []
     for row in found["written"]:
         reached = ", ".join(f"{row[stage]:,} {stage}" for stage in STAGES)
-        said.append(
-            f"{TIER_NAMES[row['tier']]}: {row['companies']:,} companies written to in HubSpot since {row['since']}; since then {reached}."
-        )
+        written = f"{row['companies']:,} companies written to in HubSpot since {row['since']}"
+        said.append(f"{TIER_NAMES[row['tier']]}: {written}; since then {reached}.")
     return said + [_told(row) for row in found["flows"]]
 
 
 def _told(row: Row) -> str:
     told = (
-        f"Nurture of {row['segment_id']} since {row['since']}: {row['nurtured_reached']:,} of {row['nurtured']:,} companies reached"
-        f" {row['goal']}, {row['held_out_reached']:,} of {row['held_out']:,} of those held out"
+        f"Nurture of {row['segment_id']} since {row['since']}: {row['nurtured_reached']:,} of {row['nurtured']:,} companies"
+        f" reached {row['goal']}, {row['held_out_reached']:,} of {row['held_out']:,} of those held out"
     )
     if row["low"] is None:
         return f"{told}: nothing to compare yet."
