@@ -46,6 +46,7 @@ def model(dbt, session):
         "quality_rejects": dbt.ref("quality_rejects"),
         "retention_by_tier": dbt.ref("retention_by_tier"),
         "sync_hubspot_companies": dbt.ref("sync_hubspot_companies"),
+        "sync_hubspot_contacts": dbt.ref("sync_hubspot_contacts"),
     }
     # No mart comes from these, but tests look at them: where one fails, nothing is published.
     dbt.ref("input_account_external_ids"), dbt.ref("input_rejects")

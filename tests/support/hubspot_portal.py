@@ -336,6 +336,7 @@ class HubSpotPortal(Flows):
             self.limits.append((r"/search$", RollingLimit(searches_per_second, 1, "SECONDLY", clock)))
         self.is_revoked = False
         self.answer_seconds = answer_seconds  # how long an answer takes; several calls may be under way
+        self.mark_beyond = 0  # the mark of the next page of records is the last id and so much
         self.faults: list[Fault] = []
         self.objects = {of: Objects(of) for of in OBJECTS}
         self.owners: list[dict[str, Any]] = []
@@ -769,13 +770,13 @@ class HubSpotPortal(Flows):
         if limit > 100:
             raise Violation("limit above 100")
         is_archived = call.query.get("archived") == "true"
-        first = bisect.bisect_right(kind.ids, int(call.query.get("after", "0")))
+        first = bisect.bisect_right(kind.ids, int(call.query.get("after", "0")) - self.mark_beyond)
         records = (kind.records[str(kind.ids[n])] for n in range(first, len(kind.ids)))
         page = list(itertools.islice((r for r in records if r.is_archived == is_archived), limit + 1))
         names = [name for name in call.query.get("properties", "").split(",") if name]
         answer: dict[str, Any] = {"results": [self.shown(of, record, names) for record in page[:limit]]}
         if len(page) > limit:
-            answer["paging"] = {"next": {"after": page[limit - 1].id}}
+            answer["paging"] = {"next": {"after": str(int(page[limit - 1].id) + self.mark_beyond)}}
         return 200, answer
 
     # Properties.

@@ -165,6 +165,13 @@ class Portal:
         following = self._part(page, "GET", path, "paging", "paging") if page.get("paging") is not None else {}
         return records, (following.get("next") or {}).get("after")
 
+    def newest(self, of: str) -> int:
+        """The highest id of an object's records; 0 where there is none."""
+        sorts = [{"propertyName": RECORD_ID, "direction": "DESCENDING"}]
+        body = {"filterGroups": [], "properties": [RECORD_ID], "sorts": sorts, "limit": 1, "after": "0"}
+        found = self.ask("POST", f"/crm/objects/{{version}}/{of}/search", body=body, part="results", shape="records")
+        return max((int(record["id"]) for record in found if record["id"].isdigit()), default=0)
+
     def read_records(self, of: str, ids: Sequence[str], properties: Sequence[str], archived: bool = False) -> list[Json]:
         """At most 100 records; those that are not there are left out, and of a merged one its survivor comes."""
         return self._read(of, ids, properties, [], archived)

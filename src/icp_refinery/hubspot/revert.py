@@ -1,5 +1,7 @@
 """Taking back what a journal says was written."""
 
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from icp_refinery.hubspot.apply import Choice, Outcome, Pairs, Values, write_batch
@@ -58,13 +60,31 @@ def revert(
     with alone(path.parent), alone_at(portal_id):
         journal = Journal(back, first_line(portal_id, f"revert of {path.name}")) if write else None
         try:
-            steps = in_order(put_back, (line for line in lines if line["kind"] == "batch"), portal.calls_at_once)
+            first_ones, further = once_each(line for line in lines if line["kind"] == "batch")
+            steps = chain(in_order(put_back, first_ones, portal.calls_at_once), map(put_back, further))
             for number, _ in enumerate(steps, start=1):
                 progress(number, batches)
         finally:
             if journal:
                 journal.close()
     return outcome, back
+
+
+def once_each(lines: Iterable[Json]) -> tuple[Iterator[Json], list[Json]]:
+    """The batches with records that no batch before has, and, once these are through, the others: a record is in one call."""
+    further: list[Json] = []
+
+    def first_ones() -> Iterator[Json]:
+        seen: set[tuple[str, str]] = set()
+        for line in lines:
+            records = {(object_of(line), record) for record in line["records"]}
+            if records & seen:
+                further.append(line)
+            else:
+                yield line
+            seen |= records
+
+    return first_ones(), further
 
 
 def set_by_people(portal: Portal, kind: ObjectType, records: dict[str, Pairs], config: Config) -> list[tuple[str, str]]:
