@@ -123,17 +123,20 @@ def lift(marts: duckdb.DuckDBPyConnection, config: Config, segment_id: str, day:
     (nurtured, reached), (held_out, reached_without) = counted.get(False, (0, 0)), counted.get(True, (0, 0))
     found: Row = {"segment_id": segment_id, "goal": settings.goal_stage, "since": day}
     found |= {"nurtured": nurtured, "nurtured_reached": reached, "held_out": held_out, "held_out_reached": reached_without}
-    return found | dict(zip(("lift", "low", "high"), _ratio(reached, nurtured, reached_without, held_out), strict=True))
+    return found | dict(zip(("lift", "low", "high"), ratio(reached, nurtured, reached_without, held_out), strict=True))
 
 
-def _ratio(reached: int, n: int, reached_without: int, n_without: int) -> tuple[float | None, float | None, float | None]:
+def ratio(reached: int, n: int, reached_without: int, n_without: int) -> tuple[float | None, float | None, float | None]:
+    """How many times the share `reached` of `n` is that without, with its 95 % interval; None where there is no such bound."""
     if not n or not n_without or not reached + reached_without:
         return None, None, None
+    import numpy as np
     from statsmodels.stats.proportion import confint_proportions_2indep
 
-    low, high = confint_proportions_2indep(reached, n, reached_without, n_without, compare="ratio", method="score")
+    with np.errstate(divide="ignore"):
+        low, high = confint_proportions_2indep(reached, n, reached_without, n_without, compare="ratio", method="score")
     value = (reached / n) / (reached_without / n_without) if reached_without else None
-    return value, float(low), float(high)
+    return value, float(low), float(high) if np.isfinite(high) else None
 
 
 def sentences(found: Row) -> list[str]:
@@ -141,7 +144,7 @@ def sentences(found: Row) -> list[str]:
     said = []
     for row in found["written"]:
         reached = ", ".join(f"{row[stage]:,} {stage}" for stage in STAGES)
-        written = f"{row['companies']:,} companies written to in HubSpot since {row['since']}"
+        written = f"{row['companies']:,} companies were first written to in HubSpot, from {row['since']} on"
         said.append(f"{TIER_NAMES[row['tier']]}: {written}; since then {reached}.")
     return said + [_told(row) for row in found["flows"]]
 
@@ -153,6 +156,9 @@ def _told(row: Row) -> str:
     )
     if row["low"] is None:
         return f"{told}: nothing to compare yet."
-    value = "more than can be said" if row["lift"] is None else f"{row['lift']:.2f} times as many"
-    judged = "it raises" if row["low"] > 1 else "it lowers" if row["high"] < 1 else "it cannot tell yet"
-    return f"{told}: {value} (95 % interval {row['low']:.2f} to {row['high']:.2f}): {judged}."
+    value = "" if row["lift"] is None else f"{row['lift']:.2f} times as many; "
+    interval = f"95 % interval {row['low']:.2f} " + ("or more" if row["high"] is None else f"to {row['high']:.2f}")
+    judged = (
+        "it raises" if row["low"] > 1 else "it lowers" if row["high"] is not None and row["high"] < 1 else "it cannot tell yet"
+    )
+    return f"{told}: {value}{interval}: {judged}."
