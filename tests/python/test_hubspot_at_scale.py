@@ -38,7 +38,8 @@ def marts_of(companies: int) -> Iterator[duckdb.DuckDBPyConnection]:
                 'tier_1' as icp_tier,
                 'seg_a' as icp_segment,
                 cast(id % 100 as varchar) as icp_fit_score,
-                'industry is Energy (+30); 200 or more employees (+10)' as icp_reasons
+                'industry is Energy (+30); 200 or more employees (+10)' as icp_reasons,
+                'nobody' as icp_disagreement
             from range(1, ? + 1) as record(id)
             """,
             [companies],

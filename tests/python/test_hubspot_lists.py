@@ -36,12 +36,15 @@ SEGMENTS = {
     "seg_4": ("Others", "deprioritized", [("industry", "not_in", '["Energy", "Financial Services"]')]),
 }
 
+LISTS = 7
+
 
 def marts_of(segments: dict[str, tuple] = SEGMENTS) -> duckdb.DuckDBPyConnection:
     """Segments and their rules, as published."""
     marts = duckdb.connect()
     marts.execute("create schema marts")
     marts.execute("create table marts.icp_segments (segment_id varchar, segment_name varchar, tier varchar)")
+    marts.execute("create table marts.icp_disagreements (account_id varchar, reason varchar)")
     marts.execute(
         "create table marts.icp_segment_rules"
         " (segment_id varchar, attribute varchar, operator varchar, value varchar, condition_number integer)"
@@ -256,12 +259,86 @@ def test_a_rule_that_hubspot_cannot_say_is_withheld_with_a_reason(
 def test_without_our_properties_in_hubspot_the_lists_on_them_wait(journal: Path) -> None:
     with HubSpotPortal() as stand_in:
         plan = planned(stand_in, journal)
-    reasons = {key: plan[key]["reason"] for key in ("seg_1", "seg_2", "deprioritized")}
-    assert reasons == {
-        "seg_1": "icp_segment does not have seg_1 in HubSpot yet: `icp hubspot apply` makes it",
-        "seg_2": "icp_segment does not have seg_2 in HubSpot yet: `icp hubspot apply` makes it",
-        "deprioritized": "icp_tier does not have deprioritized in HubSpot yet: `icp hubspot apply` makes it",
+    said = {key: (plan[key]["action"], plan[key]["reason"]) for key in ("seg_1", "seg_2", "tier_3")}
+    assert said == {
+        "seg_1": ("after apply", "will be created after `icp hubspot apply --apply`, which makes seg_1 of icp_segment"),
+        "seg_2": ("after apply", "will be created after `icp hubspot apply --apply`, which makes seg_2 of icp_segment"),
+        "tier_3": ("after apply", "will be created after `icp hubspot apply --apply`, which makes tier_3 of icp_tier"),
     }
+
+
+# ---------------------------------------------------------------------------------------------- contacts, and who works them
+
+ROLES = ["decision_maker", "influencer", "user"]
+PEOPLE = Config(objects=["companies", "contacts"], lists=CONFIG.lists)
+
+
+@pytest.fixture
+def with_contacts(stand_in: HubSpotPortal) -> HubSpotPortal:
+    reasons = ["nobody", "only_marketing", "only_sales", "deprioritized_costs_money"]
+    for of in ("companies", "contacts"):
+        stand_in.add_property("icp_disagreement", "enumeration", reasons, of=of)
+    stand_in.add_property("icp_tier", "enumeration", ["tier_1", "tier_2", "tier_3", "deprioritized"], of="contacts")
+    stand_in.add_property("icp_role", "enumeration", ROLES, of="contacts")
+    for number, role in enumerate([*ROLES, ""], 1):
+        stand_in.add_record("contacts", str(number), icp_tier="tier_1", icp_role=role, icp_disagreement="nobody")
+        stand_in.add_record("contacts", str(number + 10), icp_tier="deprioritized", icp_role=role)
+    stand_in.add_company("1", icp_tier="tier_1", icp_disagreement="nobody")
+    stand_in.add_company("3", icp_tier="tier_3")
+    stand_in.add_company("4", icp_tier="deprioritized", icp_disagreement="deprioritized_costs_money")
+    return stand_in
+
+
+def test_lists_hold_contacts_by_tier_and_role_and_what_nobody_works(with_contacts: HubSpotPortal, journal: Path) -> None:
+    marts = marts_of()
+    marts.execute("insert into marts.icp_disagreements values ('A1', 'nobody')")
+    done = run(with_contacts, journal, marts, PEOPLE)
+    assert {line["action"] for line in done.values()} == {"created"}
+    members = {key: (line["name"], with_contacts.members(line["name"])) for key, line in done.items()}
+    assert {key: found for key, found in members.items() if key.startswith(("contacts_", "disagreement_", "tier_"))} == {
+        "contacts_tier_1_decision_maker": ("ICP contacts: decision makers, tier 1", ["1"]),
+        "contacts_tier_1_influencer": ("ICP contacts: influencers, tier 1", ["2"]),
+        "contacts_tier_1_user": ("ICP contacts: users, tier 1", ["3"]),
+        "contacts_tier_2_decision_maker": ("ICP contacts: decision makers, tier 2", []),
+        "contacts_tier_2_influencer": ("ICP contacts: influencers, tier 2", []),
+        "contacts_tier_2_user": ("ICP contacts: users, tier 2", []),
+        "contacts_suppress": ("ICP contacts: low fit, leave out of campaigns", ["11", "12", "13", "14"]),
+        "contacts_nobody": ("ICP contacts: nobody works them", ["1", "2", "3", "4"]),
+        "disagreement_nobody": ("ICP nobody works them", ["1"]),
+        "disagreement_only_marketing": ("ICP only Marketing works them", []),
+        "disagreement_only_sales": ("ICP only Sales works them", []),
+        "disagreement_deprioritized_costs_money": ("ICP low fit, but cost money", ["4"]),
+        "tier_3": ("ICP tier 3", ["3"]),
+    }
+    kept = read_journal(journal, with_contacts.portal_id)["contacts_tier_1_user"]
+    assert (kept["object"], with_contacts.lists[kept["list_id"]]["objectTypeId"]) == ("contacts", "0-1")
+    written = len(with_contacts.writes())
+    assert {line["action"] for line in run(with_contacts, journal, marts, PEOPLE).values()} == {"none"}
+    assert len(with_contacts.writes()) == written
+
+
+@pytest.mark.parametrize(
+    "fault", [{"drop": True, "after": True}, {"status": 429}, {"status": 502, "after": True}, {"drop": True}]
+)
+def test_a_list_of_contacts_is_made_once_whatever_happens(with_contacts: HubSpotPortal, journal: Path, fault: dict) -> None:
+    with_contacts.faults = [Fault(method="POST", path="/crm/lists/2026-09$", times=2, **fault)]
+    config = PEOPLE.model_copy(update={"objects": ["contacts"]})
+    done = run(with_contacts, journal, config=config)
+    assert {line["action"] for line in done.values()} == {"created"}
+    assert len(with_contacts.lists) == len(done) == 7
+    theirs = with_contacts.lists[done["contacts_suppress"]["list_id"]]
+    theirs["filterBranch"] = filter_branch([[part("jobtitle", "Owner")]])
+    again = run(with_contacts, journal, config=config)["contacts_suppress"]
+    assert again["reason"] == "a person changed its filters in HubSpot: kept"
+    with_contacts.scopes = {scope for scope in with_contacts.scopes if "lists" in scope or "contacts" in scope}
+    assert {line["action"] for line in run(with_contacts, journal, config=config).values()} == {"none", "withheld"}
+
+
+def test_segments_of_the_same_name_have_lists_of_their_own(stand_in: HubSpotPortal, journal: Path) -> None:
+    same = {"seg_1": ("Banks", "tier_1", SEGMENTS["seg_1"][2]), "seg_2": ("Banks", "tier_1", SEGMENTS["seg_2"][2])}
+    done = run(stand_in, journal, marts_of(same))
+    assert done["seg_1"]["name"] == "ICP tier 1: Banks [seg_1]"
+    assert len({line["name"] for line in done.values()}) == len(done) == 4
 
 
 # ---------------------------------------------------------------------------------------------- making and keeping
@@ -279,14 +356,15 @@ def test_a_plan_writes_nothing_and_a_second_run_writes_nothing(stand_in: HubSpot
     done = run(stand_in, journal)
     members = {line["name"]: stand_in.members(line["name"]) for line in done.values()}
     assert members == {
-        "ICP tier 1: Large banks [seg_1]": ["1"],
-        "ICP like tier 1: Large banks [seg_1]": [],
-        "ICP tier 2: Energy [seg_2]": [],
-        "ICP like tier 2: Energy [seg_2]": ["3"],
+        "ICP tier 1: Large banks": ["1"],
+        "ICP like tier 1: Large banks": [],
+        "ICP tier 2: Energy": [],
+        "ICP like tier 2: Energy": ["3"],
         "ICP deprioritized": ["2"],
         "ICP like deprioritized": ["1", "2"],
+        "ICP tier 3": [],
     }
-    assert len(stand_in.writes()) == 6
+    assert len(stand_in.writes()) == LISTS
 
     for found in stand_in.lists.values():  # HubSpot gives them back in another order, with more
         branch = json.loads(json.dumps(found["filterBranch"]))
@@ -298,7 +376,7 @@ def test_a_plan_writes_nothing_and_a_second_run_writes_nothing(stand_in: HubSpot
         found["filterBranch"] = branch
     written = journal.read_text()
     assert {line["action"] for line in run(stand_in, journal).values()} == {"none"}
-    assert len(stand_in.writes()) == 6
+    assert len(stand_in.writes()) == LISTS
     assert journal.read_text() == written
 
 
@@ -312,7 +390,7 @@ def test_a_list_that_a_person_made_under_the_name_is_kept(stand_in: HubSpotPorta
         assert done["seg_1"]["reason"] == "the name is taken by a list that this project did not make: kept"
     [kept] = [found for found in stand_in.lists.values() if found["name"] == name]
     assert kept["filterBranch"] == theirs
-    assert len(stand_in.lists) == 6
+    assert len(stand_in.lists) == LISTS
 
 
 def part(name: str, value: str) -> dict:
@@ -354,7 +432,7 @@ def test_what_a_person_changed_in_our_list_is_kept(stand_in: HubSpotPortal, jour
         "name": ("none", "is as it should be; a person renamed it"),
     }[edit]
     assert json.dumps(found, sort_keys=True) == before
-    assert len(stand_in.lists) == 6
+    assert len(stand_in.lists) == LISTS
 
 
 def test_an_edit_between_plan_and_apply_is_kept(stand_in: HubSpotPortal, journal: Path) -> None:
@@ -380,7 +458,7 @@ def test_a_segment_in_another_tier_keeps_its_list_under_a_new_name(stand_in: Hub
         "list_id": first["seg_2"]["list_id"],
         "reason": "",
     }
-    assert stand_in.lists[first["seg_2"]["list_id"]]["name"] == "ICP tier 1: Energy [seg_2]"
+    assert stand_in.lists[first["seg_2"]["list_id"]]["name"] == "ICP tier 1: Energy"
     assert {line["action"] for line in run(stand_in, journal, marts_of(moved)).values()} == {"none"}
 
 
@@ -388,9 +466,9 @@ def test_a_list_whose_segment_is_gone_is_kept_and_reported(stand_in: HubSpotPort
     run(stand_in, journal)
     left = {segment_id: segment for segment_id, segment in SEGMENTS.items() if segment_id != "seg_2"}
     done = run(stand_in, journal, marts_of(left))
-    reason = "its segment is no longer prioritized: kept; delete it in HubSpot if nothing uses it"
+    reason = "no segment, tier or setting asks for it any more: kept; delete it in HubSpot if nothing uses it"
     assert {done[key]["reason"] for key in ("seg_2", "like seg_2")} == {reason}
-    assert len(stand_in.lists) == 6
+    assert len(stand_in.lists) == LISTS
 
 
 def test_a_list_that_was_deleted_is_made_again(stand_in: HubSpotPortal, journal: Path) -> None:
@@ -413,7 +491,7 @@ def test_a_call_whose_fate_is_unknown_is_done_once(stand_in: HubSpotPortal, jour
     stand_in.faults.append(faults.get(fault) or bad_gateway(after=True, **match))
     run(stand_in, journal, marts_of(moved), other_industries())
     assert stand_in.faults[0].times == 0
-    assert len(stand_in.lists) == 6
+    assert len(stand_in.lists) == LISTS
     written = len(stand_in.writes())
     assert {line["action"] for line in run(stand_in, journal, marts_of(moved), other_industries()).values()} == {"none"}
     assert len(stand_in.writes()) == written
@@ -441,7 +519,7 @@ def test_a_crash_after_any_list_is_made_and_a_rerun_is_right(stand_in: HubSpotPo
     with journal.open("ab") as file:
         file.write(b'{"portal_id": 4242, "key": "se\xe6')  # and the line that it was writing, within a letter
     run(stand_in, journal)
-    assert len(stand_in.lists) == 6
+    assert len(stand_in.lists) == LISTS
     done = run(stand_in, journal, config=other_industries())  # all six are known as ours
     assert {key for key, line in done.items() if line["action"] == "updated"} == {"like seg_2", "like deprioritized"}
     assert all(line["list_id"] for line in read_journal(journal, stand_in.portal_id).values())
@@ -476,7 +554,7 @@ def test_a_list_that_hubspot_refuses_does_not_stop_the_others(stand_in: HubSpotP
     refusal = {"status": "error", "message": "Filters are too many", "category": "VALIDATION_ERROR"}
     stand_in.faults.append(Fault(status=400, body=refusal, method="POST", path="/crm/lists/2026-09$"))
     done = run(stand_in, journal)
-    assert [line["action"] for line in done.values()] == ["refused", *["created"] * 5]
+    assert [line["action"] for line in done.values()] == ["refused", *["created"] * (LISTS - 1)]
     assert "Filters are too many" in next(iter(done.values()))["reason"]
 
 
@@ -826,7 +904,7 @@ def said(*arguments: str) -> str:
 
 def test_wanted_lists_are_one_per_prioritized_segment_and_one_for_the_deprioritized(stand_in: HubSpotPortal) -> None:
     keys = [wanted.key for wanted in wanted_lists(marts_of(), CONFIG, stand_in.properties)]
-    assert sorted(keys) == ["deprioritized", "like deprioritized", "like seg_1", "like seg_2", "seg_1", "seg_2"]
+    assert sorted(keys) == ["deprioritized", "like deprioritized", "like seg_1", "like seg_2", "seg_1", "seg_2", "tier_3"]
     quiet = Config(lists=Lists(look_alikes=False, traits=CONFIG.lists.traits))
-    assert len(wanted_lists(marts_of(), quiet, stand_in.properties)) == 3
-    assert wanted_lists(marts_of({"seg_1": ("All", "tier_3", [])}), CONFIG, stand_in.properties) == []
+    assert len(wanted_lists(marts_of(), quiet, stand_in.properties)) == 4
+    assert wanted_lists(marts_of({"seg_1": ("All", "tier_3", [])}), CONFIG, stand_in.properties)[0].key == "tier_3"

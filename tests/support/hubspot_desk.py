@@ -15,17 +15,17 @@ from icp_refinery.hubspot.apply import Outcome, apply_plan
 from icp_refinery.hubspot.client import Portal
 from icp_refinery.hubspot.config import Config
 from icp_refinery.hubspot.journal import journal_of, read_lines
-from icp_refinery.hubspot.objects import COMPANIES
+from icp_refinery.hubspot.objects import COMPANIES, CONTACTS
 from icp_refinery.hubspot.plan import read_plan, write_plan
 from icp_refinery.hubspot.revert import revert
 
 SEGMENTS = {"seg_a": "Energy", "seg_b": "Retail; 200 or more employees"}
 TODAY = date(2026, 11, 22)
-OWN = ("icp_tier", "icp_segment", "icp_fit_score", "icp_reasons", "icp_role", "icp_role_fit", "icp_changed_on")
+OWN = tuple(Config().properties)
 
 
 def row(tier: str = "tier_1", segment: str = "seg_a", score: str | None = "72.5", reasons: str = "energy (+30)", **other: Any):
-    values = {"icp_tier": tier, "icp_segment": segment, "icp_fit_score": score, "icp_reasons": reasons}
+    values = {"icp_tier": tier, "icp_segment": segment, "icp_fit_score": score, "icp_reasons": reasons, "icp_disagreement": None}
     return {"account_id": None, "account_name": None, "withheld_reason": None} | values | other
 
 
@@ -79,15 +79,12 @@ class Desk:
             records = [[i, v["account_id"] or f"A{i}", *(v[name] for name in names[1:])] for i, v in rows.items()]
             if records:
                 marts.executemany(f"insert into marts.sync_hubspot_companies values ({'?, ' * len(names)}?)", records)
-            columns = "contact_id varchar, account_id varchar, account_name varchar, icp_tier varchar, icp_segment varchar,"
-            columns += " icp_fit_score varchar, icp_role varchar, icp_role_fit varchar"
+            columns = ", ".join(f"{name} varchar" for name in ("contact_id", "account_id", "account_name", *CONTACTS.values))
             marts.execute(f"create table marts.sync_hubspot_contacts ({columns})")
-            for contact, v in (contacts or {}).items():
-                values = [v[name] for name in ("icp_tier", "icp_segment", "icp_fit_score", "icp_role", "icp_role_fit")]
-                marts.execute(
-                    "insert into marts.sync_hubspot_contacts values (?, ?, ?, ?, ?, ?, ?, ?)",
-                    [contact, "A1", "Alpha", *values],
-                )
+            for record, v in (contacts or {}).items():
+                values = [record, "A1", "Alpha", *(v[name] for name in CONTACTS.values)]
+                marts.execute(f"insert into marts.sync_hubspot_contacts values ({', '.join('?' * len(values))})", values)
+            marts.execute("create table marts.icp_disagreements (account_id varchar, reason varchar)")
             marts.execute(
                 "create table marts.dim_accounts (account_id varchar, account_name varchar, tier varchar, segment_id varchar,"
                 " fit_score double)"

@@ -25,8 +25,12 @@ OWN_PROPERTIES = (
     "icp_role_fit",
     "icp_nurture_group",
     "icp_nurture_entered_on",
+    "icp_disagreement",
     "icp_changed_on",
 )
+# What `--native-icp-tier` writes to HubSpot's own property, of Tier 1 to Tier 3. Our tier_3 is neutral, not a third best: it and
+# what fits badly are left empty.
+NATIVE_ICP_TIER = {"hs_ideal_customer_profile": {"tier_1": "tier_1", "tier_2": "tier_2"}}
 PROPERTY_NAME = re.compile(r"[a-z][a-z0-9_]*")
 SECRETS = re.compile(r"token|secret|password|api_?key|service_?key|hapikey|authorization|bearer|credential", re.IGNORECASE)
 # A key of HubSpot's, under whatever name: it would be written to HubSpot, as a label perhaps.

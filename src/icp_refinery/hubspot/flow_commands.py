@@ -13,19 +13,18 @@ from icp_refinery.hubspot.commands import (
     BaseUrl,
     ConfigFile,
     app,
-    clean,
     open_portal,
     open_published,
     runs,
     saying_what_is_wrong,
     settings,
-    show_flows,
 )
 from icp_refinery.hubspot.flow_runs import apply_flows, planned_flows
 from icp_refinery.hubspot.journal import alone, alone_at
 from icp_refinery.hubspot.lists import plan_lists
 from icp_refinery.hubspot.outcome import outcome as what_happened
 from icp_refinery.hubspot.outcome import sentences
+from icp_refinery.hubspot.show import clean, show_flows
 
 
 @app.command()

@@ -63,14 +63,14 @@ def planned_flows(
         lacks = _lacks(problem)
     wanted = [wanted_flow(plan, config, made, properties) for plan in plans(marts, config)]
     if lacks:
-        wanted = [one._replace(body={}, reason=lacks) for one in wanted]
+        wanted = [one._replace(body={}, reason=lacks, is_later=False) for one in wanted]
     return plan_flows(portal, wanted, ours), path
 
 
 def plan_flows(portal: Portal, wanted: list[Wanted], ours: dict[str, Json]) -> list[Json]:
     """What would be done about each workflow; writes nothing.
 
-    Each is a dict: `kind` (`flow`), `key`, `name`, `action` (`create`, `none`, `withheld`), `reason`, and for `apply_flows`
+    Each is a dict: `kind` (`flow`), `key`, `name`, `action` (`create`, `none`, `withheld`, `after apply`), `reason`, and for `apply_flows`
     `body`, `flow_id` and `revision`. HubSpot is asked only where there is something to ask about.
     """
     entries = [_entry(one) for one in wanted]
@@ -103,7 +103,7 @@ def _lacks(problem: MissingScope | Refused) -> str:
 def _entry(wanted: Wanted) -> Json:
     entry = {"kind": "flow", "key": wanted.key, "name": wanted.name, "body": wanted.body}
     if not wanted.body:
-        return entry | {"action": "withheld", "reason": wanted.reason}
+        return entry | {"action": "after apply" if wanted.is_later else "withheld", "reason": wanted.reason}
     return entry | {"action": "create", "reason": f"switched off{wanted.reason}"}
 
 

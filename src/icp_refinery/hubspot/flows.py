@@ -29,6 +29,7 @@ class Wanted(NamedTuple):
     name: str
     body: Json
     reason: str
+    is_later: bool = False  # another command makes first what it needs
 
 
 def wanted_flow(plan: Json, config: Config, lists: dict[str, str], properties: dict[str, Json]) -> Wanted:
@@ -43,9 +44,9 @@ def wanted_flow(plan: Json, config: Config, lists: dict[str, str], properties: d
     if not emails_of(settings, key):
         return Wanted(key, name, {}, NO_EMAILS)
     if lacking:
-        return Wanted(key, name, {}, f"contacts have no {', '.join(lacking)} yet: `icp hubspot apply --apply` makes it")
+        return Wanted(key, name, {}, f"contacts have no {', '.join(lacking)} yet: `icp hubspot apply --apply` makes it", True)
     if missing:
-        return Wanted(key, name, {}, f"there is no list {', '.join(missing)} yet: `icp hubspot lists --apply` makes it")
+        return Wanted(key, name, {}, f"there is no list {', '.join(missing)} yet: `icp hubspot lists --apply` makes it", True)
     enrolled = [
         [
             {"filterType": "IN_LIST", "listId": lists[one], "operator": "IN_LIST"},

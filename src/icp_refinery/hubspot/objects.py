@@ -40,14 +40,14 @@ COMPANIES = ObjectType(
     name="companies",
     singular="company",
     type_id="0-2",
-    values=("icp_tier", "icp_segment", "icp_fit_score", "icp_reasons"),
+    values=("icp_tier", "icp_segment", "icp_fit_score", "icp_reasons", "icp_disagreement"),
     rows="select *, hubspot_company_id as key, false as is_closed from marts.sync_hubspot_companies",
 )
 CONTACTS = ObjectType(
     name="contacts",
     singular="contact",
     type_id="0-1",
-    values=("icp_tier", "icp_segment", "icp_fit_score", "icp_role", "icp_role_fit"),
+    values=("icp_tier", "icp_segment", "icp_fit_score", "icp_role", "icp_role_fit", "icp_disagreement"),
     rows="select *, contact_id as key, null as withheld_reason, false as is_closed from marts.sync_hubspot_contacts",
 )
 DEALS = ObjectType(

@@ -103,6 +103,8 @@ def _why(change: Json, wanted: Wanted | None, config: Config) -> tuple[str, str]
         what = "other role"
     elif names["icp_nurture_group"] in set_:
         what = "nurture group"
+    elif names["icp_disagreement"] in set_:
+        what = "worked by others, or by nobody"
     else:
         what = "native property"
     reasons = wanted.values.get("icp_reasons")
@@ -180,8 +182,9 @@ def record_lines(
         yield from withheld
         for change in pending:
             if change["set"]:
-                what, words = _why(change, reasons[change["record_id"]], config)
-                yield change | {"why": what, "reason": words}
+                wanted = reasons[change["record_id"]]
+                what, words = _why(change, wanted, config)
+                yield change | {"tier": wanted.values["icp_tier"] if wanted else "", "why": what, "reason": words}
         done += BATCH
         progress(done, None)
     yield from _not_found(portal, marts, kind, id_property, seen, counts)
@@ -270,7 +273,7 @@ def write_plan(
                     twice.add((line["object"], line["twice"]))
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
                 totals[line["kind"]] += 1
-                if "object" in line:
+                if "object" in line and line["kind"] != "list":
                     counts[line["object"]][line["kind"]] += 1
                     counts[line["object"]]["cleared"] += line.get("is_cleared", False)
 

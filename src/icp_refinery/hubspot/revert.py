@@ -21,8 +21,10 @@ def revert(
     path: Path,
     write: bool,
     progress: Progress = lambda done, total: None,
-) -> tuple[Outcome, Path]:
+) -> tuple[Outcome, Path, list[str]]:
     """Puts back the old values of a journal where HubSpot still has what was written; with `write` false only counts.
+
+    Returns what came of it, the journal of that, and which objects it is about.
 
     What was created (properties, options, the group) stays: others may use it by now.
     """
@@ -67,7 +69,7 @@ def revert(
         finally:
             if journal:
                 journal.close()
-    return outcome, back
+    return outcome, back, list(properties)
 
 
 def once_each(lines: Iterable[Json]) -> tuple[Iterator[Json], list[Json]]:

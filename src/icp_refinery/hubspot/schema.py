@@ -54,6 +54,12 @@ TYPES = {
         "ICP nurture entered on",
         "The day on which a nurture workflow took the contact.",
     ),
+    "icp_disagreement": (
+        "enumeration",
+        "select",
+        "ICP disagreement",
+        "What Marketing and Sales should talk about: who works a company that fits well, or what one that fits badly costs.",
+    ),
     "icp_changed_on": ("date", "date", "ICP changed on", "The day (UTC) on which one of the ICP properties last changed."),
 }
 OPTIONS = {
@@ -61,6 +67,12 @@ OPTIONS = {
     "icp_role": {role: role.replace("_", " ").capitalize() for role in ("decision_maker", "influencer", "user")},
     "icp_nurture_group": {"nurture": "Nurture", "held_out": "Held out"},
     "icp_role_fit": {"high": "More often than elsewhere", "usual": "As often as elsewhere", "low": "Less often than elsewhere"},
+    "icp_disagreement": {
+        "nobody": "Nobody works it",
+        "only_marketing": "Only Marketing works it",
+        "only_sales": "Only Sales works it",
+        "deprioritized_costs_money": "Low fit, but costs money",
+    },
 }
 
 
