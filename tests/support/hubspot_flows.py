@@ -6,7 +6,9 @@ validated as those of lists, which they are.
 
 from __future__ import annotations
 
+import functools
 import itertools
+from collections.abc import Callable
 from typing import Any, Literal, NotRequired
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -151,21 +153,20 @@ class Flows:
         flow = self.flows[flow_id]
         suppressed = {contact for n in flow["suppressionListIds"] for contact in self.evaluate(self.lists[str(n)])}
         [branch] = next(action["listBranches"] for action in flow["actions"] if action["type"] == "LIST_BRANCH")
+        members = functools.cache(lambda list_id: set(self.evaluate(self.lists[list_id])))
         found: dict[str, list[str]] = {}
         for record in self.objects["contacts"].records.values():
             is_left_out = record.is_archived or record.id in suppressed
-            if not is_left_out and self.meets_any(record, flow["enrollmentCriteria"]["listFilterBranch"]):
-                group = "nurture" if self.meets_any(record, branch["filterBranch"]) else "held_out"
+            if not is_left_out and self.meets_any(record, flow["enrollmentCriteria"]["listFilterBranch"], members):
+                group = "nurture" if self.meets_any(record, branch["filterBranch"], members) else "held_out"
                 found.setdefault(group, []).append(record.id)
         return found
 
-    def meets_any(self, record: Any, branch: dict[str, Any]) -> bool:
-        return any(all(self.meets(record, filter) for filter in group["filters"]) for group in branch["filterBranches"])
+    def meets_any(self, record: Any, branch: dict[str, Any], members: Callable[[str], set[str]]) -> bool:
+        def meets(filter: dict[str, Any]) -> bool:
+            return record.id in members(filter["listId"]) if filter["filterType"] == "IN_LIST" else self.passes(record, filter)
 
-    def meets(self, record: Any, filter: dict[str, Any]) -> bool:
-        if filter["filterType"] == "IN_LIST":
-            return record.id in self.evaluate(self.lists[filter["listId"]])
-        return self.passes(record, filter)
+        return any(all(map(meets, group["filters"])) for group in branch["filterBranches"])
 
     # How a call is answered.
 

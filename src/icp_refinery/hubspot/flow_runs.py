@@ -70,8 +70,8 @@ def planned_flows(
 def plan_flows(portal: Portal, wanted: list[Wanted], ours: dict[str, Json]) -> list[Json]:
     """What would be done about each workflow; writes nothing.
 
-    Each is a dict: `kind` (`flow`), `key`, `name`, `action` (`create`, `none`, `withheld`, `after apply`), `reason`, and for `apply_flows`
-    `body`, `flow_id` and `revision`. HubSpot is asked only where there is something to ask about.
+    Each is a dict: `kind` (`flow`), `key`, `name`, `action` (`create`, `none`, `withheld`, `after apply`), `reason`, and for
+    `apply_flows` `body`, `flow_id` and `revision`. HubSpot is asked only where there is something to ask about.
     """
     entries = [_entry(one) for one in wanted]
     if not ours and not any(one.body for one in wanted):

@@ -158,7 +158,6 @@ def _told(row: Row) -> str:
         return f"{told}: nothing to compare yet."
     value = "" if row["lift"] is None else f"{row['lift']:.2f} times as many; "
     interval = f"95 % interval {row['low']:.2f} " + ("or more" if row["high"] is None else f"to {row['high']:.2f}")
-    judged = (
-        "it raises" if row["low"] > 1 else "it lowers" if row["high"] is not None and row["high"] < 1 else "it cannot tell yet"
-    )
+    lowers = row["high"] is not None and row["high"] < 1
+    judged = "it raises" if row["low"] > 1 else "it lowers" if lowers else "it cannot tell yet"
     return f"{told}: {value}{interval}: {judged}."

@@ -11,7 +11,7 @@ from icp_refinery.nurture.holdout import NO_EVIDENCE
 from icp_refinery.nurture.plan import Plan
 from icp_refinery.project import TIER_NAMES
 
-TELLS = "says nothing about"
+TELLS = "say nothing about"
 LONG = 104  # weeks
 
 
