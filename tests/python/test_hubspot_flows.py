@@ -18,7 +18,7 @@ from icp_refinery.hubspot.config import Config, Nurture
 from icp_refinery.hubspot.errors import HubSpotError, MissingScope, PlanError
 from icp_refinery.hubspot.filters import filter_branch
 from icp_refinery.hubspot.flow_runs import apply_flows, is_of_flows, journal_of_flows, plan_flows, read_flows, revert_flows
-from icp_refinery.hubspot.flows import Wanted, any_of, wanted_flow
+from icp_refinery.hubspot.flows import Wanted, any_of, distinct, wanted_flow
 
 SEGMENT = {"id": "seg_a", "name": "Banks {{ contact.email }}", "tier": "tier_1"}
 CONFIG = Config(nurture=Nurture(emails={"all": [11, 12]}))
@@ -209,6 +209,12 @@ def test_whatever_the_answer_nothing_is_made_twice(run: Run, fault: dict[str, An
     assert run.make()["action"] == ("none" if first["action"] == "created" else "created")
     assert len(run.hubspot.flows) == 1
     assert run.take_back() == [("deleted", "switched off, as it was made")]
+
+
+def test_two_segments_of_one_name_are_two_workflows(run: Run) -> None:
+    one, other = distinct([*run.wanted(), *run.wanted(segment=SEGMENT | {"id": "seg_b"})])
+    assert (one.body["name"], other.name) == (one.name, one.name.replace("[seg_a]", "[seg_b]"))
+    assert distinct(run.wanted()) == run.wanted()
 
 
 def test_a_refusal_is_told_and_the_next_run_tries_again(run: Run) -> None:

@@ -23,11 +23,12 @@ def marts_of(contacts: list[tuple[str, str, str]], entries: list[tuple[str, str,
     marts = duckdb.connect()
     marts.execute("create schema marts")
     marts.execute("create table marts.sync_hubspot_contacts (account_id varchar, icp_segment varchar, icp_role varchar)")
-    marts.execute("create table marts.fct_stage_entries (account_id varchar, stage varchar, entered_on date)")
+    marts.execute("create table marts.fct_stage_entries (account_id varchar, stage varchar, entered_on date, tier varchar)")
     marts.execute("create table marts.sync_hubspot_companies (hubspot_company_id varchar, account_id varchar)")
     for table, rows in (("sync_hubspot_contacts", contacts), ("fct_stage_entries", entries)):
         for row in rows:
-            marts.execute(f"insert into marts.{table} values (?, ?, ?)", list(row))
+            columns = [name for (name, *_) in marts.execute(f"describe marts.{table}").fetchall()][:3]
+            marts.execute(f"insert into marts.{table} ({', '.join(columns)}) values (?, ?, ?)", list(row))
     marts.execute("insert into marts.sync_hubspot_companies select cast(i as varchar), concat('A', i) from range(1, 9) as t(i)")
     return marts
 
@@ -67,6 +68,9 @@ def test_a_company_counts_from_the_day_it_was_first_written_to(tmp_path: Path) -
 def test_nothing_written_is_nothing_said(tmp_path: Path) -> None:
     found = outcome(marts_of([], []), Config(), tmp_path)
     assert sentences(found) == []
+    journal(tmp_path, "a", "2026-01-05", *written("2026-01-05T10:00:00", {"1": "tier_1"}))
+    [told] = sentences(outcome(marts_of([], [("A1", "mql", "2025-12-31")]), Config(), tmp_path))
+    assert told.endswith("from 2026-01-05 on; the marts end before, on 2025-12-31.")
 
 
 def drawn(share: float, companies: int) -> dict[str, bool]:

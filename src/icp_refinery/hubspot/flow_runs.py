@@ -14,7 +14,7 @@ from icp_refinery.hubspot.answers import shaped
 from icp_refinery.hubspot.client import Portal
 from icp_refinery.hubspot.config import Config
 from icp_refinery.hubspot.errors import Json, MissingScope, PlanError, Refused, Unreachable, Unsure
-from icp_refinery.hubspot.flows import Wanted, wanted_flow
+from icp_refinery.hubspot.flows import Wanted, distinct, wanted_flow
 from icp_refinery.hubspot.journal import Journal, first_line, read_lines, utc_now
 from icp_refinery.nurture import plans
 
@@ -61,7 +61,7 @@ def planned_flows(
         properties = portal.properties("contacts")
     except MissingScope as problem:
         lacks = _lacks(problem)
-    wanted = [wanted_flow(plan, config, made, properties) for plan in plans(marts, config)]
+    wanted = distinct([wanted_flow(plan, config, made, properties) for plan in plans(marts, config)])
     if lacks:
         wanted = [one._replace(body={}, reason=lacks, is_later=False) for one in wanted]
     return plan_flows(portal, wanted, ours), path

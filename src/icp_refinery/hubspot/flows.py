@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from html import escape
 from typing import NamedTuple
 
@@ -83,6 +84,13 @@ def wanted_flow(plan: Json, config: Config, lists: dict[str, str], properties: d
     if not set(stages) <= there:
         return Wanted(key, name, body, f"; without a goal: {STAGE} has no {', '.join(sorted(set(stages) - there))} in HubSpot")
     return Wanted(key, name, body | {"goalFilterBranch": filter_branch([[any_of(STAGE, stages)]])}, "")
+
+
+def distinct(wanted: list[Wanted]) -> list[Wanted]:
+    """Two segments of one name get their ids: a workflow is known by its name."""
+    counts = Counter(one.name for one in wanted)
+    names = [one.name if counts[one.name] == 1 else f"{one.name} [{one.key}]" for one in wanted]
+    return [one._replace(name=name, body=one.body and one.body | {"name": name}) for one, name in zip(wanted, names, strict=True)]
 
 
 def actions(plan: Json, group: str, entered_on: str) -> list[Json]:

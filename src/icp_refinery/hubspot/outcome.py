@@ -20,12 +20,14 @@ Row = dict[str, Any]
 def outcome(marts: duckdb.DuckDBPyConnection, config: Config, runs: Path) -> Row:
     """`written`: by tier, companies written to and how many have since entered each stage. `flows`: the lift of each workflow.
 
-    `runs` is the folder of journals. A company counts from the day on which it was first written to; one that was taken back, no
+    `until` is the newest day that the marts know of. `runs` is the folder of journals. A company counts from the day on which it was first written to; one that was taken back, no
     more. A workflow counts from the day that the settings say (`nurture.switched_on`). Counts are of companies; a share lies
     between 0 and 1.
     """
     since = written_since(runs, config)
+    [(until,)] = marts.execute("select max(entered_on) from marts.fct_stage_entries").fetchall()
     return {
+        "until": until,
         "written": _since_written(marts, since),
         "flows": [lift(marts, config, segment, day) for segment, day in sorted(config.nurture.switched_on.items())],
     }
@@ -68,12 +70,12 @@ def _since_written(marts: duckdb.DuckDBPyConnection, since: dict[str, tuple[str,
             group by companies.account_id
         )
         select
-            tier, min(since) as since, count(distinct written.account_id) as companies,
+            written.tier, min(since) as since, count(distinct written.account_id) as companies,
             {", ".join(f"count(distinct written.account_id) filter (stage = '{stage}') as {stage}" for stage in STAGES)}
         from written
         left join marts.fct_stage_entries as entries on written.account_id = entries.account_id and since < entries.entered_on
-        group by tier
-        order by tier = 'deprioritized', tier
+        group by written.tier
+        order by written.tier = 'deprioritized', written.tier
         """,
         {
             "records": list(since),
@@ -145,7 +147,9 @@ def sentences(found: Row) -> list[str]:
     for row in found["written"]:
         reached = ", ".join(f"{row[stage]:,} {stage}" for stage in STAGES)
         written = f"{row['companies']:,} companies were first written to in HubSpot, from {row['since']} on"
-        said.append(f"{TIER_NAMES[row['tier']]}: {written}; since then {reached}.")
+        is_later = found["until"] is not None and row["since"] < found["until"]
+        so_far = f"since then {reached}" if is_later else f"the marts end before, on {found['until']}"
+        said.append(f"{TIER_NAMES[row['tier']]}: {written}; {so_far}.")
     return said + [_told(row) for row in found["flows"]]
 
 
