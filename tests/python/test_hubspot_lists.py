@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,8 @@ from icp_refinery.hubspot.errors import HubSpotError
 from icp_refinery.hubspot.filters import CannotSay, Rule, filter_branch, list_name, look_alike, meaning, wanted_lists
 from icp_refinery.hubspot.journal import alone
 from icp_refinery.hubspot.lists import apply_lists, plan_lists, read_journal
-from icp_refinery.hubspot.scoring import score_criteria
+from icp_refinery.hubspot.scoring import expected_scores, score_criteria
+from icp_refinery.project import TIERS
 
 pytestmark = pytest.mark.usefixtures("own_locks")
 CONFIG = load_config(ROOT / "activation" / "hubspot.yml")
@@ -37,6 +39,7 @@ SEGMENTS = {
 }
 
 LISTS = 7
+REASONS = ["nobody", "only_marketing", "only_sales", "deprioritized_costs_money"]
 
 
 def marts_of(segments: dict[str, tuple] = SEGMENTS) -> duckdb.DuckDBPyConnection:
@@ -65,6 +68,7 @@ def prepare(stand_in: HubSpotPortal, config: Config = CONFIG, segments: list[str
     """What a portal has after the first apply: our properties, and HubSpot's industries."""
     stand_in.add_property("icp_tier", "enumeration", ["tier_1", "tier_2", "tier_3", "deprioritized"])
     stand_in.add_property("icp_segment", "enumeration", segments)
+    stand_in.add_property("icp_disagreement", "enumeration", REASONS)
     industries = [name for names in config.lists.traits["industry"].values.values() for name in names]
     stand_in.add_property("industry", "enumeration", [*industries, "WINE_AND_SPIRITS"])
 
@@ -275,9 +279,7 @@ PEOPLE = Config(objects=["companies", "contacts"], lists=CONFIG.lists)
 
 @pytest.fixture
 def with_contacts(stand_in: HubSpotPortal) -> HubSpotPortal:
-    reasons = ["nobody", "only_marketing", "only_sales", "deprioritized_costs_money"]
-    for of in ("companies", "contacts"):
-        stand_in.add_property("icp_disagreement", "enumeration", reasons, of=of)
+    stand_in.add_property("icp_disagreement", "enumeration", REASONS, of="contacts")
     stand_in.add_property("icp_tier", "enumeration", ["tier_1", "tier_2", "tier_3", "deprioritized"], of="contacts")
     stand_in.add_property("icp_role", "enumeration", ROLES, of="contacts")
     for number, role in enumerate([*ROLES, ""], 1):
@@ -648,24 +650,53 @@ def test_the_score_criteria_hold_every_whole_point_of_the_score(demo: BuildResul
         points = marts.execute(
             "select points from marts.icp_scorecard where abs(points) > 0.5 or coalesce(attribute, 'segment') = 'segment'"
         ).fetchall()
-        by_name = dict(
-            marts.execute(
-                "select segment_name, points from marts.icp_scorecard join marts.icp_segments on value = segment_id"
-                " where attribute = 'segment'"
-            ).fetchall()
-        )
+        by_segment = marts.execute("select points from marts.icp_scorecard where attribute = 'segment'").fetchall()
+        expected = expected_scores(marts, CONFIG)
+        accounts = marts.execute(
+            "select a.tier, a.segment_id, a.industry, a.country, a.employee_count, a.annual_revenue from marts.dim_accounts as a"
+        ).fetchall()
+        scorecard = marts.execute("select attribute, operator, value, points from marts.icp_scorecard").fetchall()
     assert (criteria["property"] == "hs_object_id").sum() == 1
-    by_segment = criteria[criteria["property"] == "icp_segment"].set_index("value")["exact_points"]
-    assert by_segment.to_dict() == by_name
+    assert not criteria["property"].str.contains("icp_").any()
+    segments = criteria[criteria["criterion"].str.startswith("segment ")]
+    assert sorted(segments["exact_points"]) == sorted(each for (each,) in by_segment)
+    assert segments["property"].isin(["industry", "numberofemployees and industry", "industry and numberofemployees"]).all()
+    # An account's points, added up anew: those of its segment by the segment itself, not by its rule.
+    bands = Counter()
+    for tier, segment, *traits in accounts:
+        held = dict(zip(TRAITS, traits, strict=True))
+        total = sum(
+            round(points)
+            for attribute, operator, value, points in scorecard
+            if attribute is None
+            or (value == segment if attribute == "segment" else attribute in held and meets(held[attribute], operator, value))
+        )
+        bands[tier, min(max(0, total), 100) // 20 * 20] += 1
+    for row in expected.to_dict("records"):
+        low = int(row["score"].split(" ")[0])
+        for tier in TIERS:
+            found = bands[tier, low] + (bands[tier, 100] if low == 80 else 0)
+            assert row[tier] == found, (tier, low)
+    assert expected["companies"].sum() == len(accounts)
     assert sorted(criteria["exact_points"]) == sorted(each for (each,) in points)
     assert (criteria["points"] - criteria["exact_points"]).abs().max() <= 0.5
 
 
+def meets(held: str | float | None, operator: str, value: str | None) -> bool:
+    if operator == "is_missing":
+        return held is None
+    if operator == "between":
+        low, high = json.loads(value)
+        return held is not None and (low is None or float(held) >= low) and (high is None or float(held) < high)
+    return held is not None and {"=": lambda: held == value, "in": lambda: held in json.loads(value)}[operator]()
+
+
 def test_score_criteria_name_hubspots_values_and_what_it_cannot_say() -> None:
-    marts = marts_of({"seg_1": ("Large | banks", "tier_1", [])})
+    marts = marts_of({"seg_1": ("Large | banks", "tier_1", SEGMENTS["seg_1"][2]), "seg_9": ("?", "tier_3", [("mood", "=", "x")])})
     marts.execute(
         "create table marts.icp_scorecard as select * from (values"
         " ('all', null, null, null, 50.0, null, null), ('best', 'segment', '=', 'seg_1', 20.4, 56.4, 100.0),"
+        " ('other', 'segment', '=', 'seg_9', 1.2, 0, 100.0),"
         " ('energy', 'industry', 'in', '[\"Energy\"]', 5.5, null, null),"
         " ('small', 'employee_count', '<', '50', -3.6, null, null),"
         " ('middle', 'employee_count', 'between', '[50.0, null]', 3.4, null, null),"
@@ -679,8 +710,13 @@ def test_score_criteria_name_hubspots_values_and_what_it_cannot_say() -> None:
         "numberofemployees", "is less than, or is unknown", -4)  # fmt: skip
     assert (rows["middle"]["operator"], rows["middle"]["value"]) == ("is at least the first and below the second", "50; any")
     assert rows["best"]["note"] == "the fit score of the segment is at least 56.4, which HubSpot cannot say"
+    banks = "FINANCIAL_SERVICES; BANKING; CAPITAL_MARKETS; INVESTMENT_BANKING; INVESTMENT_MANAGEMENT"
+    assert (rows["best"]["property"], rows["best"]["operator"]) == ("industry and numberofemployees", "all of these")
+    assert rows["best"]["value"] == f"industry is any of {banks} AND numberofemployees is greater than or equal to 200"
+    assert rows["other"]["note"] == "mood is not a company property in HubSpot: leave it out"
     assert (rows["fish"]["property"], rows["fish"]["note"]) == ("", "industry has no value for Fishing: leave it out")
-    assert rows["demo"]["note"] == "engagement_demo is not a company property in HubSpot: leave it out"
+    assert (rows["demo"]["score"], rows["demo"]["operator"]) == ("engagement", "happened: is greater than or equal to")
+    assert {row["score"] for name, row in rows.items() if name != "demo"} == {"fit"}
 
 
 # ---------------------------------------------------------------------------------------------- nurture
@@ -879,10 +915,10 @@ def test_the_commands_end_to_end(demo: BuildResult, tmp_path: Path, monkeypatch:
         assert (refused.exit_code, stand_in.lists) == (1, {})
         assert "Another run is at work" in refused.output
         made = said("lists", "--apply", *at)
-        assert made.count("created") == len(stand_in.lists) == 4
+        assert made.count("created") == len(stand_in.lists) == 9
         again = said("lists", "--apply", *at)
         assert "created" not in again
-        assert len(stand_in.writes()) == 4
+        assert len(stand_in.writes()) == 9
         said("nurture", "-o", "plans")
         for name in ("score.csv", "score.md"):
             assert said("score", "-o", name) == f"{name}\n"

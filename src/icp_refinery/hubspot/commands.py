@@ -166,19 +166,20 @@ def score(
 ) -> None:
     """Show the scorecard as criteria for HubSpot's lead scoring, and what HubSpot cannot say. HubSpot is not asked."""
     # It needs pandas, for which the other commands need not wait.
-    from icp_refinery.hubspot.scoring import as_markdown, score_criteria
+    from icp_refinery.hubspot.scoring import as_markdown, expected_scores, score_criteria
 
     with saying_what_is_wrong():
         config = settings(config_file)
         with open_published() as (marts, _):
             criteria = score_criteria(marts, config)
+            page = as_markdown(criteria, expected_scores(marts, config))
         if out is None:
-            typer.echo(clean(as_markdown(criteria)))
+            typer.echo(clean(page))
         elif out.suffix == ".csv":
             cells = criteria.map(lambda cell: as_cell(cell) if isinstance(cell, str) else cell)
             cells.to_csv(out, index=False, lineterminator="\n")
         elif out.suffix == ".md":
-            out.write_text(as_markdown(criteria), encoding="utf-8")
+            out.write_text(page, encoding="utf-8")
         else:
             raise typer.BadParameter("the file's name ends in .csv or .md", param_hint="--out")
         if out is not None:

@@ -20,9 +20,9 @@ Row = dict[str, Any]
 def outcome(marts: duckdb.DuckDBPyConnection, config: Config, runs: Path) -> Row:
     """`written`: by tier, companies written to and how many have since entered each stage. `flows`: the lift of each workflow.
 
-    `until` is the newest day that the marts know of. `runs` is the folder of journals. A company counts from the day on which it was first written to; one that was taken back, no
-    more. A workflow counts from the day that the settings say (`nurture.switched_on`). Counts are of companies; a share lies
-    between 0 and 1.
+    `until` is the newest day that the marts know of. `runs` is the folder of journals. A company counts from the day on which it
+    was first written to; one that was taken back, no more. A workflow counts from the day that the settings say
+    (`nurture.switched_on`). Counts are of companies.
     """
     since = written_since(runs, config)
     [(until,)] = marts.execute("select max(entered_on) from marts.fct_stage_entries").fetchall()
