@@ -1,5 +1,6 @@
 """Five minutes with `icp hubspot`: the demo company's records in a stand-in for HubSpot on this machine. Nothing leaves it."""
 
+import contextlib
 import csv
 import os
 import shlex
@@ -12,7 +13,9 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "seeds" / "sample"
-PROJECT = Path(sys.argv[1]).resolve() if sys.argv[1:] else ROOT / "target" / "hubspot"
+BY_HAND = "--by-hand"
+FOLDERS = [argument for argument in sys.argv[1:] if argument != BY_HAND]
+PROJECT = Path(FOLDERS[0]).resolve() if FOLDERS else ROOT / "target" / "hubspot"
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 
 from hubspot_portal import NAMES, HubSpotPortal  # noqa: E402
@@ -40,6 +43,10 @@ def main() -> None:
         (PROJECT / "activation" / "hubspot.yml").write_text(yaml.safe_dump(settings), encoding="utf-8")
         columns = str(max(shutil.get_terminal_size().columns, 120))
         environment = os.environ | {"HUBSPOT_TOKEN": portal.token, "ICP_PUBLISHED": str(published), "COLUMNS": columns}
+
+        if BY_HAND in sys.argv:
+            wait(portal, published)
+            return
 
         def icp(*arguments: str, asks: bool = True) -> None:
             print(f"\n$ icp hubspot {shlex.join(arguments)}", flush=True)
@@ -94,6 +101,20 @@ def main() -> None:
         say(
             f"The tiers left in HubSpot: {left}. Properties and lists stay there; an admin may archive them. No workflow is left."
         )
+
+
+def wait(portal: HubSpotPortal, published: Path) -> None:
+    """Says how to work with the portal from another terminal, and serves it until Ctrl-C."""
+    icp = Path(sys.executable).parent / "icp"
+    say(
+        "The stand-in is there until you press Ctrl-C. In another terminal:\n\n"
+        f"  cd {shlex.quote(str(PROJECT))}\n"
+        f"  export HUBSPOT_TOKEN={portal.token} ICP_PUBLISHED={shlex.quote(str(published))} AT={portal.url}\n"
+        f"  {shlex.quote(str(icp))} hubspot diff --base-url $AT\n\n"
+        f"What the stand-in holds: curl $AT/stand-in"
+    )
+    with contextlib.suppress(KeyboardInterrupt):
+        portal.thread.join()
 
 
 def fill(portal: HubSpotPortal, settings: dict) -> None:

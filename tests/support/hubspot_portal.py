@@ -500,6 +500,8 @@ class HubSpotPortal(Flows):
             "changed_values": sum(1 for commit in self.commits if commit.call and (commit.old or "") != commit.new),
             "companies": len(self.companies),
             "violations": self.violations,
+            "lists": {listed["name"]: len(self.evaluate(listed)) for listed in self.lists.values()},
+            "workflows": {flow["name"]: "on" if flow["isEnabled"] else "off" for flow in self.flows.values()},
         }
 
     # How a call is answered.
