@@ -45,6 +45,7 @@ def main() -> None:
         environment = os.environ | {"HUBSPOT_TOKEN": portal.token, "ICP_PUBLISHED": str(published), "COLUMNS": columns}
 
         if BY_HAND in sys.argv:
+            shutil.copy(ROOT / "activation" / "hubspot.yml", PROJECT / "activation")
             wait(portal, published)
             return
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from hubspot_portal import TOKEN, Fault, HubSpotPortal, SimulatedClock, bad_gateway, too_many_requests
@@ -19,6 +20,7 @@ from icp_refinery.hubspot.errors import HubSpotError, MissingScope, PlanError
 from icp_refinery.hubspot.filters import filter_branch
 from icp_refinery.hubspot.flow_runs import apply_flows, is_of_flows, journal_of_flows, plan_flows, read_flows, revert_flows
 from icp_refinery.hubspot.flows import Wanted, any_of, distinct, wanted_flow
+from icp_refinery.hubspot.objects import CONTACTS, types_of, wanted_records
 
 SEGMENT = {"id": "seg_a", "name": "Banks {{ contact.email }}", "tier": "tier_1"}
 CONFIG = Config(nurture=Nurture(emails={"all": [11, 12]}))
@@ -320,3 +322,22 @@ def test_killed_between_any_two_calls_the_next_run_ends_in_the_same_state(run: R
                 break
             killed += 1
     assert killed >= (5 if ending == "make" else 4)
+
+
+def test_a_company_is_drawn_once_for_all_its_contacts() -> None:
+    """The same at each run, about as many as the share; only where there are e-mails, and only where something is prioritized."""
+    kind = next(kind for kind in types_of(Config(objects=["contacts"], nurture=Nurture(emails={"all": [1]}))))
+    marts = duckdb.connect()
+    marts.execute("create schema marts")
+    columns = ", ".join(f"null as {name}" for name in kind.values if name not in ("icp_tier", "icp_nurture_group"))
+    marts.execute(
+        f"create table marts.sync_hubspot_contacts as select concat('C', i) as contact_id, concat('A', i // 2) as account_id,"
+        f" '' as account_name, if(i < 4000, 'tier_1', 'tier_3') as icp_tier, {columns} from range(4010) as t(i)"
+    )
+    groups = [wanted_records(marts, kind, [f"C{i}" for i in range(4010)]) for _ in range(2)]
+    drawn = [{key: one.values["icp_nurture_group"] for key, one in found.items()} for found in groups]
+    assert drawn[0] == drawn[1]
+    assert all(drawn[0][f"C{2 * i}"] == drawn[0][f"C{2 * i + 1}"] for i in range(2000))
+    assert 0.17 < sum(group == "held_out" for group in drawn[0].values()) / 4000 < 0.23
+    assert {drawn[0][f"C{i}"] for i in range(4000, 4010)} == {""}
+    assert [kind.values for kind in types_of(Config(objects=["contacts"]))] == [CONTACTS.values]
