@@ -15,6 +15,7 @@ from icp_refinery.hubspot.client import Portal
 from icp_refinery.hubspot.errors import HubSpotError, Unreachable
 from icp_refinery.hubspot.pace import CALM, TokenBucket, in_order
 from icp_refinery.hubspot.pages import all_records
+from icp_refinery.hubspot.revert import once_each
 
 RANDOM = random.Random(7)
 IDS = {
@@ -62,7 +63,7 @@ def test_pages_are_asked_for_at_once_in_a_large_portal_only(hubspot: HubSpotPort
     assert time.monotonic() - began < 0.7 * 40 * 0.05
     searched = [call for call in hubspot.calls if call.path.endswith("/search")]
     assert len(searched) == 1
-    monkeypatch.setattr(pages, "ONE_BY_ONE", 50)
+    monkeypatch.setattr(pages, "ONE_BY_ONE", 40)
     hubspot.calls.clear()
     assert len(read(hubspot)) == 4000
     assert len(hubspot.calls) == 40
@@ -136,3 +137,11 @@ def test_batches_at_once_write_each_record_once(desk: Desk) -> None:
     assert desk.apply() == Outcome(written=2, already=1498)
     assert desk.revert().written == 1500
     assert set(desk.hubspot.everything()["contacts"]["5"]) == {"email"}
+
+
+def test_a_record_is_put_back_by_one_call_at_a_time() -> None:
+    lines = [{"records": dict.fromkeys(records)} for records in ("ab", "cd", "bx", "e", "x")]
+    lines.append({"records": {"a": None}, "object": "contacts"})
+    first_ones, further = once_each(lines)
+    assert list(first_ones) == [lines[0], lines[1], lines[3], lines[5]]
+    assert further == [lines[2], lines[4]]

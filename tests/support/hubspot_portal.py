@@ -343,6 +343,7 @@ class HubSpotPortal(Flows):
         self.lists: dict[str, dict[str, Any]] = {}
         self.calls: list[Call] = []
         self.commits: list[Commit] = []
+        self.changed = 0  # values that calls have changed
         self.violations: list[str] = []
         self.numbers = itertools.count(1)
         self.list_numbers = itertools.count(1)
@@ -497,7 +498,7 @@ class HubSpotPortal(Flows):
             "writes": len(self.writes()),
             "statuses": dict(Counter(str(call.status) for call in self.calls)),
             "paths": dict(Counter(f"{call.method} {re.sub(r'/[0-9]+(?=/|$)', '/ID', call.path)}" for call in self.calls)),
-            "changed_values": sum(1 for commit in self.commits if commit.call and (commit.old or "") != commit.new),
+            "changed_values": self.changed,
             "companies": len(self.companies),
             "violations": self.violations,
             "lists": {listed["name"]: len(self.evaluate(listed)) for listed in self.lists.values()},
@@ -603,13 +604,18 @@ class HubSpotPortal(Flows):
     def set(self, record_id: str, name: str, value: str, source: str, call: int | None, of: str = "companies") -> None:
         record = self.objects[of].records[record_id]
         old = record.values.get(name)
-        self.commits.append(Commit(call, record_id, name, old, value, source, of))
+        self.changed += call is not None and (old or "") != value
+        if self.keep_bodies:
+            self.commits.append(Commit(call, record_id, name, old, value, source, of))
         if old == value:
             return
         record.values[name] = value
         record.updated_at = self.moment()
         version = {"value": value, "timestamp": record.updated_at, "sourceType": source, "sourceId": "stand-in"}
-        record.history.setdefault(name, []).insert(0, version)
+        versions = record.history.setdefault(name, [])
+        versions.insert(0, version)
+        if not self.keep_bodies:
+            del versions[1:]
 
     def shown(self, of: str, record: Record, names: Iterable[str], history: Iterable[str] = ()) -> dict[str, Any]:
         """A record as an answer has it: what was never set is null, what was cleared is empty, what is unknown is left out."""

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import TypeVar
 
-CALM = 5
+CALM = 3
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
