@@ -16,6 +16,7 @@ def model(dbt, session):
         "fct_opportunities": dbt.ref("fct_opportunities"),
         "fct_order_lines": dbt.ref("fct_order_lines"),
         "fct_orders": dbt.ref("fct_orders"),
+        "fct_stage_entries": dbt.ref("fct_stage_entries"),
         "icp_adoptions": dbt.ref("icp_adoptions"),
         "icp_agreement": dbt.ref("icp_agreement"),
         "icp_alignment": dbt.ref("icp_alignment"),

@@ -780,10 +780,10 @@ def with_marts(effects: list[tuple], funnel: list[tuple] = ()) -> duckdb.DuckDBP
         "create table marts.icp_funnel (segment_id varchar, stage varchar, stage_number integer, entered_count integer,"
         " reached_count integer, open_count integer, median_days_to_next double, p75_days_to_next double,"
         " matured_90_days_count integer, conversion_90_days_rate double, conversion_90_days_low double,"
-        " conversion_90_days_high double)"
+        " conversion_90_days_high double, as_of date)"
     )
     for row in funnel:
-        marts.execute("insert into marts.icp_funnel values ('seg_1', ?, ?, ?, ?, 7, ?, ?, ?, ?, ?, ?)", list(row))
+        marts.execute("insert into marts.icp_funnel values ('seg_1', ?, ?, ?, ?, 7, ?, ?, ?, ?, ?, ?, '2025-06-30')", list(row))
     marts.execute(
         "create table marts.icp_segment_profiles (segment_id varchar, aspect varchar, dimension varchar, value varchar,"
         " share double, share_low double, overall_share double, accounts integer, accounts_with integer)"
@@ -792,6 +792,11 @@ def with_marts(effects: list[tuple], funnel: list[tuple] = ()) -> duckdb.DuckDBP
         "create table marts.icp_seasonality (dimension varchar, value varchar, verdict varchar, reason varchar,"
         " calendar_month integer, is_season boolean)"
     )
+    marts.execute(
+        "create table marts.icp_product_mix (segment_id varchar, item_type varchar, item_name varchar, attach_rate double,"
+        " attach_rate_low double, overall_attach_rate double, customer_count integer)"
+    )
+    marts.execute("create table marts.fct_stage_entries (account_id varchar, segment_id varchar, stage varchar, entered_on date)")
     marts.execute("insert into marts.icp_seasonality values ('segment', 'seg_1', 'seasonal', 'September: more', 9, true)")
     return marts
 
@@ -825,7 +830,7 @@ def test_only_effects_of_all_or_of_the_segments_own_traits_are_named() -> None:
 def test_without_a_funnel_the_goal_and_the_holdout_say_so() -> None:
     [plan] = nurture.plans(with_marts([]), Config(nurture=Nurture(owner="Ops", owners={"seg_1": "Dana"})))
     assert plan["goal"]["rate_today"] == "no evidence"
-    assert (plan["holdout"]["needed"], plan["holdout"]["why"]) == (None, "nobody knows how many reach the goal today")
+    assert (plan["holdout"]["weeks"], plan["holdout"]["why"]) == (None, "nobody knows how many reach the goal today")
     assert (plan["audience"]["function"], plan["topics"]["usual_here"], plan["owner"]) == ("no evidence", "no evidence", "Dana")
 
 
@@ -918,8 +923,8 @@ def test_the_commands_end_to_end(demo: BuildResult, tmp_path: Path, monkeypatch:
         for name in ("score.csv", "score.md"):
             assert said("score", "-o", name) == f"{name}\n"
         assert "HubSpot begins at 0" in said("score")
-        [plan] = (tmp_path / "plans").iterdir()
-        assert yaml.safe_load(plan.read_text())["segment"]["id"] == plan.stem
+        [playbook, plan] = sorted((tmp_path / "plans").iterdir())
+        assert yaml.safe_load(plan.read_text())["segment"]["id"] == plan.stem == playbook.stem
         assert 5 <= len(pd.read_csv("score.csv")) <= 40
         files = [path for path in tmp_path.rglob("*") if path.is_file() and not path.is_symlink()]
         assert len(files) >= 6

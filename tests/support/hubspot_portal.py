@@ -51,13 +51,15 @@ from hubspot_sdk.types.crm.objects.companies import BatchGetParams, BatchUpdateP
 from hubspot_sdk.types.crm.properties import GroupCreateParams
 from pydantic import TypeAdapter, ValidationError
 
+from hubspot_flows import Flows
+
 TOKEN = "pat-na1-00000000-1111-2222-3333-444444444444"
 OBJECTS = {"companies": "0-2", "contacts": "0-1", "deals": "0-3"}
 SCOPES = frozenset(
     f"crm.{kind}.{way}"
     for kind in ("lists", *(f"{kind}.{of}" for of in OBJECTS for kind in ("objects", "schemas")))
     for way in ("read", "write")
-) | {"crm.objects.owners.read"}
+) | {"crm.objects.owners.read", "automation"}
 SCOPES_PAGE = "https://developers.hubspot.com/scopes"
 
 
@@ -303,7 +305,7 @@ OPTIONS = {
 }
 
 
-class HubSpotPortal:
+class HubSpotPortal(Flows):
     """See the module. Everything that a test may want to look at or change is an attribute."""
 
     companies, ids, merged = of_companies("records"), of_companies("ids"), of_companies("merged")
@@ -323,6 +325,7 @@ class HubSpotPortal:
         port: int = 0,
         answer_seconds: float = 0,
     ) -> None:
+        super().__init__()
         self.token, self.portal_id, self.version, self.clock = token, portal_id, version, clock
         self.scopes = set(SCOPES)
         self.daily_limit, self.keep_bodies = daily_limit, keep_bodies
@@ -368,6 +371,15 @@ class HubSpotPortal:
         self.thread.join()
         if error is None and self.violations:
             raise AssertionError("requests that HubSpot's types or this project's rules forbid:\n" + "\n".join(self.violations))
+
+    def passes(self, record: Record, filter: dict[str, Any]) -> bool:
+        return passes(record, filter)
+
+    def refusal(self, status: int, message: str, category: str = "VALIDATION_ERROR") -> Refusal:
+        return Refusal(status, message, category)
+
+    def violation(self, message: str) -> Refusal:
+        return Violation(message)
 
     # What people do in HubSpot.
 
@@ -489,6 +501,8 @@ class HubSpotPortal:
             "changed_values": self.changed,
             "companies": len(self.companies),
             "violations": self.violations,
+            "lists": {listed["name"]: len(self.evaluate(listed)) for listed in self.lists.values()},
+            "workflows": {flow["name"]: "on" if flow["isEnabled"] else "off" for flow in self.flows.values()},
         }
 
     # How a call is answered.
@@ -1098,6 +1112,10 @@ ROUTES: list[tuple[str, str, str, Callable[..., tuple[int, Any]]]] = [
     ("POST", "/crm/properties/{v}/{of}/groups", WRITE_SCHEMA, HubSpotPortal.create_group),
     ("GET", "/crm/properties/{v}/{of}/([^/]+)", READ_SCHEMA, HubSpotPortal.get_property),
     ("PATCH", "/crm/properties/{v}/{of}/([^/]+)", WRITE_SCHEMA, HubSpotPortal.update_property),
+    ("GET", "/automation/v4/flows", "automation", HubSpotPortal.list_flows),
+    ("POST", "/automation/v4/flows", "automation", HubSpotPortal.create_flow),
+    ("GET", "/automation/v4/flows/([^/]+)", "automation", HubSpotPortal.get_flow),
+    ("DELETE", "/automation/v4/flows/([^/]+)", "automation", HubSpotPortal.delete_flow),
     ("POST", "/crm/lists/{v}", WRITE_LISTS, HubSpotPortal.create_list),
     ("POST", "/crm/lists/{v}/search", READ_LISTS, HubSpotPortal.search_lists),
     ("GET", "/crm/lists/{v}/object-type-id/([^/]+)/name/([^/]+)", READ_LISTS, HubSpotPortal.get_list_by_name),

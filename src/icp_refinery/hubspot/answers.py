@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, Required
 
 import httpx
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from icp_refinery.hubspot.errors import Json, Refused
@@ -69,6 +69,16 @@ class Listed(TypedDict, total=False):
     filterBranch: dict[Text, Any] | None
 
 
+class Flow(TypedDict, total=False):
+    """A workflow; what else it has is kept."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")
+    id: Required[Text]
+    isEnabled: Required[bool]
+    revisionId: Required[Text]
+    name: Text | None
+
+
 class Named(TypedDict):
     """Something with a name."""
 
@@ -97,6 +107,8 @@ SHAPES = {
         "records": list[Record],
         "paging": Paging | None,
         "list": Listed,
+        "flow": Flow,
+        "flows": list[Flow],
     }.items()
 }
 

@@ -14,16 +14,17 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from icp_refinery import nurture as nurturing
 from icp_refinery.hubspot import apply as writing
 from icp_refinery.hubspot import plan as planning
 from icp_refinery.hubspot.client import HUBSPOT, Portal
 from icp_refinery.hubspot.config import NATIVE_ICP_TIER, TOKEN_VARIABLE, Config, ConfigError, load_config
 from icp_refinery.hubspot.errors import HubSpotError, Json, PlanError
+from icp_refinery.hubspot.flow_runs import is_of_flows, planned_flows, revert_flows
 from icp_refinery.hubspot.journal import alone, alone_at
 from icp_refinery.hubspot.lists import apply_lists, plan_lists
+from icp_refinery.hubspot.plan import own_portal
 from icp_refinery.hubspot.revert import revert as take_back
-from icp_refinery.hubspot.show import clean, show_lists, show_outcome, show_plan, write_csv, write_json
+from icp_refinery.hubspot.show import clean, show_flows, show_lists, show_outcome, show_plan, write_csv, write_json
 from icp_refinery.project import project_directory
 from icp_refinery.spreadsheet import as_cell
 
@@ -69,7 +70,8 @@ def diff(
             progress_bar("records read") as progress,
         ):
             lists_plan = plan_lists(portal, marts, config, runs() / "lists.jsonl")
-            summary = planning.write_plan(portal, marts, manifest, config, path, lists_plan, progress=progress)
+            flows, _ = planned_flows(portal, marts, config, lists_plan, runs())
+            summary = planning.write_plan(portal, marts, manifest, config, path, [*lists_plan, *flows], progress=progress)
         for out, write in ((csv_file, write_csv), (json_file, write_json)):
             if out:
                 write(path, out)
@@ -120,6 +122,12 @@ def revert(
     """Put back what a journal says was there before, where HubSpot still has what was written."""
     with saying_what_is_wrong():
         config = settings(config_file)
+        if is_of_flows(journal):
+            with open_portal(config, base_url) as portal, alone(runs()), alone_at(own_portal(portal, config)):
+                show_flows(revert_flows(portal, own_portal(portal, config), journal, write))
+            if not write:
+                typer.echo(f"Nothing was deleted. To delete: icp hubspot revert {shlex.quote(str(journal))} --apply")
+            return
         with open_portal(config, base_url) as portal, progress_bar("batches") as progress:
             outcome, back, objects = take_back(portal, config, journal, write, progress)
         show_outcome(outcome, "put back" if write else "to put back", back if write else journal, objects)
@@ -149,22 +157,6 @@ def lists(
             typer.echo("Nothing was written. To write: icp hubspot lists --apply")
         if any(line["action"] == "refused" for line in found):
             raise typer.Exit(1)
-
-
-@app.command()
-def nurture(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for one YAML file per prioritized segment.")] = Path("nurture"),
-    config_file: ConfigFile = None,
-) -> None:
-    """Write a nurture plan for each prioritized segment. HubSpot is not asked."""
-    with saying_what_is_wrong():
-        config = settings(config_file)
-        with open_published() as (marts, _):
-            paths = nurturing.write(nurturing.plans(marts, config), out)
-        for path in paths:
-            typer.echo(path)
-        if not paths:
-            typer.echo("No segment is prioritized: there is nothing to nurture.")
 
 
 @app.command()

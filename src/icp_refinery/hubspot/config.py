@@ -6,6 +6,7 @@ The token is not in it, and no message repeats a value, so that a token in the w
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -22,6 +23,8 @@ OWN_PROPERTIES = (
     "icp_reasons",
     "icp_role",
     "icp_role_fit",
+    "icp_nurture_group",
+    "icp_nurture_entered_on",
     "icp_disagreement",
     "icp_changed_on",
 )
@@ -103,6 +106,15 @@ class Nurture(_Strict):
     smallest_effect: float = Field(0.2, ge=0.01, le=2, description="0.01 to 2: 0.2 is a rate that grows by a fifth")
     holdout_share: float = Field(0.2, ge=0.05, le=0.5, description="0.05 to 0.5")
     topics: int = Field(3, ge=1, le=10, description="1 to 10")
+    roles: list[Literal["decision_maker", "influencer", "user"]] = Field(
+        ["decision_maker", "influencer"], min_length=1, description="a list of decision_maker, influencer, user"
+    )
+    emails: dict[str, list[Annotated[int, Field(gt=0)]]] = Field(
+        {}, description="segment_id, or all: [HubSpot's ids of automated e-mails, in order]"
+    )
+    delay_days: int | None = Field(None, ge=1, le=90, description="1 to 90, or null")
+    owner_task: bool = Field(True, description="true or false")
+    switched_on: dict[str, date] = Field({}, description="segment_id: day, as 2026-11-30")
 
 
 class Config(_Strict):

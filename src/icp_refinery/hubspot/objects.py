@@ -1,9 +1,12 @@
 """The objects of HubSpot that are written to, and what the marts say of their records."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
+
+from icp_refinery.hubspot.config import Config
+from icp_refinery.project import PRIORITIZED
 
 LONGEST_TEXT = 65_000
 WITHHELD = {
@@ -26,6 +29,7 @@ class ObjectType:
     values: tuple[str, ...]
     rows: str
     closed: str | None = None  # the property by which HubSpot itself says that a record is closed
+    also: tuple[str, ...] = ()  # properties that are made for workflows to write
 
     def said(self, record: str) -> str:
         """A record's id for a person to read."""
@@ -61,6 +65,27 @@ DEALS = ObjectType(
     closed="hs_is_closed",
 )
 OBJECT_TYPES = {kind.name: kind for kind in (COMPANIES, CONTACTS, DEALS)}
+
+
+def types_of(config: Config) -> list[ObjectType]:
+    """The objects of the settings; contacts with their nurture group as soon as there are e-mails for a nurture."""
+    return [_with_nurture(config) if of == CONTACTS.name and config.nurture.emails else OBJECT_TYPES[of] for of in config.objects]
+
+
+def _with_nurture(config: Config) -> ObjectType:
+    rows = f"""
+        select *, case
+            when icp_tier not in {PRIORITIZED} then null
+            when {draw("account_id")} < {config.nurture.holdout_share} then 'held_out' else 'nurture'
+        end as icp_nurture_group
+        from ({CONTACTS.rows})
+    """
+    return replace(CONTACTS, values=(*CONTACTS.values, "icp_nurture_group"), also=("icp_nurture_entered_on",), rows=rows)
+
+
+def draw(account_id: str) -> str:
+    """SQL of a number from 0 to 1 for an account, always the same: by it a company with all its contacts is held out or not."""
+    return f"cast(cast(concat('0x', left(md5(concat('nurture ', {account_id})), 8)) as bigint) as double) / 4294967296"
 
 
 @dataclass

@@ -18,7 +18,7 @@ from icp_refinery.hubspot.client import BATCH, Portal
 from icp_refinery.hubspot.config import Config
 from icp_refinery.hubspot.errors import Json, PlanError
 from icp_refinery.hubspot.journal import alone, open_private, read_lines
-from icp_refinery.hubspot.objects import COMPANIES, OBJECT_TYPES, WITHHELD, ObjectType, Wanted, wanted_records
+from icp_refinery.hubspot.objects import COMPANIES, WITHHELD, ObjectType, Wanted, types_of, wanted_records
 from icp_refinery.hubspot.pace import in_order
 from icp_refinery.hubspot.pages import all_records
 from icp_refinery.hubspot.schema import Natives, natives, same, schema_steps, segment_names
@@ -101,6 +101,8 @@ def _why(change: Json, wanted: Wanted | None, config: Config) -> tuple[str, str]
         what = "other reasons"
     elif names["icp_role"] in set_ or names["icp_role_fit"] in set_:
         what = "other role"
+    elif names["icp_nurture_group"] in set_:
+        what = "nurture group"
     elif names["icp_disagreement"] in set_:
         what = "worked by others, or by nobody"
     else:
@@ -275,7 +277,7 @@ def write_plan(
                     counts[line["object"]][line["kind"]] += 1
                     counts[line["object"]]["cleared"] += line.get("is_cleared", False)
 
-            kinds = [OBJECT_TYPES[of] for of in config.objects]
+            kinds = types_of(config)
             records = {}
             for kind in kinds:
                 known = f"select count(*) from ({kind.rows}) where withheld_reason is null and not is_closed"

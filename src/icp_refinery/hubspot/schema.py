@@ -11,7 +11,7 @@ from icp_refinery.hubspot.client import Portal
 from icp_refinery.hubspot.config import Config
 from icp_refinery.hubspot.errors import Json, PlanError, Unreachable, Unsure
 from icp_refinery.hubspot.journal import Journal, utc_now
-from icp_refinery.hubspot.objects import OBJECT_TYPES, ObjectType
+from icp_refinery.hubspot.objects import ObjectType, types_of
 from icp_refinery.project import TIERS
 
 ATTEMPTS = 5
@@ -42,6 +42,18 @@ TYPES = {
         "ICP role fit",
         "Whether companies of its segment have such contacts more often than others.",
     ),
+    "icp_nurture_group": (
+        "enumeration",
+        "select",
+        "ICP nurture group",
+        "Whether its company takes part in the nurture or is held out, to see what it does. Drawn by company.",
+    ),
+    "icp_nurture_entered_on": (
+        "date",
+        "date",
+        "ICP nurture entered on",
+        "The day on which a nurture workflow took the contact.",
+    ),
     "icp_disagreement": (
         "enumeration",
         "select",
@@ -53,6 +65,7 @@ TYPES = {
 OPTIONS = {
     "icp_tier": {tier: tier.replace("_", " ").capitalize() for tier in TIERS},
     "icp_role": {role: role.replace("_", " ").capitalize() for role in ("decision_maker", "influencer", "user")},
+    "icp_nurture_group": {"nurture": "Nurture", "held_out": "Held out"},
     "icp_role_fit": {"high": "More often than elsewhere", "usual": "As often as elsewhere", "low": "Less often than elsewhere"},
     "icp_disagreement": {
         "nobody": "Nobody works it",
@@ -99,7 +112,7 @@ def schema_steps(
     if config.group_name not in groups:
         steps.append(_step(kind, "create_group", config.group_name) | {"label": config.group_label})
     wanted_options = OPTIONS | {"icp_segment": segments}
-    for ours in (*kind.values, "icp_changed_on"):
+    for ours in (*kind.values, *kind.also, "icp_changed_on"):
         type_, field_type, label, description = TYPES[ours]
         name = config.properties[ours]
         known = portal_properties.get(name)
@@ -181,8 +194,8 @@ def prepare_schema(
     """Creates the group, properties and options that are missing. Raises PlanError where some are that the plan does not name."""
     names = segment_names(marts)
     known = {key for step in planned for key in _keys(step)}
-    for of in config.objects:
-        _prepare(portal, OBJECT_TYPES[of], config, journal, known, names)
+    for kind in types_of(config):
+        _prepare(portal, kind, config, journal, known, names)
 
 
 def _prepare(

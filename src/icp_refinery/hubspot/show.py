@@ -73,6 +73,7 @@ def show_plan(path: Path, summary: Json, config: Config) -> None:
     _examples(console, path, summary)
     if summary["lists"]:
         show_lists(read_lines(path, "list"))
+    show_flows(read_lines(path, "flow"))
     typer.echo(
         f"{_records(summary['objects'], 'changes')} would change, {summary['cleared']:,} of them cleared; "
         f"{summary['withheld']:,} withheld; {summary['schema']:,} to create in HubSpot first. Plan: {path}"
@@ -112,6 +113,15 @@ def _examples(console: Console, path: Path, summary: Json) -> None:
             withheld.add_row(*_cells(line["name"] or line["account_id"] or "", record, line["reason"]))
         console.print(withheld)
         more(summary["withheld"], "withheld", EXAMPLES)
+
+
+def show_flows(found: Iterable[Json]) -> None:
+    """Prints the workflows, what is done about each, and why."""
+    table = Table("workflow", "action", "why", title="Workflows (icp hubspot nurture)")
+    for entry in found:
+        table.add_row(*_cells(entry["name"], entry["action"], entry["reason"]))
+    if table.row_count:
+        Console().print(table)
 
 
 def show_lists(found: Iterable[Json]) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from icp_refinery.project import MOST_ACCOUNTS
+from icp_refinery.project import MOST_ACCOUNTS, project_directory
 from icp_refinery.report import first_page
 from icp_refinery.report.first_page import add_recent_wins, add_review, glance, last_quarters, tier_shares, upside
 from icp_refinery.report.labels import DIMENSIONS, DISAGREEMENTS, TIERS
@@ -68,6 +68,7 @@ def read(marts: Marts, manifest: Mapping[str, Any], hubspot_record_url: str | No
         "tables": made,
         "figures": read_figures(marts, company, {segment["segment_id"]: segment["segment_name"] for segment in segments}),
         "nurture": nurture_plans(marts),
+        "outcome": hubspot_outcome(marts),
     }
     facts["unknown"] = unknown(marts, facts)
     facts["missing"] = missing_inputs(marts)
@@ -242,6 +243,20 @@ def nurture_plans(marts: Marts) -> Markup | str:
         return Markup(nurture.as_html(nurture.plans(marts)))
     except ConfigError as problem:
         return f"The settings of the plans cannot be read: {problem}"
+
+
+def hubspot_outcome(marts: Marts) -> list[str]:
+    """What happened since to the companies that were written to in HubSpot, and what the workflows did."""
+    from icp_refinery.hubspot.config import Config, ConfigError, load_config
+    from icp_refinery.hubspot.errors import PlanError
+    from icp_refinery.hubspot.outcome import outcome, sentences
+
+    folder = project_directory() / "activation"
+    try:
+        config = load_config(folder / "hubspot.yml") if (folder / "hubspot.yml").exists() else Config()
+        return sentences(outcome(marts, config, folder / "runs"))
+    except (ConfigError, PlanError) as problem:
+        return [f"What came of HubSpot cannot be read: {problem}"]
 
 
 def missing_inputs(marts: Marts) -> dict[str, list[Row]]:
