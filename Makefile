@@ -48,7 +48,7 @@ validate: $(READY)  ## Run every study at full size, write docs/validation.md, b
 	ICP_LARGE_INPUTS=1 $(BIN)/python -m pytest --numprocesses 0 -s tests/python/test_large_inputs.py
 	ICP_KILLS=10 $(BIN)/python -m pytest --numprocesses 0 tests/python/test_builds.py -k killed_at_any_moment
 
-connectors: $(READY) $(DLT)/.ready  ## Build HubSpot and Salesforce as six loaders land them, clean and with mess, beside their files
+connectors: $(READY) $(DLT)/.ready  ## Build HubSpot and Salesforce as six loaders land them, clean and with mess, and dlt itself, beside their files
 	ICP_CONNECTOR_SEEDS=1,2 $(BIN)/python -m pytest --numprocesses 2 \
 		tests/python/test_connectors.py tests/python/test_*_landed.py
 
