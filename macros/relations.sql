@@ -110,7 +110,7 @@ select
     {%- endif %}
 select
     {%- for column in known %}
-    cast({{ (found.columns or {}).get(column, 'null') }} as varchar) as {{ column }}{{ ',' if not loop.last }}
+    cast({{ (found.columns or {}).get(column, 'null') }} as string) as {{ column }}{{ ',' if not loop.last }}
     {%- endfor %}
 from {{ found.relation }}
 {% endmacro %}

@@ -80,7 +80,7 @@
 {#- A text as a literal of SQL; none is null. -#}
 {% macro text_literal(value) %}
     {%- if value is none -%} {{ return('null') }} {%- endif -%}
-    {{ return("'" ~ value | string | replace("'", "''") ~ "'") }}
+    {{ return(adapter.dispatch('text_literal', 'icp_refinery')(value)) }}
 {% endmacro %}
 
 

@@ -34,18 +34,18 @@ select
     compared.cycle_end,
     compared.segment_id,
     compared.tier,
-    cast(judged.verdict as varchar) as verdict,
+    cast(judged.verdict as string) as verdict,
     case
-        when judged.reason is not null then cast(judged.reason as varchar)
+        when judged.reason is not null then cast(judged.reason as string)
         when not compared.is_finished then 'the cycle is not finished'
         when compared.cycle_end <= reference.reference_end then 'part of what later cycles are compared with'
         when compared.cycle_end <= reference.a_year_before then 'more than a year ago'
         else 'no first deal has closed'
     end as reason,
     reference.reference,
-    cast(judged.outcome as varchar) as outcome,
-    cast(judged.direction as varchar) as direction,
-    cast(judged.psi_attribute as varchar) as psi_attribute,
+    cast(judged.outcome as string) as outcome,
+    cast(judged.direction as string) as direction,
+    cast(judged.psi_attribute as string) as psi_attribute,
     compared.is_finished,
     compared.pursuit_count,
     compared.pursuit_total,
@@ -102,4 +102,4 @@ left join {{ ref('int_segments__challenged') }} as challenged
 left join {{ ref('learned_cycle_review') }} as judged
     on
         compared.cycle_start = cast(judged.cycle_start as date)
-        and compared.segment_id = cast(judged.segment_id as varchar)
+        and compared.segment_id = cast(judged.segment_id as string)
