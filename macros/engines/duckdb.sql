@@ -308,3 +308,33 @@
 {% macro duckdb__place_of_marts() %}
     {{ return(target.path) }}
 {% endmacro %}
+
+
+{#- Descriptions are comments in the database already. -#}
+{% macro duckdb__say_descriptions() %}{% endmacro %}
+
+
+{# Where rows come from #}
+
+{% macro duckdb__new_table(name, columns) %}
+    {{ return(['create or replace table ' ~ name ~ ' (' ~ columns ~ ')']) }}
+{% endmacro %}
+
+
+{% macro duckdb__parquet(path) %}
+    {{ return('read_parquet(' ~ path_literal(path) ~ ', hive_partitioning = false)') }}
+{% endmacro %}
+
+
+{% macro duckdb__file_stamp(path) %}
+    {{ return(run_query('select file_stamp(' ~ text_literal(path) ~ ')').rows[0][0]) }}
+{% endmacro %}
+
+
+{% macro duckdb__check_connectors() %}{% endmacro %}
+
+
+{#- A table by its name in one, two or three parts. -#}
+{% macro duckdb__table_of(parts) %}
+    {{ return(api.Relation.create(database=parts[-3] if parts | length == 3 else target.database, schema=parts[-2], identifier=parts[-1])) }}
+{% endmacro %}

@@ -56,41 +56,31 @@
 
 
 {#-
-    A cast of text reads 2024 and 2024-01 as days, 24:00 not at all and offsets up to 18 hours only: the form is looked at first, and what has an
-    offset, or another form than most, is put together from its parts.
+    A cast of text reads 2024 and 2024-01 as days, 24:00 not at all and offsets up to 18 hours only: the form is looked at first, and what is not
+    of the two usual forms is put together from its parts. Said once each, as a Derby metastore holds no view longer than 32,700 characters.
 -#}
 {% macro spark__text_as_timestamp(text) -%}
-    {%- set day, time = '([0-9]{4,5})-([0-9]{2})-([0-9]{2})', '([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?' -%}
-    {%- set basic_day, basic_time = '([0-9]{4})([0-9]{2})([0-9]{2})', '([0-9]{2})([0-9]{2})(?:([0-9]{2})(?:[.,]([0-9]+))?)?' -%}
-    {%- set offset = '(?: ?(Z|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?))?' -%}
+    {%- set time, offset = '([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?', '(?: ?(Z|[+-](?:[01][0-9]|2[0-3])(?::?[0-5][0-9])?))?' -%}
+    {%- set basic_time = time | replace('(?::', '(?:') | replace('):(', ')(') -%}
+    {%- set forms = '^(?:([0-9]{4,5})-([0-9]{2})-([0-9]{2})(?:[T ]' ~ time ~ offset ~ ')?'
+        ~ '|([0-9]{4})([0-9]{2})([0-9]{2})(?:T' ~ basic_time ~ offset ~ ')?)' -%}
+    {%- set parts = [] -%}
+    {%- for number in range(1, 9) -%} {%- do parts.append('$' ~ number ~ '$' ~ (number + 8)) -%} {%- endfor -%}
+    {%- set hour, minute, second = 'coalesce(try_cast(p[3] as int), 0)', 'coalesce(try_cast(p[4] as int), 0)', 'coalesce(try_cast(p[5] as int), 0)' -%}
+    {%- set seconds = 'cast(concat(' ~ second ~ ", '.', rpad(left(p[6], 6), 6, '0')) as decimal(18, 6))" -%}
     case
         when {{ text }} rlike '^[0-9]{4}-[0-9]{2}-[0-9]{2}\\z' then cast(try_cast({{ text }} as date) as timestamp)
         when {{ text }} rlike '^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6})?)?\\z'
             then try_cast({{ text }} as timestamp)
-        {%- for form in ['^' ~ day ~ '(?:[T ]' ~ time ~ offset ~ ')?\\\\z', '^' ~ basic_day ~ '(?:T' ~ basic_time ~ offset ~ ')?\\\\z'] %}
-        when {{ text }} rlike '{{ form }}' then {{ spark_time_of_parts(text, form) }}
-        {%- endfor %}
-    end
-{%- endmacro %}
-
-
-{#- The groups of `form` are year, month, day, hour, minute, second, fraction and offset. -#}
-{% macro spark_time_of_parts(text, form) -%}
-    {%- set part = [] -%}
-    {%- for number in range(9) -%} {%- do part.append("regexp_extract(" ~ text ~ ", '" ~ form ~ "', " ~ number ~ ")") -%} {%- endfor -%}
-    {%- set counts = [] -%}
-    {%- for number in [4, 5, 6] -%} {%- do counts.append("coalesce(try_cast(" ~ part[number] ~ " as int), 0)") -%} {%- endfor -%}
-    {%- set seconds = "cast(concat(" ~ counts[2] ~ ", '.', rpad(left(" ~ part[7] ~ ", 6), 6, '0')) as decimal(18, 6))" -%}
-    {%- set offset = "replace(" ~ part[8] ~ ", ':', '')" -%}
-    {%- set sign = "case when left(" ~ offset ~ ", 1) = '-' then -1 else 1 end" -%}
-    case
-        when {{ counts[0] }} < 24 and {{ counts[1] }} < 60 and {{ counts[2] }} < 60
-            or {{ counts[0] }} = 24 and {{ counts[1] }} = 0 and {{ seconds }} = 0
-            then cast(try_cast(concat({{ part[1] }}, '-', {{ part[2] }}, '-', {{ part[3] }}) as date) as timestamp)
-                + make_dt_interval(0, {{ counts[0] }}, {{ counts[1] }}, {{ seconds }})
-                - {{ sign }} * make_dt_interval(
-                    0, coalesce(try_cast(substr({{ offset }}, 2, 2) as int), 0), coalesce(try_cast(substr({{ offset }}, 4, 2) as int), 0)
-                )
+        when {{ text }} rlike '{{ forms }}\\z'
+            then element_at(transform(array(split(regexp_replace({{ text }}, '{{ forms }}\\z', '{{ parts | join("|") }}'), '[|]')), p -> case
+                when {{ hour }} < 24 and {{ minute }} < 60 and {{ second }} < 60 or {{ hour }} = 24 and {{ minute }} = 0 and {{ seconds }} = 0
+                    then cast(try_cast(concat(p[0], '-', p[1], '-', p[2]) as date) as timestamp)
+                        + make_dt_interval(0, {{ hour }}, {{ minute }}, {{ seconds }})
+                        - if(left(p[7], 1) = '-', -1, 1) * make_dt_interval(
+                            0, coalesce(try_cast(substr(p[7], 2, 2) as int), 0), coalesce(try_cast(right(p[7], 2) as int) * if(length(p[7]) > 3, 1, 0), 0)
+                        )
+            end), 1)
     end
 {%- endmacro %}
 
@@ -265,4 +255,86 @@
 
 {% macro spark__place_of_marts() %}
     {{ return('the catalog of the target ' ~ target.name) }}
+{% endmacro %}
+
+
+{#- The published file carries the descriptions that are comments in a database: the adapter keeps them for its Python models. -#}
+{% macro spark__say_descriptions() %}
+    {%- set descriptions = {} -%}
+    {%- for node in graph.nodes.values() if node.resource_type == 'model' and node.package_name == 'icp_refinery' and node.config.schema == 'marts' -%}
+        {%- set columns = {} -%}
+        {%- for column in node.columns.values() -%} {%- do columns.update({column.name: column.description}) -%} {%- endfor -%}
+        {%- do descriptions.update({node.alias: {'description': node.description, 'columns': columns}}) -%}
+    {%- endfor -%}
+    {%- do adapter.keep_descriptions(descriptions) -%}
+{% endmacro %}
+
+
+{# Where rows come from #}
+
+{% macro spark__new_table(name, columns) %}
+    {{ return(['drop table if exists ' ~ name, 'create table ' ~ name ~ ' (' ~ columns ~ ') using parquet']) }}
+{% endmacro %}
+
+
+{% macro spark__parquet(path) %}
+    {{ return('parquet.`' ~ path | replace('`', '``') ~ '`') }}
+{% endmacro %}
+
+
+{% macro spark__file_stamp(path) %}
+    {{ return(adapter.file_stamp(path)) }}
+{% endmacro %}
+
+
+{#- Spark has no reader that keeps each malformed line, so a CSV is converted before. -#}
+{% macro spark__files_found() %}
+    {%- set found = {'entities': {}, 'others': [], 'files': {}} -%}
+    {%- for file in adapter.files_in(var('files_dir')) -%}
+        {%- set stem = file.name.rpartition('.')[0] if is_input_file(file.name) else file.name -%}
+        {%- set is_known = contract_name(stem) in contract() -%}
+        {%- if file.name == 'mapping.yml' or (file.name | lower).endswith('.csv') and is_known -%}
+            {%- do stop("In the folder " ~ var('files_dir') ~ " " ~ file.name ~ " is not for Spark, which reads Parquet: `icp convert " ~ var('files_dir')
+                ~ " OUT` makes Parquet files of the folder, with what cannot be read of it.") -%}
+        {%- endif -%}
+        {%- do found.files.update({file.name: file.path}) -%}
+        {%- if is_known and (file.is_folder or is_input_file(file.name)) -%}
+            {%- do found.entities.setdefault(contract_name(stem), []).append(file.path) -%}
+        {%- else -%}
+            {%- do found.others.append(file.name) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(found) }}
+{% endmacro %}
+
+
+{% macro spark__check_bytes(where, path) %}{% endmacro %}
+
+
+{% macro spark__read_malformed_lines() %}
+    {%- set converted = files_found().files.get('malformed_lines.parquet') if execute and 'files' in var('connectors') %}
+    create or replace temporary view malformed_lines as
+    {%- if converted %}
+    select * from {{ spark__parquet(converted) }}
+    {%- else %}
+    select
+        cast(null as string) as entity,
+        cast(null as bigint) as line_number,
+        cast(null as string) as line_text,
+        cast(null as array<string>) as fields
+    where false
+    {%- endif %}
+{% endmacro %}
+
+
+{% macro spark__check_connectors() %}
+    {%- for tool in landed_tools() -%}
+        {%- do stop("The connector " ~ tool ~ " reads DuckDB: on Spark, name the tables of the catalog in icp_inputs, with the connector relations (docs/spark.md).") -%}
+    {%- endfor -%}
+{% endmacro %}
+
+
+{#- A catalog of its own stands before the schema. -#}
+{% macro spark__table_of(parts) %}
+    {{ return(api.Relation.create(database=none, schema=parts[:-1] | join('.'), identifier=parts[-1])) }}
 {% endmacro %}
