@@ -1,4 +1,4 @@
-"""Python models in dbt's process: `dbt.ref()` is a DuckDB relation over a table of Spark, and the result becomes one."""
+"""Python models in dbt's process: `dbt.ref()` is a relation of Spark (see `relations`), and the result becomes a table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import tempfile
 import threading
 import types
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from pyspark.sql import SparkSession
 
 from dbt.adapters.icpspark.connections import session
+from dbt.adapters.icpspark.relations import Relation, Session
 
 DESCRIPTIONS: dict[str, Any] = {}
 # One at a time: they import the same libraries, and share the cores that Spark leaves.
@@ -26,7 +26,7 @@ _LOCK = threading.Lock()
 
 
 class SessionJob(PythonJobHelper):
-    """Runs a model's code with `session`, a DuckDB connection, as dbt-duckdb does."""
+    """Runs a model's code with `session`, which is a DuckDB connection as in dbt-duckdb."""
 
     def __init__(self, parsed_model: dict[str, Any], credentials: Any) -> None:
         self._model, self._credentials = parsed_model, credentials
@@ -36,15 +36,16 @@ class SessionJob(PythonJobHelper):
         spark, name = session(self._credentials), self._model["unique_id"]
         scratch = Path(tempfile.mkdtemp(prefix="icp-spark-"))
         module = types.ModuleType(f"model_{uuid.uuid4().hex}")
+        code = compiled_code.strip()
+        linecache.cache[f"<{name}>"] = (len(code), None, code.splitlines(True), f"<{name}>")
+        sys.modules[module.__name__] = module
         with _LOCK, duckdb.connect() as connection:
-            connection.execute("set TimeZone = 'UTC'; set preserve_insertion_order = false")
+            connection.execute("set TimeZone = 'UTC'")
             _take_variables(spark, connection)
-            module.session, module.load = connection, reader(spark, connection, scratch)
-            file = f"<{name}>"
-            linecache.cache[file] = (len(compiled_code), None, compiled_code.strip().splitlines(True), file)
-            sys.modules[module.__name__] = module
+            module.session = Session(spark, connection, scratch)
+            module.load = lambda table: load(module.session, table)
             try:
-                exec(compile(compiled_code.strip(), file, "exec"), module.__dict__)
+                exec(compile(code, f"<{name}>", "exec"), module.__dict__)
                 result = module.result  # noqa: F841 (DuckDB looks it up by this name)
                 arrow = connection.sql("from result").to_arrow_table()
                 spark.createDataFrame(arrow).write.mode("overwrite").format("parquet").saveAsTable(module.target)
@@ -56,37 +57,21 @@ class SessionJob(PythonJobHelper):
                 shutil.rmtree(scratch, ignore_errors=True)
 
 
-def reader(spark: SparkSession, connection: duckdb.DuckDBPyConnection, scratch: Path) -> Callable[[str], Any]:
-    """A function from the name of a table or view of Spark to a DuckDB relation, which reads files and holds no rows.
-
-    A view is written out first, by Spark. Each is also a view of DuckDB under its schema and name, with its descriptions.
-    """
-
-    def load(name: str) -> duckdb.DuckDBPyRelation:
-        frame = spark.table(name)
-        is_view = spark.catalog.getTable(name).tableType == "VIEW"
-        files = [] if is_view else [file.removeprefix("file://").removeprefix("file:") for file in frame.inputFiles()]
-        if not files or not all(file.startswith("/") for file in files):
-            place = scratch / uuid.uuid4().hex
-            frame.write.parquet(f"file://{place}")
-            files = [str(file) for file in place.glob("*.parquet")]
-        listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-        schema, table = name.replace("`", "").split(".")[-2:]
-        columns = ", ".join(f'"{column}"' for column in frame.columns)
-        connection.execute(f'create schema if not exists "{schema}"')
-        connection.execute(f'create or replace view "{schema}"."{table}" as select {columns} from read_parquet([{listed}])')
-        _describe(connection, f'"{schema}"."{table}"', DESCRIPTIONS.get(table, {}), frame.columns)
-        return connection.table(f'"{schema}"."{table}"')
-
-    return load
-
-
-def _describe(connection: duckdb.DuckDBPyConnection, view: str, said: dict[str, Any], columns: list[str]) -> None:
-    comments = {f"view {view}": said.get("description")}
-    comments |= {f'column {view}."{column}"': said.get("columns", {}).get(column) for column in columns}
-    for place, text in comments.items():
-        if text:
-            connection.execute(f"comment on {place} is '" + text.replace("'", "''") + "'")
+def load(given: Session, name: str) -> Relation:
+    """A table or view of Spark. One with descriptions is a view of DuckDB too, under its schema and name, with comments."""
+    relation = Relation(given, given.spark.table(name), name)
+    schema, table = name.replace("`", "").split(".")[-2:]
+    if table in DESCRIPTIONS:
+        view = f'"{schema}"."{table}"'
+        given.connection.execute(f'create schema if not exists "{schema}"')
+        given.connection.execute(f"create or replace view {view} as {relation.streamed().sql_query()}")
+        said = DESCRIPTIONS[table]
+        comments = {f"view {view}": said["description"]}
+        comments |= {f'column {view}."{column}"': said["columns"].get(column) for column in relation.columns}
+        for place, text in comments.items():
+            if text:
+                given.connection.execute(f"comment on {place} is '" + text.replace("'", "''") + "'")
+    return relation
 
 
 def _take_variables(spark: SparkSession, connection: duckdb.DuckDBPyConnection) -> None:
