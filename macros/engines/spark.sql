@@ -196,6 +196,7 @@
             {%- do run_query('create table ' ~ step ~ number ~ ' using parquet as select links.id, coalesce(further.target_id, links.target_id) as target_id,'
                 ~ ' least(links.smallest_id, further.smallest_id) as smallest_id from ' ~ step ~ state.number ~ ' as links left join '
                 ~ step ~ state.number ~ ' as further on links.target_id = further.id') -%}
+            {%- do run_query('drop table ' ~ step ~ state.number) -%}
             {%- do state.update(number=number, before=state.moving, moving=run_query(moving.format(step ~ number)).rows[0][0]) -%}
         {%- endif -%}
     {%- endfor %}

@@ -56,14 +56,18 @@ def compiled(work: Path, spark: Any) -> Callable[[str, str], str]:
 
 
 @pytest.fixture(scope="session")
-def asked(compiled: Callable[[str, str], str], spark: Any) -> Callable[[str, str], list[dict[str, Any]]]:
-    """A function from an engine and a query with macros to rows."""
+def asked(compiled: Callable[[str, str], str], spark: Any) -> Callable[..., list[list[dict[str, Any]]]]:
+    """A function from an engine and queries with macros to the rows of each; they are compiled together, and run one by one."""
     database = duckdb.connect()
     database.execute("set TimeZone = 'UTC'")
 
-    def ask(engine: str, query: str) -> list[dict[str, Any]]:
-        sql = compiled(engine, query)
-        return (database.execute(sql).to_arrow_table() if engine == "duckdb" else spark.sql(sql).toArrow()).to_pylist()
+    def ask(engine: str, *queries: str) -> list[list[dict[str, Any]]]:
+        ask_one = database.execute if engine == "duckdb" else spark.sql
+        found = []
+        for sql in compiled(engine, "\n-- next\n".join(queries)).split("\n-- next\n"):
+            answer = ask_one(sql)
+            found.append((answer.to_arrow_table() if engine == "duckdb" else answer.toArrow()).to_pylist())
+        return found
 
     return ask
 

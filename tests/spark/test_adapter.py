@@ -38,11 +38,15 @@ small:
     "models/seen.sql": "{{ config(materialized='view') }} select * from {{ ref('given') }} where id = 2",
     "models/kept.sql": "{{ config(pre_hook={'sql': 'set icp.hooked=it is so', 'transaction': false}) }} select 1 as x",
     "models/contracted.sql": "select 1 as x",
+    "models/broken.sql": "select explode(array(1, 2, null)) as x",
     "models/models.yml": """
 models:
   - name: contracted
     config: {contract: {enforced: true}}
-    columns: [{name: x, data_type: int, constraints: [{type: not_null}]}]
+    columns: [{name: x, data_type: int, constraints: [{type: not_null}, {type: check, expression: "x < 2"}]}]
+  - name: broken
+    config: {contract: {enforced: true}}
+    columns: [{name: x, data_type: int, constraints: [{type: check, expression: "x < 2"}]}]
 """,
     "models/learned.py": """
 def model(dbt, session):
@@ -80,7 +84,8 @@ import json
 from dbt.cli.main import dbtRunner
 from pyspark.sql import SparkSession
 for time in range(2):
-    assert dbtRunner().invoke(["build", "--no-use-colors"]).success
+    assert dbtRunner().invoke(["build", "--no-use-colors", "--exclude", "broken"]).success
+assert not dbtRunner().invoke(["run", "--no-use-colors", "--select", "broken"]).success
 print("SHOWN " + json.dumps(dict(map(tuple, SparkSession.builder.getOrCreate().sql("{SHOWN}").collect()))))
 """
     env = os.environ | {"PLACE": str(folder), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
@@ -109,6 +114,10 @@ def test_a_python_model_reads_a_view(built: tuple[str, dict[str, str]]) -> None:
 
 def test_a_python_model_hands_its_variables_to_hooks(built: tuple[str, dict[str, str]]) -> None:
     assert "the answer is 42" in built[0]
+
+
+def test_a_contract_is_held(built: tuple[str, dict[str, str]]) -> None:
+    assert "main.broken breaks the constraint x < 2 of its contract in 1 rows." in built[0]
 
 
 def test_a_missing_java_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@
     {%- call statement('main', language=model['language']) -%}
         {{ create_table_as(False, target_relation, compiled_code, model['language']) }}
     {%- endcall -%}
+    {%- do check_constraints(target_relation, model) -%}
     {%- do persist_docs(target_relation, model) -%}
     {%- do icpspark_run_hooks(post_hooks) -%}
     {{ return({'relations': [target_relation]}) }}
@@ -38,3 +39,30 @@ result = model(dbtObj(load), session)
     {{ return('-- ' ~ agate_table.rows | length ~ ' rows') }}
 {% endmacro %}
 
+
+
+{#- An enforced contract's constraints, which a Parquet table cannot have: a table that breaks one is dropped. -#}
+{% macro check_constraints(relation, model) %}
+    {%- set broken = {} -%}
+    {%- for constraint in model.constraints -%}
+        {%- if constraint.type == 'check' -%} {%- do broken.update({constraint.expression: 'not (' ~ constraint.expression ~ ')'}) -%} {%- endif -%}
+    {%- endfor -%}
+    {%- for column in model.columns.values() -%}
+        {%- for constraint in column.constraints -%}
+            {%- if constraint.type == 'check' -%}
+                {%- do broken.update({constraint.expression: 'not (' ~ constraint.expression ~ ')'}) -%}
+            {%- elif constraint.type == 'not_null' -%}
+                {%- do broken.update({column.name ~ ' is not null': column.name ~ ' is null'}) -%}
+            {%- endif -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- if execute and broken and config.get('contract').enforced -%}
+        {%- set counts = [] -%}
+        {%- for condition in broken.values() -%} {%- do counts.append('count_if(' ~ condition ~ ')') -%} {%- endfor -%}
+        {%- set row = run_query('select ' ~ counts | join(', ') ~ ' from ' ~ relation).rows[0] -%}
+        {%- for rule in broken if row[loop.index0] -%}
+            {%- do adapter.drop_relation(relation) -%}
+            {%- do exceptions.raise_compiler_error(relation ~ ' breaks the constraint ' ~ rule ~ ' of its contract in ' ~ row[loop.index0] ~ ' rows.') -%}
+        {%- endfor -%}
+    {%- endif -%}
+{% endmacro %}
