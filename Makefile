@@ -4,9 +4,12 @@ BIN := .venv/bin
 READY := .venv/.ready
 # dlt, whose pipelines `make connectors` runs, has an environment of its own.
 DLT := .venv/dlt
+# Spark has an environment of its own: the other needs neither it nor Java.
+SPARK_BIN := .venv-spark/bin
+SPARK_READY := .venv-spark/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help build profile unit-tests test test-fast mutations validate connectors lint format bench example demo-hubspot docs lock clean
+.PHONY: help build profile unit-tests test test-fast mutations validate connectors lint format bench example demo-hubspot spark spark-test docs lock clean
 
 help:  ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,6 +25,12 @@ $(DLT)/.ready: requirements-dlt.txt $(READY)
 	$(PYTHON) -m venv $(DLT)
 	$(DLT)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dlt.txt
 	touch $(DLT)/.ready
+
+$(SPARK_READY): requirements-spark.txt pyproject.toml
+	$(PYTHON) -m venv .venv-spark
+	$(SPARK_BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-spark.txt
+	$(SPARK_BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $(SPARK_READY)
 
 build: $(READY)  ## Build the demo company and say what was made
 	$(BIN)/dbt build
@@ -71,6 +80,12 @@ example: $(READY)  ## Build AdventureWorks from its raw tables and check its pub
 demo-hubspot: $(READY)  ## Try `icp hubspot` on the built demo company, against a stand-in on this machine
 	$(BIN)/python examples/hubspot/demo.py
 
+spark: $(SPARK_READY)  ## Build the demo company on Apache Spark, with all data tests, and compare it with DuckDB's (needs Java 17)
+	$(SPARK_BIN)/python tests/spark/compare.py
+
+spark-test: $(SPARK_READY)  ## Run the tests of the target spark, on this machine (needs Java 17)
+	$(SPARK_BIN)/python -m pytest -q tests/spark
+
 docs: $(READY)  ## Generate the static documentation with lineage
 	$(BIN)/dbt docs generate --static
 
@@ -79,6 +94,8 @@ lock: $(READY)  ## Resolve the dependencies again
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.txt
 	echo 'dlt[duckdb]~=1.31.0' | $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 --constraints requirements.txt - -o requirements-dlt.txt
+	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --extra dev --extra spark \
+		-c requirements.txt pyproject.toml -o requirements-spark.txt
 
 clean:  ## Remove what the commands made
-	rm -rf .venv target logs warehouse/*.duckdb* published
+	rm -rf .venv .venv-spark target logs warehouse/*.duckdb* published

@@ -49,11 +49,5 @@
 
 {#- The same condition has the same id, whoever uses it. -#}
 {% macro condition_id() -%}
-    md5(concat(attribute, '|', operator, '|', coalesce(value, '')))
-{%- endmacro %}
-
-
-{#- Null, or a sentence with which the model stops, in SQL. -#}
-{% macro stop_with(sentence) -%}
-    case when {{ sentence }} is not null then error({{ sentence }}) end
+    md5(concat(coalesce(attribute, ''), '|', coalesce(operator, ''), '|', coalesce(value, '')))
 {%- endmacro %}

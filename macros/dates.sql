@@ -3,8 +3,14 @@
     clamped to the month's length, is not after the end: 31 January to 28 February is one month.
 -#}
 {% macro contract_months(starts_on, ends_on) -%}
-    {%- set months = "date_sub('month', " ~ starts_on ~ ', ' ~ add_days(ends_on, 1) ~ ')' -%}
+    {%- set months = complete_months(starts_on, add_days(ends_on, 1)) -%}
     (case when {{ months }} < 1 then 1 else {{ months }} end)
+{%- endmacro %}
+
+
+{#- The whole months from a day to another. The last one is over on the day that its beginning has, or on the last of a shorter month. -#}
+{% macro complete_months(from_day, to_day) -%}
+    {{ adapter.dispatch('complete_months', 'icp_refinery')(from_day, to_day) }}
 {%- endmacro %}
 
 
@@ -15,18 +21,21 @@
 
 
 {% macro add_months(day, months) -%}
-    cast({{ day }} + to_months(cast({{ months }} as integer)) as date)
+    {{ adapter.dispatch('add_months', 'icp_refinery')(day, months) }}
 {%- endmacro %}
 
 
 {% macro days_between(from_time, to_time) -%}
-    cast(cast({{ to_time }} as date) - cast({{ from_time }} as date) as integer)
+    {{ adapter.dispatch('days_between', 'icp_refinery')(from_time, to_time) }}
 {%- endmacro %}
 
 
 {#- Calendar months: 31 January to 1 February is one. -#}
 {% macro months_between(from_time, to_time) -%}
-    cast({{ dbt.datediff(from_time, to_time, 'month') }} as integer)
+    cast(
+        12 * (extract(year from {{ to_time }}) - extract(year from {{ from_time }}))
+        + extract(month from {{ to_time }}) - extract(month from {{ from_time }}) as integer
+    )
 {%- endmacro %}
 
 
@@ -91,5 +100,5 @@
 
 {#- The mean month: a year of 365.25 days has twelve. `DAYS_PER_MONTH` in Python. -#}
 {% macro days_per_month() -%}
-    30.4375
+    30.4375e0
 {%- endmacro %}

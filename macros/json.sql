@@ -1,18 +1,22 @@
 {#- A field of a row that was kept as JSON text. -#}
 {% macro json_text(json, field) -%}
-    json_extract_string({{ json }}, '$.{{ field }}')
+    {{ adapter.dispatch('json_text', 'icp_refinery')(json, '$.' ~ field) }}
+{%- endmacro %}
+
+
+{#- An item of a JSON array, by its place from 0. -#}
+{% macro json_item(json, place) -%}
+    {{ adapter.dispatch('json_text', 'icp_refinery')(json, '$[' ~ place ~ ']') }}
 {%- endmacro %}
 
 
 {#- One row for each text in a JSON array. -#}
 {% macro json_texts(json) -%}
-    unnest(from_json({{ json }}, '["VARCHAR"]'))
+    {{ adapter.dispatch('json_texts', 'icp_refinery')(json) }}
 {%- endmacro %}
 
 
 {#- One row for each object in a JSON array, as a struct of texts. -#}
 {% macro json_objects(json, fields) -%}
-    {%- set types = [] -%}
-    {%- for field in fields -%} {%- do types.append('"' ~ field ~ '": "VARCHAR"') -%} {%- endfor -%}
-    unnest(from_json({{ json }}, '[{ {{- types | join(', ') -}} }]'))
+    {{ adapter.dispatch('json_objects', 'icp_refinery')(json, fields) }}
 {%- endmacro %}

@@ -1,11 +1,10 @@
 {#-
-    An amount at a rate, with the four decimals that amounts keep. The wider type leaves room for the product; it is slow, and most amounts are in
-    the reporting currency.
+    An amount at a rate, with the four decimals that amounts keep. The product is slow, and most amounts are in the reporting currency.
 -#}
 {% macro at_rate(amount, rate) -%}
     case
         when {{ rate }} = 1 then cast({{ amount }} as decimal(18, 4))
-        else cast(cast({{ amount }} as decimal(24, 4)) * cast({{ rate }} as decimal(18, 10)) as decimal(18, 4))
+        else cast({{ adapter.dispatch('times_rate', 'icp_refinery')(amount, rate) }} as decimal(18, 4))
     end
 {%- endmacro %}
 

@@ -11,15 +11,15 @@
         {%- do exceptions.warn("Nothing is published: this run leaves data tests out (" ~ left_out ~ "). `dbt build` runs them all.") -%}
     {%- endif -%}
     {{ say_folders() }}
-    set variable marts_schema = '{{ built_relation('fct_orders').schema }}';
-    set variable left_out_tests = {{ left_out }};
+    {{ statements([set_variable('marts_schema', built_relation('fct_orders').schema), set_variable('left_out_tests', left_out)]) }}
+    {%- do adapter.dispatch('say_descriptions', 'icp_refinery')() -%}
 {%- endmacro %}
 
 
 {#- Stops the build where the model found that the published state must stay: the model left the sentence in a variable. -#}
 {% macro say_why_not_published() %}
     {%- if execute -%}
-        {%- set why = run_query("select getvariable('not_published')").rows[0][0] -%}
+        {%- set why = variable('not_published') -%}
         {%- if why -%} {{ exceptions.raise_compiler_error(why) }} {%- endif -%}
     {%- endif -%}
 {%- endmacro %}
@@ -36,7 +36,7 @@
         'target_folder': flags.TARGET_PATH or 'target',
         'published_folder': env_var('ICP_PUBLISHED', (project | string) ~ '/published'),
     } -%}
-    {%- for name, folder in folders.items() %}
-    set variable {{ name }} = '{{ folder | string | replace("'", "''") }}';
-    {%- endfor %}
+    {%- set said = [] -%}
+    {%- for name, folder in folders.items() -%} {%- do said.append(set_variable(name, folder | string)) -%} {%- endfor %}
+    {{ statements(said) }}
 {%- endmacro %}

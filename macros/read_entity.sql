@@ -6,7 +6,7 @@
     {%- else %}
     select
         {%- for column in contract_columns(entity) %}
-        cast(null as varchar) as {{ column.name }}{{ ',' if not loop.last }}
+        cast(null as string) as {{ column.name }}{{ ',' if not loop.last }}
         {%- endfor %}
     where false
     {%- endfor %}
@@ -55,18 +55,18 @@
     from (
         {%- if key %}
         with repeated as (
-            select hash({{ key }}) as key_hash
+            select {{ row_hash(key) }} as key_hash
             from {{ rows_read }}
             where {{ key }} is not null
-            group by hash({{ key }})
+            group by {{ row_hash(key) }}
             having count(*) > 1
         )
 
         select
             rows_read.*,
-            cast(null as varchar) as duplicate_rule
+            cast(null as string) as duplicate_rule
         from {{ rows_read }} as rows_read
-        anti join repeated on hash(rows_read.{{ key }}) = repeated.key_hash
+        anti join repeated on {{ row_hash('rows_read.' ~ key) }} = repeated.key_hash
         union all
         select
             rows_read.*,
@@ -77,7 +77,7 @@
                     then 'conflicting_duplicate'
             end as duplicate_rule
         from {{ rows_read }} as rows_read
-        semi join repeated on hash(rows_read.{{ key }}) = repeated.key_hash
+        semi join repeated on {{ row_hash('rows_read.' ~ key) }} = repeated.key_hash
         {%- else %}
         select
             *,
@@ -90,7 +90,7 @@
 
 {#- A broken rule, with the column and the value that broke it. -#}
 {% macro fault(rule, column, value=none) -%}
-    struct_pack(rule := '{{ rule }}', column_name := '{{ column }}', column_value := cast({{ value or 'raw.' ~ column }} as varchar))
+    {{ struct_of([['rule', "'" ~ rule ~ "'"], ['column_name', "'" ~ column ~ "'"], ['column_value', 'cast(' ~ (value or 'raw.' ~ column) ~ ' as string)']]) }}
 {%- endmacro %}
 
 
@@ -145,6 +145,8 @@
 -#}
 {% macro checked_rows(entity, id, also=none) %}
 {%- set droppable = contract_columns(entity) | selectattr('droppable') | list -%}
+{%- set losses = [] -%}
+{%- for column in droppable -%} {%- do losses.append('case when ' ~ breaks(column, entity) ~ ' then ' ~ fault_of(column) ~ ' end') -%} {%- endfor %}
 select
     {%- for column in contract_columns(entity) %}
     {%- if column.droppable and column.type in ['date', 'timestamp', 'amount'] %}
@@ -160,11 +162,7 @@ select
     {%- if droppable %}
     case
         when {{ loses_a_value(entity) }}
-            then [
-                {%- for column in droppable %}
-                case when {{ breaks(column, entity) }} then {{ fault_of(column) }} end{{ ',' if not loop.last }}
-                {%- endfor %}
-            ]
+            then {{ list_of(losses) }}
     end as dropped_values,
     {%- endif %}
     case when reject_fault is not null{{ ' or ' ~ loses_a_value(entity) if droppable }} then {{ id }} end as row_id,
@@ -181,7 +179,7 @@ from checked
 
 {#- A raw row as text. -#}
 {% macro raw_text(raw) -%}
-    cast(to_json({{ raw }}) as varchar)
+    {{ adapter.dispatch('raw_text', 'icp_refinery')(raw) }}
 {%- endmacro %}
 
 

@@ -6,15 +6,14 @@
 {#- A whole number is one also in a column of decimals or doubles (7.0), which a gap among the numbers makes of it in many a tool. -#}
 {% macro read_id(column) -%}
     case
-        when {{ is_stored_as(column, ['FLOAT', 'DOUBLE', 'DECIMAL%']) }}
-            then nullif(regexp_replace(cast({{ column }} as varchar), '[.]0+$', ''), 'nan')
-        else nullif(cast({{ column }} as varchar), '')
+        when {{ is_stored_as(column, ['FLOAT', 'DOUBLE', 'DECIMAL%']) }} then {{ adapter.dispatch('text_of_number', 'icp_refinery')(column) }}
+        else nullif(cast({{ column }} as string), '')
     end
 {%- endmacro %}
 
 
 {% macro read_text(column) -%}
-    nullif(trim(cast({{ column }} as varchar)), '')
+    nullif(trim(cast({{ column }} as string)), '')
 {%- endmacro %}
 
 
@@ -25,7 +24,7 @@
 
 {#- Text in which a placeholder such as `n/a` (the variable `missing_values`) is a missing value. -#}
 {% macro read_label(column) -%}
-    case when lower(replace(cast({{ column }} as varchar), ' ', '')) not in ({{ missing_values() }}) then {{ read_text(column) }} end
+    case when lower(replace(cast({{ column }} as string), ' ', '')) not in ({{ missing_values() }}) then {{ read_text(column) }} end
 {%- endmacro %}
 
 
@@ -59,13 +58,14 @@
 {%- endmacro %}
 
 
-{#- A comma is read where it can only separate thousands. A cast of text knows digit separators (1_000) that the contract does not. -#}
+{#- A comma is read where it can only separate thousands. -#}
 {% macro read_number(column, type='decimal(18, 4)') -%}
     {%- set text = read_text(column) -%}
     case
-        when {{ is_stored_as(column, ['%INT%', 'FLOAT', 'DOUBLE', 'DECIMAL%']) }} then try_cast({{ column }} as {{ type }})
-        when not contains({{ text }}, ',') then try_cast(replace({{ text }}, '_', '?') as {{ type }})
-        when regexp_full_match({{ text }}, '[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+([.][0-9]*)?')
+        when {{ is_stored_as(column, ['%INT%', 'FLOAT', 'DOUBLE', 'DECIMAL%']) }}
+            then {{ adapter.dispatch('stored_as', 'icp_refinery')(column, type) }}
+        when not contains({{ text }}, ',') then {{ adapter.dispatch('text_as_number', 'icp_refinery')(text, type) }}
+        when {{ matches(text, '[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+([.][0-9]*)?') }}
             then try_cast(replace({{ text }}, ',', '') as {{ type }})
     end
 {%- endmacro %}
@@ -79,27 +79,11 @@
 {%- endmacro %}
 
 
-{#-
-    ISO 8601, extended or basic, in UTC where there is no offset. A cast of text knows more (`epoch`, 2024/3/1) and ignores what follows a time, so
-    the form is looked at first.
--#}
+{#- ISO 8601, extended or basic, in UTC where there is no offset. -#}
 {% macro read_timestamp(column) -%}
-    {%- set text = 'upper(' ~ read_text(column) ~ ')' -%}
-    {%- set offset = '( ?(Z|[+-]([01][0-9]|2[0-3])(:?[0-5][0-9])?))?' -%}
     case
-        when {{ is_stored_as(column, ['TIMESTAMP%', 'DATE']) }} then try_cast({{ column }} as timestamp)
-        when regexp_full_match({{ text }}, '[0-9]{4,5}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?{{ offset }})?')
-            then cast(try_cast(replace(regexp_replace({{ text }}, ' ([Z+-])', '\1'), ',', '.') as timestamptz) as timestamp)
-        when regexp_full_match({{ text }}, '[0-9]{8}(T[0-9]{4}([0-9]{2}([.,][0-9]+)?)?{{ offset }})?')
-            then cast(try_cast(
-                regexp_replace(
-                    regexp_replace(
-                        regexp_replace(replace(replace({{ text }}, ' ', ''), ',', '.'), '^(....)(..)(..)', '\1-\2-\3'),
-                        'T([0-9]{2})([0-9]{2})', 'T\1:\2'
-                    ),
-                    '(T..:..)([0-9]{2})', '\1:\2'
-                ) as timestamptz
-            ) as timestamp)
+        when {{ is_stored_as(column, ['TIMESTAMP%', 'DATE']) }} then {{ adapter.dispatch('stored_as', 'icp_refinery')(column, 'timestamp') }}
+        else {{ adapter.dispatch('text_as_timestamp', 'icp_refinery')('upper(' ~ read_text(column) ~ ')') }}
     end
 {%- endmacro %}
 
@@ -111,5 +95,5 @@
 
 {#- Whether the source holds a column in one of these types. The warehouse knows before it reads: no row is asked. -#}
 {% macro is_stored_as(column, types) -%}
-    ({% for type in types %}typeof({{ column }}) like '{{ type }}'{{ ' or ' if not loop.last }}{% endfor %})
+    ({% for type in types %}{{ adapter.dispatch('type_of', 'icp_refinery')(column) }} like '{{ type }}'{{ ' or ' if not loop.last }}{% endfor %})
 {%- endmacro %}

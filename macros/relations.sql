@@ -9,7 +9,7 @@
     {%- if parts | length == 2 and parts[0] in builtins.ref.config.load_dependencies() and parts[0] not in ['dbt', 'dbt_' ~ target.type] -%}
         {{ return(ref(parts[0], parts[1])) }}
     {%- endif -%}
-    {{ return(api.Relation.create(database=parts[-3] if parts | length == 3 else target.database, schema=parts[-2], identifier=parts[-1])) }}
+    {{ return(adapter.dispatch('table_of', 'icp_refinery')(parts)) }}
 {% endmacro %}
 
 
@@ -110,7 +110,7 @@ select
     {%- endif %}
 select
     {%- for column in known %}
-    cast({{ (found.columns or {}).get(column, 'null') }} as varchar) as {{ column }}{{ ',' if not loop.last }}
+    cast({{ (found.columns or {}).get(column, 'null') }} as string) as {{ column }}{{ ',' if not loop.last }}
     {%- endfor %}
 from {{ found.relation }}
 {% endmacro %}

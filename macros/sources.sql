@@ -12,42 +12,54 @@
 -#}
 {% macro open_sources() %}
     {%- if not execute or flags.WHICH not in ['build', 'run', 'test'] or not is_asked_for() -%} {{ return('') }} {%- endif -%}
-    {%- set files = check_sources() %}
-    create schema if not exists raw_files;
-    create or replace table raw_files.source_columns (
-        connector varchar, entity varchar, source_file varchar, column_name varchar, column_use varchar
-    );
-    create or replace table raw_files.source_stamps (source_file varchar, stamp varchar);
-    {%- for entity in contract() if 'files' in var('connectors') %}
-        {%- set sources = files[entity] or [{'columns': {}, 'ignored': [], 'file': none}] %}
-        {%- for source in sources if source.file %}
-    insert into raw_files.source_stamps values ({{ text_literal(source.file) }}, {{ text_literal(source.stamp) }});
-        {%- endfor %}
+    {%- set files = check_sources() -%}
+    {%- set made = ['create schema if not exists raw_files'] -%}
+    {%- set uses, stamps = [], [] -%}
+    {%- for entity in contract() if 'files' in var('connectors') -%}
+        {%- set sources = files[entity] or [{'columns': {}, 'ignored': [], 'file': none}] -%}
+        {%- do made.append(view_of_sources(entity, sources)) -%}
+        {%- for source in sources -%}
+            {%- if source.file -%} {%- do stamps.append([source.file, source.stamp]) -%} {%- endif -%}
+            {%- for column in contract_columns(entity) -%}
+                {%- do uses.append(('files', entity, source.file, column.name, 'used' if column.name in source.columns else 'missing')) -%}
+            {%- endfor -%}
+            {%- for name in source.ignored -%} {%- do uses.append(('files', entity, source.file, name, 'ignored')) -%} {%- endfor -%}
+        {%- endfor -%}
+    {%- endfor -%}
+    {%- do made.extend(table_of_texts('raw_files.source_columns', ['connector', 'entity', 'source_file', 'column_name', 'column_use'], uses | unique)) -%}
+    {%- do made.extend(table_of_texts('raw_files.source_stamps', ['source_file', 'stamp'], stamps)) %}
+    {{ statements(made) }}
+    {%- for tool in landed_tools() %} {{ open_landed(tool) }} {%- endfor -%}
+{% endmacro %}
+
+
+{% macro view_of_sources(entity, sources) %}
+    {%- set view %}
     create or replace view raw_files.{{ entity }} as
         {%- for source in sources %}
     select
         {{ source_values(entity, source.columns) }},
-        {{ source.beyond_header or 'cast(null as varchar)' }} as beyond_header
+        {{ source.beyond_header or 'cast(null as string)' }} as beyond_header
     {{ 'from ' ~ source.relation if source.relation else 'where false' }}
     {{ 'where ' ~ source.conditions | join(' and ') if source.conditions }}
     {{ 'union all' if not loop.last }}
-        {%- endfor %};
-        {%- set uses = [] -%}
-        {%- for source in sources -%}
-            {%- for column in contract_columns(entity) -%}
-                {%- do uses.append((source.file, column.name, 'used' if column.name in source.columns else 'missing')) -%}
-            {%- endfor -%}
-            {%- for name in source.ignored -%} {%- do uses.append((source.file, name, 'ignored')) -%} {%- endfor %}
         {%- endfor %}
-    insert into raw_files.source_columns
-    select distinct * from (
-        values
-        {%- for file, name, use in uses %}
-        ('files', '{{ entity }}', {{ text_literal(file) }}, {{ text_literal(name) }}, '{{ use }}'){{ ',' if not loop.last }}
-        {%- endfor %}
-    );
+    {%- endset -%}
+    {{ return(view) }}
+{% endmacro %}
+
+
+{#- The statements that make a table of texts anew. -#}
+{% macro table_of_texts(name, columns, rows) %}
+    {%- set made = adapter.dispatch('new_table', 'icp_refinery')(name, columns | join(' string, ') ~ ' string') -%}
+    {%- set values = [] -%}
+    {%- for row in rows -%}
+        {%- set texts = [] -%}
+        {%- for text in row -%} {%- do texts.append(text_literal(text)) -%} {%- endfor -%}
+        {%- do values.append('(' ~ texts | join(', ') ~ ')') -%}
     {%- endfor -%}
-    {%- for tool in landed_tools() %} {{ open_landed(tool) }} {%- endfor -%}
+    {%- if values -%} {%- do made.append('insert into ' ~ name ~ ' values ' ~ values | join(', ')) -%} {%- endif -%}
+    {{ return(made) }}
 {% endmacro %}
 
 
@@ -57,9 +69,10 @@
 -#}
 {% macro stop_where_a_file_changed() %}
     {%- if execute and 'files' in var('connectors') -%}
-        {%- set changed = run_query(
-            "select distinct source_file from raw_files.source_stamps where stamp <> file_stamp(source_file) order by 1"
-        ).columns[0].values() -%}
+        {%- set changed = [] -%}
+        {%- for file, stamp in run_query('select distinct source_file, stamp from raw_files.source_stamps order by 1').rows -%}
+            {%- if adapter.dispatch('file_stamp', 'icp_refinery')(file) != stamp -%} {%- do changed.append(file) -%} {%- endif -%}
+        {%- endfor -%}
         {%- if changed -%}
             {%- do stop('Changed or replaced while it was read: ' ~ changed | join(', ') ~ '. Build again when nobody writes to it.') -%}
         {%- endif -%}
@@ -71,7 +84,7 @@
 {% macro source_values(entity, columns) %}
     {%- set values = [] -%}
     {%- for column in contract_columns(entity) -%}
-        {%- do values.append((columns.get(column.name) or 'cast(null as varchar)') ~ ' as ' ~ column.name) -%}
+        {%- do values.append((columns.get(column.name) or 'cast(null as string)') ~ ' as ' ~ column.name) -%}
     {%- endfor -%}
     {{ return(values | join(',\n        ')) }}
 {% endmacro %}
@@ -80,7 +93,7 @@
 {#- A text as a literal of SQL; none is null. -#}
 {% macro text_literal(value) %}
     {%- if value is none -%} {{ return('null') }} {%- endif -%}
-    {{ return("'" ~ value | string | replace("'", "''") ~ "'") }}
+    {{ return(adapter.dispatch('text_literal', 'icp_refinery')(value)) }}
 {% endmacro %}
 
 
@@ -102,6 +115,11 @@
     may never end.
 -#}
 {% macro files_found() %}
+    {{ return(adapter.dispatch('files_found', 'icp_refinery')()) }}
+{% endmacro %}
+
+
+{% macro duckdb__files_found() %}
     {%- set found = {'entities': {}, 'others': [], 'files': {}} -%}
     {%- for name in run_query('select unnest(special_files(' ~ text_literal(var('files_dir')) ~ '))').columns[0].values() if is_input_file(name) -%}
         {%- do stop("In the folder " ~ var('files_dir') ~ " " ~ name ~ " is not a regular file (a pipe or a device): copy its content into a file.") -%}
@@ -132,9 +150,9 @@
     is told from an empty one. An empty field is no value. A folder's name is never data.
 -#}
 {% macro read_header(path) %}
-    {%- set file = {'file': path, 'stamp': run_query('select file_stamp(' ~ text_literal(path) ~ ')').rows[0][0], 'places': []} -%}
-    {%- if path.lower().endswith('.parquet') -%}
-        {%- do file.update(relation='read_parquet(' ~ path_literal(path) ~ ', hive_partitioning = false)') -%}
+    {%- set file = {'file': path, 'stamp': adapter.dispatch('file_stamp', 'icp_refinery')(path), 'places': []} -%}
+    {%- if not path.lower().endswith('.csv') -%}
+        {%- do file.update(relation=adapter.dispatch('parquet', 'icp_refinery')(path)) -%}
         {%- do file.update(names=run_query('describe select * from ' ~ file.relation).columns[0].values() | list) -%}
     {%- else -%}
         {%- do file.update(csv_header(path)) -%}
@@ -216,11 +234,18 @@
 {#-
     Reads each CSV once, in just the columns that the contract knows, for its malformed lines: those with too many or too few fields, as JSON,
     and those that are not UTF-8, which the reader drops and keeps in a table of its own, with their number. `fields` may name an order. A file
-    that a mapping gives to several entities is read for each.
+    that a mapping gives to several entities is read for each. What `icp convert` found of them lies beside its Parquet files.
 -#}
 {% macro read_malformed_lines() %}
+    {{ adapter.dispatch('read_malformed_lines', 'icp_refinery')() }}
+{% endmacro %}
+
+
+{% macro duckdb__read_malformed_lines() %}
     create or replace temporary table malformed_lines (entity varchar, line_number bigint, line_text varchar, fields varchar[]);
     {%- set found = files_found() if execute and 'files' in var('connectors') else {'entities': {}, 'files': {}} -%}
+    {%- set converted = (found.files or {}).get('malformed_lines.parquet') %}
+    {{ 'insert into malformed_lines from ' ~ adapter.dispatch('parquet', 'icp_refinery')(converted) ~ ';' if converted }}
     {%- set files = mapped_sources(found, is_checked=false) or {} -%}
     {%- set mapped = files.values() | sum(start=[]) | map(attribute='file') | list -%}
     {%- for entity, paths in found.entities.items() -%}
@@ -277,6 +302,7 @@
     {%- for connector in var('connectors') if connector not in known_connectors() -%}
         {%- do stop("There is no connector '" ~ connector ~ "': choose among " ~ known_connectors() | join(' and ') ~ ".") -%}
     {%- endfor -%}
+    {%- do adapter.dispatch('check_connectors', 'icp_refinery')() -%}
     {%- do check_owners() -%}
     {%- do check_relations() -%}
     {{ return(check_files() if 'files' in var('connectors') else {}) }}
@@ -371,6 +397,11 @@
 
 
 {% macro check_bytes(where, path) %}
+    {%- do adapter.dispatch('check_bytes', 'icp_refinery')(where, path) -%}
+{% endmacro %}
+
+
+{% macro duckdb__check_bytes(where, path) %}
     {%- if run_query('select size from read_blob(' ~ path_literal(path) ~ ')').rows[0][0] == 0 -%}
         {%- do stop(where ~ " is an empty file: it has not even a header.") -%}
     {%- endif -%}

@@ -38,7 +38,7 @@
         {%- set missing = 'select mart, reason from ' ~ built_relation('icp_missing_inputs') ~ ' order by mart, input' -%}
         {%- for row in run_query(missing).rows -%} {%- do print('  ' ~ row[0] ~ ': ' ~ row[1]) -%} {%- endfor -%}
     {%- endif -%}
-    {%- do print('  marts in ' ~ target.path ~ ', schema ' ~ built_relation('fct_orders').schema ~ ': ' ~ marts | join(', ')) -%}
+    {%- do print('  marts in ' ~ adapter.dispatch('place_of_marts', 'icp_refinery')() ~ ', schema ' ~ built_relation('fct_orders').schema ~ ': ' ~ marts | join(', ')) -%}
     {%- if 'published_marts' in built -%}
         {%- set published = run_query('select max(folder) from ' ~ built_relation('published_marts')).rows[0][0] -%}
         {%- do print('  published: ' ~ (published or 'nothing, as data tests were left out')) -%}

@@ -1,10 +1,16 @@
 {#- The values of a group in their own order, joined by ` + ` or another separator. -#}
 {% macro joined_text(value, separator=' + ') -%}
-    array_to_string(list_sort(list({{ value }})), '{{ separator }}')
+    {{ adapter.dispatch('joined_text', 'icp_refinery')(value, separator) }}
 {%- endmacro %}
 
 
-{#- A table of the numbers from 1 to `count`, as `generated_number`. -#}
-{% macro numbers(count) -%}
-    {{ dbt.generate_series(count) }}
+{#- Whether a text is like a pattern in which `\` escapes. -#}
+{% macro is_like(text, pattern) -%}
+    {{ adapter.dispatch('is_like', 'icp_refinery')(text, pattern) }}
+{%- endmacro %}
+
+
+{#- Whether all of a text matches a regular expression. -#}
+{% macro matches(text, pattern) -%}
+    {{ adapter.dispatch('matches', 'icp_refinery')(text, pattern) }}
 {%- endmacro %}

@@ -47,7 +47,7 @@ parts as (
     select
         met.account_id,
         reasons.attribute,
-        arg_min(reasons.reason, reasons.is_of_segment) as reason,
+        min_by(reasons.reason, reasons.is_of_segment) as reason,
         round(sum(reasons.points), 1) as points
     from met
     inner join reasons on met.condition_id = reasons.condition_id

@@ -5,7 +5,7 @@ adoptions as (
 )
 
 select
-    cast(concat('adopted ', cast(adoption_number as varchar)) as varchar) as icp_version,
+    cast(concat('adopted ', cast(adoption_number as string)) as string) as icp_version,
     adoption_number,
     agreed_by_sales,
     agreed_by_marketing,
@@ -19,9 +19,9 @@ union all
 select
     'learned' as icp_version,
     cast(null as integer) as adoption_number,
-    cast(null as varchar) as agreed_by_sales,
-    cast(null as varchar) as agreed_by_marketing,
-    cast(null as varchar) as reason,
+    cast(null as string) as agreed_by_sales,
+    cast(null as string) as agreed_by_marketing,
+    cast(null as string) as reason,
     not exists (select 1 from adoptions) as is_in_force,
     cast(null as date) as in_force_from,
     cast(null as date) as in_force_until,

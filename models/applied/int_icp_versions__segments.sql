@@ -38,7 +38,7 @@ select
     -- In force it may have lost a claim to what came of late.
     coalesce(in_force.tier, learned.tier) as tier,
     learned.tier as tier_by_figures,
-    cast(null as varchar) as override_reason,
+    cast(null as string) as override_reason,
     versions.is_in_force,
     false as is_tier_overridden,
     cast(learned.pursuits as integer) as pursuit_count,

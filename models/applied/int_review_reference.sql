@@ -6,7 +6,7 @@ last_finished_cycle as (
         {{ add_months('max(cycle_end)', -12) }} as a_year_before
     from {{ ref('int_cycles') }}
     where is_finished
-),
+)
 
 select
     case when versions.adoption_number is null then 'before the last year' else 'at adoption' end as reference,

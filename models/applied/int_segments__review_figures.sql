@@ -31,7 +31,7 @@ segments as (
     union all
     select
         'all' as segment_id,
-        cast(null as varchar) as tier
+        cast(null as string) as tier
 ),
 
 -- Each pursuit counts in its cycle and, if it is old enough, in the reference.

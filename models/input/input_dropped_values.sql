@@ -7,7 +7,7 @@ dropped as (
     select
         '{{ entity }}' as entity,
         row_id,
-        unnest(dropped_values) as value
+        {{ each_of('dropped_values') }} as value
     from {{ ref('input_' ~ entity ~ '__checked') }}
     where reject_rule is null
     {% if not loop.last %}union all{% endif %}

@@ -17,10 +17,10 @@ rejected as (
     {% endfor -%}
     select
         entity,
-        cast(line_number as varchar) as row_id,
+        cast(line_number as string) as row_id,
         'malformed_line' as rule,
-        cast(null as varchar) as column_name,
-        cast(null as varchar) as column_value,
+        cast(null as string) as column_name,
+        cast(null as string) as column_value,
         line_text as raw_row
     from {{ ref('input_malformed_lines') }}
 ),

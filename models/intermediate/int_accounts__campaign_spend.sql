@@ -57,7 +57,7 @@ counted as (
         numbered.account_id,
         numbered.member_number,
         coalesce(numbered.member_count, 1) as member_count,
-        sign(months.amount) as direction,
+        cast(sign(months.amount) as integer) as direction,
         mod(cast(abs(months.amount) * 10000 as bigint), 100) as remainder,
         cast(floor(abs(months.amount) * 100) as bigint) as cents
     from months

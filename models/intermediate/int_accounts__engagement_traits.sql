@@ -62,7 +62,7 @@ union all
 select
     account_id,
     concat('engagement_', engagement_type) as attribute,
-    cast(null as varchar) as value,
+    cast(null as string) as value,
     count(*) as number
 from recent_engagements
 group by account_id, engagement_type
@@ -70,7 +70,7 @@ union all
 select
     account_id,
     concat('topic_', topic) as attribute,
-    cast(null as varchar) as value,
+    cast(null as string) as value,
     count(*) as number
 from recent_engagements
 where topic is not null

@@ -64,7 +64,7 @@ union all
 select
     account_id,
     attribute,
-    cast(null as varchar) as value,
+    cast(null as string) as value,
     number
 from sizes
 where number is not null

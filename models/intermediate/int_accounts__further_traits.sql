@@ -15,7 +15,7 @@ attributes as (
     from {{ ref('input_account_attributes') }} as attributes
     inner join {{ ref('int_accounts__in_scope') }} as resolved on attributes.account_id = resolved.account_id
     inner join {{ ref('int_accounts__known_at') }} as accounts on resolved.resolved_account_id = accounts.account_id
-    left join {{ ref('excluded_attributes') }} as excluded on lower(attributes.attribute) like excluded.pattern escape '\'
+    left join {{ ref('excluded_attributes') }} as excluded on {{ is_like('lower(attributes.attribute)', 'excluded.pattern') }}
     where
         coalesce(attributes.known_from <= accounts.known_at, true)
         and excluded.pattern is null
@@ -41,9 +41,9 @@ select
         when
             latest_attributes.attribute in ('industry', 'country', 'region', 'lead_source')
             or latest_attributes.attribute in ('employee_count', 'annual_revenue', 'size_band', 'revenue_band')
-            or latest_attributes.attribute like 'contact\_%' escape '\'
-            or latest_attributes.attribute like 'engagement\_%' escape '\'
-            or latest_attributes.attribute like 'topic\_%' escape '\'
+            or left(latest_attributes.attribute, 8) = 'contact_'
+            or left(latest_attributes.attribute, 11) = 'engagement_'
+            or left(latest_attributes.attribute, 6) = 'topic_'
             then concat('further_', latest_attributes.attribute)
         else latest_attributes.attribute
     end as attribute,

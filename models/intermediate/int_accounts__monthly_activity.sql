@@ -95,7 +95,7 @@ compared as (
 select
     account_id,
     case
-        when mrr_change = 0 then cast(null as varchar)
+        when mrr_change = 0 then cast(null as string)
         when mrr = 0 then 'churn'
         when previous_mrr = 0 and coalesce(highest_mrr_before, 0) = 0 then 'new'
         when previous_mrr = 0 then 'reactivation'

@@ -1,4 +1,14 @@
-with recursive
+{#- Merges into another account that is there. -#}
+{%- set merges -%}
+    select
+        merged.account_id as id,
+        merged.merged_into_account_id as target_id
+    from {{ ref('input_accounts') }} as merged
+    inner join {{ ref('input_accounts') }} as target on merged.merged_into_account_id = target.account_id
+    where merged.merged_into_account_id <> merged.account_id
+{%- endset -%}
+
+with
 
 accounts as (
     select * from {{ ref('input_accounts') }}
@@ -8,41 +18,8 @@ excluded as (
     select * from {{ ref('stg_people__excluded_accounts') }}
 ),
 
-merge_links as (
-    select
-        merged.account_id,
-        merged.merged_into_account_id as target_id
-    from accounts as merged
-    inner join accounts as target on merged.merged_into_account_id = target.account_id
-    where merged.merged_into_account_id <> merged.account_id
-),
-
--- Distinct pairs, so that a cycle comes to rest.
-reached as (
-    select
-        account_id,
-        target_id
-    from merge_links
-    union
-    select
-        reached.account_id,
-        merge_links.target_id
-    from reached
-    inner join merge_links on reached.target_id = merge_links.account_id
-),
-
 ends as (
-    select
-        reached.account_id,
-        min(case when merge_links.account_id is null then reached.target_id end) as last_id,
-        min(case when reached_again.account_id is not null then reached.target_id end) as smallest_id_of_cycle
-    from reached
-    left join merge_links on reached.target_id = merge_links.account_id
-    left join reached as reached_again
-        on
-            reached.target_id = reached_again.account_id
-            and reached.target_id = reached_again.target_id
-    group by reached.account_id
+    {{ chain_ends(merges) }}
 ),
 
 resolved as (
@@ -56,7 +33,7 @@ resolved as (
             else 'own'
         end as resolution
     from accounts
-    left join ends on accounts.account_id = ends.account_id
+    left join ends on accounts.account_id = ends.id
 )
 
 select

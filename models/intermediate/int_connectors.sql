@@ -1,5 +1,5 @@
 {% for connector in var('connectors') -%}
-select cast('{{ connector }}' as varchar) as connector
+select cast('{{ connector }}' as string) as connector
 {%- if not loop.last %}
 union all
 {% endif -%}

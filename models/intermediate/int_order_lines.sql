@@ -29,8 +29,8 @@ lines as (
     select
         concat('order-', orders.order_id) as order_line_id,
         orders.order_id,
-        cast(null as varchar) as product_id,
-        cast(null as varchar) as line_type,
+        cast(null as string) as product_id,
+        cast(null as string) as line_type,
         cast(null as decimal(18, 4)) as quantity,
         orders.amount,
         cast(null as decimal(18, 4)) as cost,

@@ -33,7 +33,7 @@ closed_won as (
         opportunity_id as order_id,
         account_id,
         opportunity_id,
-        cast(null as varchar) as replaces_order_id,
+        cast(null as string) as replaces_order_id,
         currency_code,
         amount,
         cast(null as date) as starts_on,

@@ -24,7 +24,7 @@ union all
 select
     product_id,
     product_id as product_name,
-    cast(null as varchar) as product_family,
-    cast(null as varchar) as product_type,
+    cast(null as string) as product_family,
+    cast(null as string) as product_type,
     false as is_listed
 from unlisted

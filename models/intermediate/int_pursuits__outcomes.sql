@@ -34,7 +34,7 @@ year_later as (
 
 -- A large win is in the upper quarter of those that are a year old or more.
 large as (
-    select percentile_cont(0.75) within group (order by value) as least_value
+    select percentile_cont(0.75) within group (order by cast(value as double)) as least_value
     from pursuits
     where is_won and months_observed >= 12
 )
@@ -49,7 +49,7 @@ select
     case when pursuits.is_won then 1.0 else 0.0 end as won,
     case
         when pursuits.is_won and pursuits.value_basis <> 'wins' and pursuits.months_observed >= 12
-            then case when pursuits.value >= large.least_value then 1.0 else 0.0 end
+            then case when cast(pursuits.value as double) >= large.least_value then 1.0 else 0.0 end
     end as high_value,
     case when pursuits.is_won then case when first_orders.is_multi_year then 1.0 when not first_orders.is_multi_year then 0.0 end end
         as multi_year,

@@ -7,7 +7,7 @@ excluded as (
 further_attributes as (
     select distinct lower(attributes.attribute) as attribute
     from {{ ref('input_account_attributes') }} as attributes
-    left join excluded on lower(attributes.attribute) like excluded.pattern escape '\'
+    left join excluded on {{ is_like('lower(attributes.attribute)', 'excluded.pattern') }}
     where excluded.pattern is null
 ),
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,12 +133,18 @@ def check_folder(folder: Path, reporting_currency: str = "USD") -> FolderReport:
             return _read_report(connection, found)
 
 
-def run_input_layer(settings: dict[str, Any], scratch: str, database: Path) -> None:
-    """Build staging and input in `database`, with dbt's variables `settings`. Raises CheckError with the sentence of a stop."""
+INPUT_LAYER = ("+path:models/input", "+int_as_of", "+quality_inferences")
+
+
+def run_input_layer(settings: dict[str, Any], scratch: str, database: Path, select: Sequence[str] = INPUT_LAYER) -> None:
+    """Build staging and input, or `select` of them, in `database`, with dbt's variables `settings`.
+
+    Raises CheckError with the sentence of a stop.
+    """
     project = str(project_directory())
     command = [sys.executable, "-P", "-m", "dbt.cli.main", "--quiet", "--log-format", "json", "build"]
     command += ["--exclude-resource-type", "test", "unit_test"]
-    command += ["--select", "+path:models/input", "+int_as_of", "+quality_inferences"]
+    command += ["--select", *select]
     command += ["--vars", json.dumps(settings | {"check_only": True}), "--project-dir", project, "--profiles-dir", project]
     command += ["--target-path", scratch, "--log-path", scratch]
     environment = os.environ | {"ICP_DATABASE": str(database)}

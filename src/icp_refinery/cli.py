@@ -12,6 +12,7 @@ from rich.progress import Progress
 
 from icp_refinery import adopt as adoption
 from icp_refinery.check_landed import check
+from icp_refinery.convert import convert
 from icp_refinery.exports.init import init
 from icp_refinery.hubspot.flow_commands import app as hubspot
 from icp_refinery.profile import profile
@@ -32,6 +33,7 @@ class Format(StrEnum):
 Layout = StrEnum("Layout", {"files": "files"} | {name.replace("-", "_"): name for name in LAYOUTS})
 
 app.command()(check)
+app.command()(convert)
 app.command()(init)
 app.command()(profile)
 app.add_typer(hubspot, name="hubspot")

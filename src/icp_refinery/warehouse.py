@@ -22,7 +22,12 @@ BEHAVIOURS = {"is_multi_year": "multi_year", "has_add_on": "add_on", "has_servic
 
 
 def query(session: Session, sql: str, **relations: Relation) -> Relation:
-    """`sql` over relations by the names that they are given here: none is looked up among Python's variables."""
+    """`sql` over relations by the names that they are given here: none is looked up among Python's variables.
+
+    On Spark the session has the engine answer it (`ask`), so that only what is asked for reaches this process.
+    """
+    if hasattr(session, "ask"):
+        return session.ask(sql, relations)
     named = ", ".join(f"{name} as ({relation.sql_query()})" for name, relation in relations.items())
     return session.sql(f"with {named} {sql}")
 
@@ -173,7 +178,11 @@ def adopted_definition(session: Session, adoptions: Relation, segments: Relation
         where adoptions.is_in_force
         order by segments.segment_id
     """
-    return query(session, query_text, adoptions=adoptions, segments=segments, rules=rules).df()
+    few = {"adoptions": adoptions, "segments": segments, "rules": rules}
+    with session.cursor() as cursor:
+        for name, relation in few.items():
+            cursor.register(name, relation.to_arrow_table())
+        return cursor.execute(query_text).df()
 
 
 def definition_in_force(

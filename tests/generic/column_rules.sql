@@ -5,6 +5,7 @@
 -#}
 {% test column_rules(model, key=[], unique=[], not_null=[], within={}, accepted={}) %}
 {%- set broken = {} -%}
+{%- set rules = [] -%}
 {%- for column in key + not_null -%}
     {%- do broken.update({column ~ ' is null': column ~ ' is null'}) -%}
 {%- endfor -%}
@@ -14,18 +15,17 @@
 {%- endfor -%}
 {%- for column, values in accepted.items() -%}
     {%- set listed = values | map('string') | map('replace', "'", "''") | join("', '") -%}
-    {%- do broken.update({column ~ ' is not an accepted value': 'cast(' ~ column ~ " as varchar) not in ('" ~ listed ~ "')"}) -%}
+    {%- do broken.update({column ~ ' is not an accepted value': 'cast(' ~ column ~ " as string) not in ('" ~ listed ~ "')"}) -%}
+{%- endfor %}
+{%- for problem, condition in broken.items() -%}
+    {%- do rules.append(struct_of([['problem', text_literal(problem)], ['row_count', 'count(*) filter (where ' ~ condition ~ ')']])) -%}
 {%- endfor %}
 {%- if broken %}
 select
     rule.problem,
     rule.row_count
 from (
-    select unnest([
-        {%- for problem, condition in broken.items() %}
-        struct_pack(problem := '{{ problem }}', row_count := count(*) filter (where {{ condition }})){{ ',' if not loop.last }}
-        {%- endfor %}
-    ]) as rule
+    select {{ each_of(list_of(rules)) }} as rule
     from {{ model }}
 )
 where rule.row_count > 0

@@ -5,7 +5,7 @@ with
 {{ entity }} as (
     select
         '{{ entity }}' as entity,
-        (select count(to_json(raw)) from {{ ref('input_' ~ entity ~ '__read') }}) as rows_read,
+        (select count({{ raw_text('raw') }}) from {{ ref('input_' ~ entity ~ '__read') }}) as rows_read,
         (select count(*) from {{ ref('input_' ~ entity) }}) as rows_accepted,
         (
             select count(*)

@@ -10,9 +10,9 @@ named_lines as (
     -- A line that could not be split into its fields still names its order, in one of them.
     select
         field as sale_id,
-        cast(null as varchar) as order_line_id
+        cast(null as string) as order_line_id
     from (
-        select unnest(fields) as field
+        select {{ each_of('fields') }} as field
         from {{ ref('input_malformed_lines') }}
         where entity = 'order_lines'
     )

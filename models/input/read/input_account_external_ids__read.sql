@@ -5,5 +5,5 @@ select
     -- text
     {{ read_text('system') }} as system,
     -- the row as it was read
-    struct_pack(*columns(*)) as raw
+    {{ whole_row() }} as raw
 from ({{ staged('account_external_ids') }})

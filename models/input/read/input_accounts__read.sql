@@ -15,5 +15,5 @@ select
     -- times
     {{ read_timestamp('created_at') }} as created_at,
     -- the row as it was read
-    struct_pack(*columns(*)) as raw
+    {{ whole_row() }} as raw
 from ({{ staged('accounts') }})

@@ -8,5 +8,5 @@ select
     -- times
     {{ read_date('spent_on') }} as spent_on,
     -- the row as it was read
-    struct_pack(*columns(*)) as raw
+    {{ whole_row() }} as raw
 from ({{ staged('campaign_spend') }})

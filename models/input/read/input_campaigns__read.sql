@@ -8,5 +8,5 @@ select
     {{ read_date('started_on') }} as started_on,
     {{ read_date('ended_on') }} as ended_on,
     -- the row as it was read
-    struct_pack(*columns(*)) as raw
+    {{ whole_row() }} as raw
 from ({{ staged('campaigns') }})

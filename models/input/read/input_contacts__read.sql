@@ -12,5 +12,5 @@ select
     {{ read_timestamp('became_mql_at') }} as became_mql_at,
     {{ read_timestamp('became_sql_at') }} as became_sql_at,
     -- the row as it was read
-    struct_pack(*columns(*)) as raw
+    {{ whole_row() }} as raw
 from ({{ staged('contacts') }})

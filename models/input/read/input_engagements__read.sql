@@ -10,5 +10,5 @@ select
     -- times
     {{ read_timestamp('occurred_at') }} as occurred_at,
     -- the row as it was read
-    struct_pack(*columns(*)) as raw
+    {{ whole_row() }} as raw
 from ({{ staged('engagements') }})

@@ -6,5 +6,5 @@ select
     -- times
     {{ read_timestamp('valid_from') }} as valid_from,
     -- the row as it was read
-    struct_pack(*columns(*)) as raw
+    {{ whole_row() }} as raw
 from ({{ staged('exchange_rates') }})

@@ -17,5 +17,5 @@ select
     {{ read_timestamp('created_at') }} as created_at,
     {{ read_timestamp('closed_at') }} as closed_at,
     -- the row as it was read
-    struct_pack(*columns(*)) as raw
+    {{ whole_row() }} as raw
 from ({{ staged('opportunities') }})

@@ -8,5 +8,5 @@ select
     -- times
     {{ read_timestamp('entered_at') }} as entered_at,
     -- the row as it was read
-    struct_pack(*columns(*)) as raw
+    {{ whole_row() }} as raw
 from ({{ staged('opportunity_stages') }})

@@ -16,5 +16,5 @@ select
     {{ read_date('starts_on') }} as starts_on,
     {{ read_date('ends_on') }} as ends_on,
     -- the row as it was read
-    struct_pack(*columns(*)) as raw
+    {{ whole_row() }} as raw
 from ({{ staged('order_lines') }})

@@ -16,5 +16,5 @@ select
     {{ read_date('ends_on') }} as ends_on,
     {{ read_date('terminated_on') }} as terminated_on,
     -- the row as it was read
-    struct_pack(*columns(*)) as raw
+    {{ whole_row() }} as raw
 from ({{ staged('orders') }})

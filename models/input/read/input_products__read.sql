@@ -6,5 +6,5 @@ select
     {{ read_label('product_family') }} as product_family,
     {{ read_choice('products', 'product_type') }} as product_type,
     -- the row as it was read
-    struct_pack(*columns(*)) as raw
+    {{ whole_row() }} as raw
 from ({{ staged('products') }})

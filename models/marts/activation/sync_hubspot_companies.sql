@@ -38,7 +38,7 @@ records as (
         *,
         case
             when claiming_account_count > 1 then 'claimed_by_several_accounts'
-            when coalesce(cast(try_cast(hubspot_company_id as bigint) as varchar) <> hubspot_company_id, true) then 'not_a_record_id'
+            when coalesce(cast(try_cast(hubspot_company_id as bigint) as string) <> hubspot_company_id, true) then 'not_a_record_id'
         end as withheld_reason
     from claims
     where included_claim_count > 0
@@ -80,8 +80,8 @@ select
     case when withheld_reason is null then segment_name end as icp_segment_name,
     case
         when withheld_reason is not null then null
-        when fit_score = floor(fit_score) then cast(cast(fit_score as integer) as varchar)
-        else cast(fit_score as varchar)
+        when fit_score = floor(fit_score) then cast(cast(fit_score as integer) as string)
+        else cast(fit_score as string)
     end as icp_fit_score,
     case
         when withheld_reason is null

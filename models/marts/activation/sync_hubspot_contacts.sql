@@ -59,8 +59,8 @@ select
     accounts.tier as icp_tier,
     accounts.segment_id as icp_segment,
     case
-        when accounts.fit_score = floor(accounts.fit_score) then cast(cast(accounts.fit_score as integer) as varchar)
-        else cast(accounts.fit_score as varchar)
+        when accounts.fit_score = floor(accounts.fit_score) then cast(cast(accounts.fit_score as integer) as string)
+        else cast(accounts.fit_score as string)
     end as icp_fit_score,
     disagreements.reason as icp_disagreement,
     case

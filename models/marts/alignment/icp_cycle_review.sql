@@ -34,20 +34,20 @@ select
     compared.cycle_end,
     compared.segment_id,
     compared.tier,
-    case when claims.is_contradicted and judged.verdict = 'keep' then 'watch' else cast(judged.verdict as varchar) end as verdict,
+    case when claims.is_contradicted and judged.verdict = 'keep' then 'watch' else cast(judged.verdict as string) end as verdict,
     case
         when claims.is_contradicted and judged.verdict = 'keep'
             then 'the latest third of the first deals contradicts what its tier claimed'
-        when judged.reason is not null then cast(judged.reason as varchar)
+        when judged.reason is not null then cast(judged.reason as string)
         when not compared.is_finished then 'the cycle is not finished'
         when compared.cycle_end <= reference.reference_end then 'part of what later cycles are compared with'
         when compared.cycle_end <= reference.a_year_before then 'more than a year ago'
         else 'no first deal has closed'
     end as reason,
     reference.reference,
-    cast(judged.outcome as varchar) as outcome,
-    cast(judged.direction as varchar) as direction,
-    cast(judged.psi_attribute as varchar) as psi_attribute,
+    cast(judged.outcome as string) as outcome,
+    cast(judged.direction as string) as direction,
+    cast(judged.psi_attribute as string) as psi_attribute,
     compared.is_finished,
     compared.pursuit_count,
     compared.pursuit_total,
@@ -104,9 +104,9 @@ left join {{ ref('int_segments__challenged') }} as challenged
 -- A claim that is lost is no claim to keep.
 left join {{ ref('learned_segments_in_force') }} as claims
     on
-        compared.segment_id = cast(claims.segment_id as varchar)
+        compared.segment_id = cast(claims.segment_id as string)
         and compared.cycle_start = reference.last_finished_cycle_start
 left join {{ ref('learned_cycle_review') }} as judged
     on
         compared.cycle_start = cast(judged.cycle_start as date)
-        and compared.segment_id = cast(judged.segment_id as varchar)
+        and compared.segment_id = cast(judged.segment_id as string)

@@ -3,10 +3,10 @@ with
 attributes as (
     select
         cast(cycle_start as date) as cycle_start,
-        cast(attribute as varchar) as attribute,
-        cast(value as varchar) as value,
-        cast(trend as varchar) as trend,
-        cast(segment_id as varchar) as segment_id,
+        cast(attribute as string) as attribute,
+        cast(value as string) as value,
+        cast(trend as string) as trend,
+        cast(segment_id as string) as segment_id,
         cast(latest_pursuits as integer) as latest_pursuit_count,
         {{ if_deals_are_lost('nullif(latest_pursuits, 0)') }} as latest_judged_count,
         cast(latest_wins as integer) as latest_won_pursuit_count,

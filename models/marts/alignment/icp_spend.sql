@@ -53,14 +53,14 @@ figures as (
         channel,
         account_id,
         amount,
-        cast(null as varchar) as stage
+        cast(null as string) as stage
     from spend
     union all
     select
         results.cycle_start,
         results.tier,
         coalesce(touched.channel, 'none') as channel,
-        cast(null as varchar) as account_id,
+        cast(null as string) as account_id,
         cast(0 as decimal(18, 4)) as amount,
         results.stage
     from results

@@ -1,9 +1,9 @@
 select
-    cast(cutoff as varchar) as cutoff,
-    cast(scorer as varchar) as scorer,
-    cast(measure as varchar) as measure,
+    cast(cutoff as string) as cutoff,
+    cast(scorer as string) as scorer,
+    cast(measure as string) as measure,
     cast(share as double) as share,
-    cast(nullif(note, '') as varchar) as note,
+    cast(nullif(note, '') as string) as note,
     cast(value as double) as value,
     cast(low as double) as low,
     cast(high as double) as high,

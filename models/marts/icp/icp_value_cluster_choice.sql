@@ -12,7 +12,7 @@ tried as (
 
 select
     cast(tried.row.k as integer) as cluster_count,
-    cast(tried.row.note as varchar) as note,
+    cast(tried.row.note as string) as note,
     cast(tried.row.chosen as boolean) as is_chosen,
     cast(tried.row.silhouette as double) as silhouette,
     cast(tried.row.stability as double) as stability,

@@ -57,13 +57,13 @@ totals as (
 
 select
     cast(learned.cluster as integer) as value_cluster_number,
-    cast(learned.cluster_name as varchar) as value_cluster,
+    cast(learned.cluster_name as string) as value_cluster,
     -- The reading of a silhouette is that of Kaufman and Rousseeuw (1990).
     case
         when choice.silhouette > 0.5 then 'clear groups'
         when choice.silhouette > 0.25 then 'weak structure: groups that may be artificial'
         when choice.silhouette is not null then 'no structure: a division of what is continuous'
-        else cast(learned.note as varchar)
+        else cast(learned.note as string)
     end as evidence,
     cast(coalesce(figures.customer_count, 0) as integer) as customer_count,
     figures.customer_count / cast(totals.customer_count as double) as customer_share,

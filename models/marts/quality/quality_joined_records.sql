@@ -28,9 +28,9 @@ records as (
 {%- else -%}
 records as (
     select
-        cast(null as varchar) as entity,
-        cast(null as varchar) as connector,
-        cast(null as varchar) as outcome
+        cast(null as string) as entity,
+        cast(null as string) as connector,
+        cast(null as string) as outcome
     where false
 )
 {%- endif %}

@@ -1,0 +1,79 @@
+"""The adapter: what macros ask of it beyond SQL, and Python models in dbt's own process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dbt.adapters.base.meta import available
+from dbt.adapters.spark.impl import SparkAdapter
+
+from dbt.adapters.icpspark import python_models
+from dbt.adapters.icpspark.connections import IcpSparkConnectionManager, session
+
+
+class IcpSparkAdapter(SparkAdapter):
+    ConnectionManager = IcpSparkConnectionManager
+
+    @classmethod
+    def type(cls) -> str:
+        return "icpspark"
+
+    @property
+    def default_python_submission_method(self) -> str:
+        return "session"
+
+    @property
+    def python_submission_helpers(self) -> dict[str, type]:
+        return {"session": python_models.SessionJob}
+
+    @available
+    def keep_descriptions(self, descriptions: dict[str, Any]) -> str:
+        """Descriptions by the alias of a mart, {description, columns}: Python models find them as comments."""
+        python_models.DESCRIPTIONS.update(descriptions)
+        return ""
+
+    @available
+    def files_in(self, folder: str) -> list[dict[str, Any]]:
+        """What is in a folder of any file system that Spark reads: {name, path, is_folder}, hidden files left out."""
+        system, path = self._placed(folder)
+        if not system.exists(path):
+            return []
+        found = [
+            {"name": file.getPath().getName(), "path": file.getPath().toString(), "is_folder": file.isDirectory()}
+            for file in system.listStatus(path)
+        ]
+        return sorted((file for file in found if file["name"][0] not in "._"), key=lambda file: file["name"])
+
+    @available
+    def file_stamp(self, path: str) -> str:
+        """What changes when a file, or one in a folder, is replaced or written to; empty where there is none."""
+        system, place = self._placed(path)
+        if not system.exists(place):
+            return ""
+        summary = system.getContentSummary(place)
+        newest, folders = system.getFileStatus(place).getModificationTime(), [place]
+        while folders:
+            for file in system.listStatus(folders.pop()):
+                newest = max(newest, file.getModificationTime())
+                folders += [file.getPath()] if file.isDirectory() else []
+        return f"{summary.getFileCount()}:{summary.getLength()}:{newest}"
+
+    @available
+    def load_seed(self, relation: Any, table: Any, types: dict[str, str]) -> str:
+        """Write a seed's rows, as agate has read them, into its table: an empty cell is null, and a quote a quote."""
+        spark = session(self.config.credentials)
+        names = [str(name) for name in table.column_names]
+        columns = ", ".join(f"{name} string" for name in names)
+        rows = [[None if value is None else str(value) for value in row] for row in table.rows]
+        frame = spark.createDataFrame(rows, schema=columns)
+        kinds = dict(spark.table(relation.render()).dtypes)
+        frame.selectExpr(*(f"cast(`{name}` as {kinds[name]}) as `{name}`" for name in names)).coalesce(1).write.insertInto(
+            relation.render()
+        )
+        return ""
+
+    def _placed(self, path: str) -> tuple[Any, Any]:
+        spark = session(self.config.credentials)
+        place = spark._jvm.org.apache.hadoop.fs.Path(path)
+        system = place.getFileSystem(spark._jsc.hadoopConfiguration())
+        return system, place

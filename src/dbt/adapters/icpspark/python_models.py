@@ -1,0 +1,87 @@
+"""Python models in dbt's process: `dbt.ref()` is a relation of Spark (see `relations`), and the result becomes a table."""
+
+from __future__ import annotations
+
+import linecache
+import shutil
+import sys
+import tempfile
+import threading
+import types
+import uuid
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from dbt.adapters.base import PythonJobHelper
+from dbt_common.exceptions import DbtRuntimeError
+from pyspark.sql import SparkSession
+
+from dbt.adapters.icpspark.connections import session
+from dbt.adapters.icpspark.relations import Relation, Session
+
+DESCRIPTIONS: dict[str, Any] = {}
+# One at a time: they import the same libraries, and share the cores that Spark leaves.
+_LOCK = threading.Lock()
+
+
+class SessionJob(PythonJobHelper):
+    """Runs a model's code with `session`, which is a DuckDB connection as in dbt-duckdb."""
+
+    def __init__(self, parsed_model: dict[str, Any], credentials: Any) -> None:
+        self._model, self._credentials = parsed_model, credentials
+
+    def submit(self, compiled_code: str) -> None:
+        """Raises DbtRuntimeError with what the model raised."""
+        spark, name = session(self._credentials), self._model["unique_id"]
+        scratch = Path(tempfile.mkdtemp(prefix="icp-spark-"))
+        module = types.ModuleType(f"model_{uuid.uuid4().hex}")
+        code = compiled_code.strip()
+        linecache.cache[f"<{name}>"] = (len(code), None, code.splitlines(True), f"<{name}>")
+        sys.modules[module.__name__] = module
+        with _LOCK, duckdb.connect() as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            _take_variables(spark, connection)
+            module.session = Session(spark, connection, scratch)
+            module.load = lambda table: load(module.session, table)
+            try:
+                exec(compile(code, f"<{name}>", "exec"), module.__dict__)
+                result = module.result  # noqa: F841 (DuckDB looks it up by this name)
+                arrow = connection.sql("from result").to_arrow_table()
+                spark.createDataFrame(arrow).write.mode("overwrite").format("parquet").saveAsTable(module.target)
+                _give_variables(spark, connection)
+            except Exception as problem:
+                raise DbtRuntimeError(f"The Python model {name} failed: {type(problem).__name__}: {problem}") from problem
+            finally:
+                sys.modules.pop(module.__name__, None)
+                shutil.rmtree(scratch, ignore_errors=True)
+
+
+def load(given: Session, name: str) -> Relation:
+    """A table or view of Spark. One with descriptions is a view of DuckDB too, under its schema and name, with comments."""
+    relation = Relation(given, given.spark.table(name), name)
+    schema, table = name.replace("`", "").split(".")[-2:]
+    if table in DESCRIPTIONS:
+        view = f'"{schema}"."{table}"'
+        given.connection.execute(f'create schema if not exists "{schema}"')
+        given.connection.execute(f"create or replace view {view} as {relation.streamed().sql_query()}")
+        said = DESCRIPTIONS[table]
+        comments = {f"view {view}": said["description"]}
+        comments |= {f'column {view}."{column}"': said["columns"].get(column) for column in relation.columns}
+        for place, text in comments.items():
+            if text:
+                given.connection.execute(f"comment on {place} is '" + text.replace("'", "''") + "'")
+    return relation
+
+
+def _take_variables(spark: SparkSession, connection: duckdb.DuckDBPyConnection) -> None:
+    """`set icp.x=y` in a hook is the variable `x` of the model's session."""
+    for name, value in ((row.key, row.value) for row in spark.sql("set").collect()):
+        if name.startswith("icp."):
+            connection.execute(f"set variable {name[4:]} = ?", [int(value) if value.isdigit() else value])
+
+
+def _give_variables(spark: SparkSession, connection: duckdb.DuckDBPyConnection) -> None:
+    for name, value in connection.execute("select name, cast(value as varchar) from duckdb_variables()").fetchall():
+        if value is not None:
+            spark.conf.set(f"icp.{name}", value)

@@ -1,0 +1,114 @@
+"""Build one company on DuckDB and on Spark, with every data test, and compare what both say. `make spark` runs this file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+ROOT = Path(__file__).resolve().parents[2]
+ALSO = ["input.input_rejects", "input.input_dropped_values"]
+DIGITS = 9  # of doubles, which both engines add up in any order
+
+
+def dbt(arguments: list[str], folder: Path, engine: str, variables: dict[str, Any], env: dict[str, str]) -> tuple[int, str]:
+    """Run dbt with all that it writes inside `folder`: its exit code, and all that it printed."""
+    places = {
+        "ICP_DATABASE": str(folder / "icp.duckdb"),
+        "ICP_PUBLISHED": str(folder / f"published_{engine}"),
+        "ICP_SPARK_WAREHOUSE": str(folder / "spark"),
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "dbt.cli.main",
+        "--no-use-colors",
+        *arguments,
+        "--target",
+        engine,
+        "--vars",
+        json.dumps(variables),
+    ]
+    command += ["--target-path", str(folder / f"target_{engine}"), "--log-path", str(folder / f"logs_{engine}")]
+    ran = subprocess.run(command, cwd=ROOT, env=os.environ | places | env, capture_output=True, text=True, check=False)
+    return ran.returncode, ran.stdout + ran.stderr
+
+
+def rows(batches: Iterable[dict[str, Any]]) -> Counter[str]:
+    """Rows as a multiset, doubles to `DIGITS` digits, all else as it is."""
+    return Counter(
+        repr([(name, f"{value:.{DIGITS}g}" if isinstance(value, float) else value) for name, value in row.items()])
+        for row in batches
+    )
+
+
+def differences(folder: Path) -> dict[str, str]:
+    """What is not the same in both builds of `folder`, by relation: every mart, `ALSO`, and nothing else. Needs no dbt."""
+    os.environ["ICP_SPARK_WAREHOUSE"] = str(folder / "spark")
+    spark = session(folder)
+    found = {}
+    with duckdb.connect(str(folder / "icp.duckdb"), read_only=True) as database:
+        query = "select table_name from information_schema.tables where table_schema = 'marts' order by 1"
+        for name in [*(f"marts.{mart}" for (mart,) in database.execute(query).fetchall()), *ALSO]:
+            columns = [column for column, *_ in database.execute(f"describe {name}").fetchall()]
+            if columns != spark.table(name).columns:
+                found[name] = f"columns {spark.table(name).columns} on Spark, {columns} on DuckDB"
+                continue
+            here = rows(database.execute(f"from {name}").to_arrow_table().to_pylist())
+            there = rows(spark.table(name).toArrow().to_pylist())
+            if here != there:
+                lost, new = here - there, there - here
+                found[name] = f"{lost.total()} of {here.total()} rows differ: {next(iter(lost), '')} and {next(iter(new), '')}"
+    return found
+
+
+def session(folder: Path) -> Any:
+    """The Spark session over the catalog that a build has left in `folder`."""
+    from dbt.adapters.icpspark.connections import IcpSparkCredentials
+    from dbt.adapters.icpspark.connections import session as started
+
+    settings = {
+        "spark.master": "local[2]",
+        "spark.sql.warehouse.dir": str(folder / "spark"),
+        "spark.hadoop.javax.jdo.option.ConnectionURL": f"jdbc:derby:;databaseName={folder / 'spark'}/metastore;create=true",
+        "spark.sql.shuffle.partitions": "2",
+    }
+    return started(IcpSparkCredentials(schema="main", method="session", server_side_parameters=settings))
+
+
+def main() -> None:
+    """Build, compare and say."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=Path, help="A folder of Parquet files; without it, the demo company.")
+    parser.add_argument("--master", default="local-cluster[2,1,1024]")
+    parser.add_argument("--folder", type=Path, default=ROOT / "target" / "spark", help="Where both builds are left.")
+    given = parser.parse_args()
+    given.folder.mkdir(parents=True, exist_ok=True)
+    variables = {"connectors": ["files"], "files_dir": str(given.files)} if given.files else {}
+    env = {"ICP_SPARK_MASTER": given.master, "ICP_SPARK_PARTITIONS": "4"}
+    for engine in ("duckdb", "spark"):
+        began = time.monotonic()
+        code, output = dbt(["build"], given.folder, engine, variables, env)
+        done = [line for line in output.splitlines() if "Done. PASS" in line]
+        print(f"{engine}: {done[0].split('Done. ')[1] if done else output[-3000:]}, {time.monotonic() - began:.0f} s", flush=True)
+        if code:
+            sys.exit(output[-6000:])
+    found = differences(given.folder)
+    for name, what in found.items():
+        print(f"{name}: {what}")
+    sys.exit(
+        f"{len(found)} relations differ" if found else print("Every mart, input_rejects and input_dropped_values are equal.")
+    )
+
+
+if __name__ == "__main__":
+    main()

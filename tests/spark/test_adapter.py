@@ -1,0 +1,161 @@
+"""What dbt-spark would leave out or write wrongly, and what Python models are given: a project of six files on Spark."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compare import ROOT
+
+PROJECT = {
+    "dbt_project.yml": """
+name: small
+profile: small
+models: {small: {+materialized: table}}
+""",
+    "profiles.yml": """
+small:
+  target: spark
+  outputs:
+    spark:
+      type: icpspark
+      method: session
+      schema: main
+      threads: 2
+      server_side_parameters:
+        spark.master: local[1]
+        spark.sql.shuffle.partitions: "1"
+        spark.sql.warehouse.dir: "{{ env_var('PLACE') }}/spark"
+        spark.hadoop.javax.jdo.option.ConnectionURL: "jdbc:derby:;databaseName={{ env_var('PLACE') }}/spark/metastore;create=true"
+""",
+    "seeds/given.csv": 'id,said,day\n1,"it\'s ""so"" \\ here",2024-01-31\n2,,\n',
+    "models/seen.sql": "{{ config(materialized='view') }} select * from {{ ref('given') }} where id = 2",
+    "models/kept.sql": "{{ config(pre_hook={'sql': 'set icp.hooked=it is so', 'transaction': false}) }} select 1 as x",
+    "models/contracted.sql": "select 1 as x",
+    "models/broken.sql": "select explode(array(1, 2, null)) as x",
+    "models/models.yml": """
+models:
+  - name: contracted
+    config: {contract: {enforced: true}}
+    columns: [{name: x, data_type: int, constraints: [{type: not_null}, {type: check, expression: "x < 2"}]}]
+  - name: broken
+    config: {contract: {enforced: true}}
+    columns: [{name: x, data_type: int, constraints: [{type: check, expression: "x < 2"}]}]
+""",
+    "models/learned.py": """
+def model(dbt, session):
+    import pandas as pd
+
+    assert dbt.ref("kept").fetchall() == [(1,)]
+    [(hooked,)] = session.execute("select getvariable('hooked')").fetchall()
+    session.execute("set variable answer = 42")
+    given = dbt.ref("given").order("id").fetchall()
+    seen = dbt.ref("seen").fetchall()
+    return pd.DataFrame({"what": ["hooked", "given", "seen"], "said": [hooked, repr(given), repr(seen)]})
+""",
+    "models/after.sql": """
+{{ config(post_hook={'sql': "{{ refuse() }}", 'transaction': false}) }}
+select count(*) as learned from {{ ref('learned') }}
+""",
+    "macros/refuse.sql": """
+{% macro refuse() %}
+    {%- do log('the answer is ' ~ run_query('set icp.answer').rows[0][1], info=true) -%}
+{% endmacro %}
+""",
+}
+SHOWN = "select what, said from learned order by what"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, str]]:
+    """What dbt printed, and what the Python model saw; dbt runs twice, the second time over the first."""
+    folder = tmp_path_factory.mktemp("small")
+    for name, text in PROJECT.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    program = f"""
+import json
+from dbt.cli.main import dbtRunner
+from pyspark.sql import SparkSession
+for time in range(2):
+    assert dbtRunner().invoke(["build", "--no-use-colors", "--exclude", "broken"]).success
+assert not dbtRunner().invoke(["run", "--no-use-colors", "--select", "broken"]).success
+print("SHOWN " + json.dumps(dict(map(tuple, SparkSession.builder.getOrCreate().sql("{SHOWN}").collect()))))
+"""
+    env = os.environ | {"PLACE": str(folder), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+    ran = subprocess.run(
+        [sys.executable, "-c", program.replace("from learned", "from main.learned")],
+        cwd=folder,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
+    return ran.stdout, json.loads(ran.stdout.split("SHOWN ")[1].splitlines()[0])
+
+
+def test_a_hook_outside_of_a_transaction_is_run(built: tuple[str, dict[str, str]]) -> None:
+    assert built[1]["hooked"] == "it is so"
+
+
+def test_an_empty_cell_of_a_seed_is_null_and_a_quote_a_quote(built: tuple[str, dict[str, str]]) -> None:
+    assert built[1]["given"] == repr([(1, 'it\'s "so" \\ here', __import__("datetime").date(2024, 1, 31)), (2, None, None)])
+
+
+def test_a_python_model_reads_a_view(built: tuple[str, dict[str, str]]) -> None:
+    assert built[1]["seen"] == repr([(2, None, None)])
+
+
+def test_a_python_model_hands_its_variables_to_hooks(built: tuple[str, dict[str, str]]) -> None:
+    assert "the answer is 42" in built[0]
+
+
+def test_a_contract_is_held(built: tuple[str, dict[str, str]]) -> None:
+    assert "main.broken breaks the constraint x < 2 of its contract in 1 rows." in built[0]
+
+
+def test_a_missing_java_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from dbt_common.exceptions import DbtRuntimeError
+
+    from dbt.adapters.icpspark.connections import check_java
+
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(
+        DbtRuntimeError, match=r"Spark needs Java 17 or newer, which is not on this machine: install it \(Debian: .*\)\."
+    ):
+        check_java()
+    java = tmp_path / "bin" / "java"
+    java.parent.mkdir()
+    java.write_text("#!/bin/sh\necho 'openjdk version \"1.8.0_402\"' >&2\n")
+    java.chmod(0o755)
+    with pytest.raises(DbtRuntimeError, match="is 8: set JAVA_HOME to another"):
+        check_java()
+
+
+def test_the_adapter_says_its_version() -> None:
+    """dbt asks for it in every run, by a module's name that it makes of the class's."""
+    from dbt.adapters.icpspark.impl import IcpSparkAdapter
+
+    class Config:
+        pass
+
+    assert IcpSparkAdapter.get_adapter_run_info(Config()).adapter_version
+
+
+def test_the_target_duckdb_imports_nothing_of_spark(tmp_path: Path) -> None:
+    program = """
+import sys
+from dbt.cli.main import dbtRunner
+assert dbtRunner().invoke(["--quiet", "parse", "--no-write-json"]).success
+import icp_refinery.cli
+sys.exit(str([name for name in sys.modules if name.split(".")[0] in ("pyspark", "py4j") or "icpspark" in name] or ""))
+"""
+    env: dict[str, Any] = os.environ | {"DBT_TARGET_PATH": str(tmp_path), "DBT_LOG_PATH": str(tmp_path)}
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=env, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
