@@ -71,9 +71,7 @@ def model(dbt, session):
             over=settings["publish_over"],
             kept=settings["states_kept"],
             schema=schema,
-            report=partial(
-                render, stop_share=settings["stop_share"], hubspot_record_url=settings["hubspot_record_url"] or None
-            ),
+            report=partial(render, stop_share=settings["stop_share"], hubspot_record_url=settings["hubspot_record_url"] or None),
         )
     except NotPublished as problem:
         # The post-hook says it: dbt would print the whole call stack around it.
