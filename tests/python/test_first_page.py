@@ -95,6 +95,7 @@ def test_what_rises_and_what_is_too_much_to_stop_is_counted_anew(demo: BuildResu
     [
         ("update marts.icp_alignment set spend = 0", "of leads and 10 % of opportunities, and brings"),
         ("delete from marts.icp_alignment", "No reporting cycle of the last four quarters is finished."),
+        ("update marts.icp_alignment set won_value = null where tier = 'tier_1'", "Best fit gets 10 % of leads"),
         ("update marts.icp_alignment set won_value = 0", "Nothing was won in the last four quarters."),
         (
             "update marts.icp_alignment set lead_count = 0, opportunity_count = 0, spend = 0",

@@ -125,8 +125,9 @@ def tier_shares(marts: Marts, quarters: Row | None) -> Row | None:
     found = rows(
         marts,
         f"""
-        select tier, min(cycle_start) as starts, max(cycle_end) as ends, sum(lead_count) as lead,
-            sum(opportunity_count) as opportunity, sum(spend) as spend, sum(won_value) as won_value, sum(win_count) as win
+        select tier, min(cycle_start) as starts, max(cycle_end) as ends, coalesce(sum(lead_count), 0) as lead,
+            coalesce(sum(opportunity_count), 0) as opportunity, coalesce(sum(spend), 0) as spend,
+            coalesce(sum(won_value), 0) as won_value, coalesce(sum(win_count), 0) as win
         from marts.icp_alignment
         where is_finished and cycle_start >= $1 and cycle_end < $2
         group by tier
