@@ -141,8 +141,8 @@ def record_lines(
         while some := list(islice(pages, PAGES_A_QUERY)):
             keys = [_key(record, id_property) for page in some for record in page]
             known = wanted_records(marts, kind, list(filter(None, keys)))
-            for page in some:
-                yield page, known
+            while some:
+                yield some.pop(0), known
 
     def changes_on(page: list[Json], known: dict[str, Wanted]) -> tuple[list[Json], list[Json], dict[str, Wanted | None]]:
         """The lines of a page that are withheld, those that would change, and what is wanted of these."""
