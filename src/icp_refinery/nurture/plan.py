@@ -129,7 +129,8 @@ def _contacts(marts: duckdb.DuckDBPyConnection, segment_id: str, roles: list[str
         _rows(
             marts,
             "select icp_role as role, count(*) as contacts, count(distinct account_id) as companies"
-            " from marts.sync_hubspot_contacts where icp_segment = ? and list_contains(?, icp_role) group by icp_role order by icp_role",
+            " from marts.sync_hubspot_contacts where icp_segment = ? and list_contains(?, icp_role)"
+            " group by icp_role order by icp_role",
             segment_id,
             list(roles),
         )
