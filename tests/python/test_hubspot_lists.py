@@ -751,7 +751,7 @@ def test_a_nurture_plan_says_what_the_marts_say(demo: BuildResult, demo_plan: di
         (kind, role["role"]) for kind, roles in demo_plan["audience"].items() for role in roles if role["more_than_elsewhere"]
     }
     assert roles == set(typical) != set()
-    assert demo_plan["entry"]["list"] == f"ICP tier 1: {demo_plan['segment']['name']} [{segment_id}]"
+    assert demo_plan["entry"]["list"] == f"ICP tier 1: {demo_plan['segment']['name']}"
 
 
 def test_what_nothing_speaks_for_is_no_evidence(demo: BuildResult, demo_plan: dict) -> None:
