@@ -4,7 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
 
@@ -55,14 +55,9 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item], at_once:
         yield function(item)
     under_way: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(at_once) as threads:
-        try:
-            for item in remaining:
-                under_way.append(threads.submit(function, item))
-                if len(under_way) >= at_once:
-                    yield under_way.popleft().result()
-            while under_way:
+        for item in remaining:
+            under_way.append(threads.submit(function, item))
+            if len(under_way) >= at_once:
                 yield under_way.popleft().result()
-        finally:
-            for future in under_way:
-                future.cancel()
-            wait(under_way)
+        while under_way:
+            yield under_way.popleft().result()

@@ -71,34 +71,30 @@ def _several_at_once(portal: Portal, of: str, properties: Sequence[str], rest: S
     waiting = [rest]
     under_way: dict[Future[Page], Span] = {}
     with ThreadPoolExecutor(portal.calls_at_once) as threads:
-        try:
-            while waiting or under_way:
-                while len(waiting) + len(under_way) < portal.calls_at_once:
-                    spans = sorted([*waiting, *under_way.values()], key=lambda span: -span.room(newest))
-                    half = next(filter(None, (span.divided(newest) for span in spans)), None)
-                    if half is None:
-                        break
-                    waiting.append(half)
-                for span in waiting:
-                    under_way[threads.submit(portal.page, of, properties, str(span.begin))] = span
-                waiting = []
-                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
-                    span = under_way.pop(future)
-                    records, after = future.result()
-                    if not _is_by_id((records, after), span.begin):
-                        raise Unreachable(
-                            f"HubSpot does not give the {of} in the order of their ids. Set `calls_at_once: 1` in the settings, "
-                            "so that they are read one page after the other."
-                        )
-                    end = math.inf if span.end is None else span.end
-                    yield [record for record in records if span.floor < int(record["id"]) <= end]
-                    last = int(records[-1]["id"]) if records else span.begin
-                    if after is not None and last < end:
-                        span.begin, span.width = int(after), _width(records)
-                        waiting.append(span)
-        finally:
-            for future in under_way:
-                future.cancel()
+        while waiting or under_way:
+            while len(waiting) + len(under_way) < portal.calls_at_once:
+                spans = sorted([*waiting, *under_way.values()], key=lambda span: -span.room(newest))
+                half = next(filter(None, (span.divided(newest) for span in spans)), None)
+                if half is None:
+                    break
+                waiting.append(half)
+            for span in waiting:
+                under_way[threads.submit(portal.page, of, properties, str(span.begin))] = span
+            waiting = []
+            for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                span = under_way.pop(future)
+                records, after = future.result()
+                if not _is_by_id((records, after), span.begin):
+                    raise Unreachable(
+                        f"HubSpot does not give the {of} in the order of their ids. Set `calls_at_once: 1` in the settings, "
+                        "so that they are read one page after the other."
+                    )
+                end = math.inf if span.end is None else span.end
+                yield [record for record in records if span.floor < int(record["id"]) <= end]
+                last = int(records[-1]["id"]) if records else span.begin
+                if after is not None and last < end:
+                    span.begin, span.width = int(after), _width(records)
+                    waiting.append(span)
 
 
 def _is_by_id(page: Page, begin: int) -> bool:

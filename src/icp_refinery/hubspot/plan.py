@@ -9,6 +9,7 @@ import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice, starmap
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from icp_refinery.hubspot.pages import all_records
 from icp_refinery.hubspot.schema import Natives, natives, same, schema_steps, segment_names
 
 PLAN_FORMAT = 3
+PAGES_A_QUERY = 10  # of HubSpot's pages, of the marts
 RECORD_ID = re.compile(r"[1-9][0-9]{0,18}")
 # Where a value came from, in HubSpot's history: a key or an app wrote it, as this project does. All else counts as a person.
 BY_KEY = ("INTEGRATION", "API", "MERGE")
@@ -135,13 +137,20 @@ def record_lines(
     read = [name for name in [*names, *also] if name in portal_properties]
     seen: set[str] = set()
 
-    def changes_on(page: list[Json]) -> tuple[list[Json], list[Json], dict[str, Wanted | None]]:
+    def with_marts() -> Iterator[tuple[list[Json], dict[str, Wanted]]]:
+        """The pages, each with what the marts say of its records."""
+        pages = all_records(portal, kind.name, read)
+        while some := list(islice(pages, PAGES_A_QUERY)):
+            keys = [_key(record, id_property) for page in some for record in page]
+            known = wanted_records(marts, kind, list(filter(None, keys)))
+            while some:
+                yield some.pop(0), known
+
+    def changes_on(page: list[Json], known: dict[str, Wanted]) -> tuple[list[Json], list[Json], dict[str, Wanted | None]]:
         """The lines of a page that are withheld, those that would change, and what is wanted of these."""
-        keys = {record["id"]: _key(record, id_property) for record in page}
-        known = wanted_records(marts, kind, [key for key in keys.values() if key])
         withheld, pending, reasons = [], [], {}
         for record in page:
-            key = keys[record["id"]]
+            key = _key(record, id_property)
             values = record.get("properties") or {}
             wanted = known.get(key)
             stale = wanted is None
@@ -177,8 +186,7 @@ def record_lines(
         return withheld + keep_what_people_set(portal, kind, pending, config), pending, reasons
 
     done = 0
-    pages = all_records(portal, kind.name, read)
-    for withheld, pending, reasons in in_order(with_history, map(changes_on, pages), portal.calls_at_once):
+    for withheld, pending, reasons in in_order(with_history, starmap(changes_on, with_marts()), portal.calls_at_once):
         yield from withheld
         for change in pending:
             if change["set"]:
