@@ -23,7 +23,7 @@ from icp_refinery.hubspot.flows import Wanted, any_of, distinct, wanted_flow
 from icp_refinery.hubspot.objects import CONTACTS, types_of, wanted_records
 
 SEGMENT = {"id": "seg_a", "name": "Banks {{ contact.email }}", "tier": "tier_1"}
-CONFIG = Config(nurture=Nurture(emails={"all": [11, 12]}))
+CONFIG = Config(objects=["companies", "contacts"], nurture=Nurture(emails={"all": [11, 12]}))
 FLOWS = "/automation/v4/flows"
 
 
@@ -137,7 +137,7 @@ def test_what_a_person_changed_or_switched_on_is_kept(run: Run) -> None:
 
 def test_other_settings_change_no_workflow_that_is_there(run: Run) -> None:
     run.make()
-    [entry] = run.plan(Config(nurture=Nurture(emails={"all": [11, 12]}, roles=["user"])))
+    [entry] = run.plan(Config(objects=["contacts"], nurture=Nurture(emails={"all": [11, 12]}, roles=["user"])))
     assert (entry["action"], entry["reason"][:50]) == ("none", "the settings or the marts would make another one n")
 
 
@@ -152,6 +152,7 @@ def test_a_name_that_is_taken_is_left_alone(run: Run) -> None:
     ("config", "gone", "reason"),
     [
         (Config(), "", "no e-mails are chosen"),
+        (Config(nurture=Nurture(emails={"all": [11]})), "", "contacts are not written to: name them in"),
         (CONFIG, "list", "there is no list contacts_tier_1_decision_maker yet: `icp hubspot lists --apply` makes it"),
         (CONFIG, "property", "contacts have no icp_nurture_group yet: `icp hubspot apply --apply` makes it"),
     ],

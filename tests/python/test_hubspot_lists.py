@@ -751,7 +751,7 @@ def test_a_nurture_plan_says_what_the_marts_say(demo: BuildResult, demo_plan: di
         (kind, role["role"]) for kind, roles in demo_plan["audience"].items() for role in roles if role["more_than_elsewhere"]
     }
     assert roles == set(typical) != set()
-    assert demo_plan["entry"]["list"] == f"ICP tier 1: {demo_plan['segment']['name']} [{segment_id}]"
+    assert demo_plan["entry"]["list"] == f"ICP tier 1: {demo_plan['segment']['name']}"
 
 
 def test_what_nothing_speaks_for_is_no_evidence(demo: BuildResult, demo_plan: dict) -> None:
@@ -796,6 +796,7 @@ def with_marts(effects: list[tuple], funnel: list[tuple] = ()) -> duckdb.DuckDBP
         "create table marts.icp_product_mix (segment_id varchar, item_type varchar, item_name varchar, attach_rate double,"
         " attach_rate_low double, overall_attach_rate double, customer_count integer)"
     )
+    marts.execute("create table marts.sync_hubspot_contacts (account_id varchar, icp_segment varchar, icp_role varchar)")
     marts.execute("create table marts.fct_stage_entries (account_id varchar, segment_id varchar, stage varchar, entered_on date)")
     marts.execute("insert into marts.icp_seasonality values ('segment', 'seg_1', 'seasonal', 'September: more', 9, true)")
     return marts

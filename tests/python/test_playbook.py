@@ -34,6 +34,7 @@ def marts_of(companies: int = 400, reach: int = 4, name: str = "Banks", **more: 
         "icp_funnel": "segment_id varchar, stage varchar, stage_number integer, entered_count integer, reached_count integer,"
         " open_count integer, median_days_to_next double, p75_days_to_next double, matured_90_days_count integer,"
         " conversion_90_days_rate double, conversion_90_days_low double, conversion_90_days_high double, as_of date",
+        "sync_hubspot_contacts": "account_id varchar, icp_segment varchar, icp_role varchar",
         "fct_stage_entries": "account_id varchar, segment_id varchar, stage varchar, entered_on date",
     }
     for table, columns in tables.items():
@@ -83,6 +84,7 @@ def test_what_the_data_do_not_say_is_said() -> None:
     page = as_markdown(plan_of(marts_of()))
     for sentence in (
         "No topic is shown to change an outcome",
+        "No contact there is known by role",
         "Function: the data say nothing about whom to address",
         "No product is bought more often here",
         "No month is shown to be better",
@@ -98,7 +100,10 @@ def test_topics_that_raise_come_first_and_have_their_n() -> None:
     ]
     profiles = [("seg_1", "engagement", "topic", "compliance", 0.8, 0.7, 0.4, 173, 100)]
     products = [("seg_1", "product", "Onboarding", 0.53, 0.42, 0.22, 76), ("seg_1", "product", "Usual", 0.3, 0.1, 0.22, 76)]
-    marts = marts_of(icp_attribute_effects=effects, icp_segment_profiles=profiles, icp_product_mix=products)
+    people = [(account, "seg_1", role) for account, role in (("A1", "influencer"), ("A1", "influencer"), ("A2", "user"))]
+    marts = marts_of(
+        icp_attribute_effects=effects, icp_segment_profiles=profiles, icp_product_mix=products, sync_hubspot_contacts=people
+    )
     plan = plan_of(marts, emails=EMAILS)
     assert [(step["day"], step["about"], step["hubspot_email"]) for step in plan["steps"]] == [
         (0, "security", 7),
@@ -110,6 +115,7 @@ def test_topics_that_raise_come_first_and_have_their_n() -> None:
     assert "compliance (80% against 40% of all; n = 173)" in page
     assert "Onboarding (53% against 22% of all; n = 76)" in page
     assert "Usual" not in page
+    assert "Contacts that it is for: 2 influencers of 1 companies." in page
 
 
 def test_settings_of_a_segment_go_before_those_of_all() -> None:

@@ -22,6 +22,11 @@ dated as (
     from {{ ref('fct_mrr_movements') }}
     union all
     select
+        'fct_stage_entries' as mart,
+        cast(max(entered_on) as timestamp) as newest
+    from {{ ref('fct_stage_entries') }}
+    union all
+    select
         'cohort_retention' as mart,
         cast(max({{ add_months('cohort_month', 'months_since') }}) as timestamp) as newest
     from {{ ref('cohort_retention') }}

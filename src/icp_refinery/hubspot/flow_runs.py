@@ -247,7 +247,8 @@ def _remember(journal: Journal, key: str, flow_id: str, revision: str | None) ->
 
 def is_of_flows(journal: Path) -> bool:
     """Whether a journal is of workflows."""
-    return next(read_lines(journal), {}).get("what") == "flows"
+    first = next(read_lines(journal), None)
+    return isinstance(first, dict) and first.get("what") == "flows"
 
 
 def revert_flows(portal: Portal, portal_id: int, path: Path, write: bool) -> list[Json]:

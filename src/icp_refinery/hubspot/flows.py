@@ -44,6 +44,8 @@ def wanted_flow(plan: Json, config: Config, lists: dict[str, str], properties: d
     lacking = [one for one in own.values() if one not in properties]
     if not emails_of(settings, key):
         return Wanted(key, name, {}, NO_EMAILS)
+    if "contacts" not in config.objects:
+        return Wanted(key, name, {}, "contacts are not written to: name them in activation/hubspot.yml (objects)")
     if lacking:
         return Wanted(key, name, {}, f"contacts have no {', '.join(lacking)} yet: `icp hubspot apply --apply` makes it", True)
     if missing:

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 
 from icp_refinery.hubspot.config import Config
+from icp_refinery.hubspot.flow_runs import is_of_flows
 from icp_refinery.hubspot.journal import object_of, read_lines
 from icp_refinery.hubspot.objects import COMPANIES, draw
 from icp_refinery.project import TIER_NAMES
@@ -37,9 +38,8 @@ def written_since(runs: Path, config: Config) -> dict[str, tuple[str, str]]:
     """By company record the day on which its tier was first written, and the tier."""
     journals = []
     for path in runs.glob("journal-*.jsonl"):
-        first = next(read_lines(path), {})
-        if first.get("what") != "flows":
-            journals.append((str(first.get("begun_at")), path))
+        if not is_of_flows(path):
+            journals.append((str(next(read_lines(path, "journal"), {}).get("begun_at")), path))
     found: dict[str, tuple[str, str]] = {}
     for _, path in sorted(journals):
         is_back = path.stem.endswith("-reverted")

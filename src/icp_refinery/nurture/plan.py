@@ -66,6 +66,7 @@ def _plan(marts: duckdb.DuckDBPyConnection, config: Config, segment: Plan) -> Pl
         "entry": {
             "list": list_name(config, words, segment["segment_name"], segment_id),
             "before_the_next_run": look_alike if config.lists.look_alikes else None,
+            "contacts": _contacts(marts, segment_id, settings.roles),
         },
         "exit": _exits(goal, funnel),
         "audience": _audience(marts, segment_id),
@@ -120,6 +121,21 @@ def _audience(marts: duckdb.DuckDBPyConnection, segment_id: str) -> Plan:
         rows = _profile(marts, segment_id, "people", kind)
         roles[kind] = [_frequency(row, "role") for row in rows[:ROLES]] or NO_EVIDENCE
     return roles
+
+
+def _contacts(marts: duckdb.DuckDBPyConnection, segment_id: str, roles: list[str]) -> list[Plan] | str:
+    """How many known contacts of the segment the workflow may take, by role, and of how many companies."""
+    return (
+        _rows(
+            marts,
+            "select icp_role as role, count(*) as contacts, count(distinct account_id) as companies"
+            " from marts.sync_hubspot_contacts where icp_segment = ? and list_contains(?, icp_role)"
+            " group by icp_role order by icp_role",
+            segment_id,
+            list(roles),
+        )
+        or NO_EVIDENCE
+    )
 
 
 def _content(marts: duckdb.DuckDBPyConnection, what: str, segment_id: str, rules: list[Plan], most: int) -> Plan:

@@ -21,7 +21,7 @@ def as_markdown(plan: Plan) -> str:
     parts = [
         f"# Nurture: {_plain(segment['name'])}",
         f"{TIER_NAMES[segment['tier']]} (`{segment['tier']}`, `{segment['id']}`). Responsible: {_plain(plan['owner'])}.",
-        *_section("Who", [f"Companies whose {_plain(segment['rule'])}.", *_roles(plan["audience"])]),
+        *_section("Who", [f"Companies whose {_plain(segment['rule'])}.", _contacts(plan["entry"]), *_roles(plan["audience"])]),
         *_section("Why", [_why(segment), _today(goal)]),
         *_section("What raises conversion here", [*_moves(plan["topics"], "topic"), *_moves(plan["formats"], "format")]),
         *_section("What to send when", [_steps(plan["steps"]), _pace(plan["timing"], goal), _season(plan["timing"]["season"])]),
@@ -70,6 +70,15 @@ def _today(goal: Plan) -> str:
         f"of {goal['unit']} at {goal['from_stage']}, {_share(rate)} reach {goal['stage']} within {goal['within_days']} days"
         f" ({_share(rate, 'low')} to {_share(rate, 'high')}; n = {rate['n']:,}); {goal['waiting_now']:,} wait now."
     )
+
+
+def _contacts(entry: Plan) -> str:
+    if entry["contacts"] == NO_EVIDENCE:
+        return "no contact there is known by role."
+    told = [
+        f"{row['contacts']:,} {row['role'].replace('_', ' ')}s of {row['companies']:,} companies" for row in entry["contacts"]
+    ]
+    return f"contacts that it is for: {', '.join(told)}."
 
 
 def _roles(audience: Plan) -> list[str]:
