@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -129,8 +128,7 @@ def check_folder(folder: Path, reporting_currency: str = "USD") -> FolderReport:
         database = Path(scratch) / "check.duckdb"
         settings = {"connectors": ["files"], "files_dir": str(folder), "reporting_currency": reporting_currency}
         run_input_layer(settings, scratch, database)
-        with duckdb.connect(str(database), read_only=True) as connection:
-            return _read_report(connection, found)
+        return read_report(database, found)
 
 
 INPUT_LAYER = ("+path:models/input", "+int_as_of", "+quality_inferences")
@@ -160,6 +158,12 @@ def _sentence(log: str) -> str:
     lines = [line.strip() for message in errors for line in message.splitlines()]
     ours = [line for line in lines if line and not re.match("> |Encountered|(Compilation|Runtime) Error", line)]
     return ours[0] if ours else ""
+
+
+def read_report(database: Path, found: InputFolder) -> FolderReport:
+    """What the input layer in `database` made of the files or relations that were found."""
+    with duckdb.connect(str(database), read_only=True) as connection:
+        return _read_report(connection, found)
 
 
 def _read_report(connection: duckdb.DuckDBPyConnection, found: InputFolder) -> FolderReport:
@@ -269,16 +273,8 @@ def _remedy(rule: str, column: Column | None, values: list[tuple[str, int]]) -> 
     return REMEDIES[rule]
 
 
-def check_files(folder: Path, reporting_currency: str) -> None:
-    """Print what `check_folder` finds. Raises typer.Exit with 1 where a build would be of no use."""
-    console = Console(soft_wrap=True, markup=False, highlight=False)
-    errors = Console(stderr=True, soft_wrap=True, markup=False, highlight=False)
-    try:
-        report = check_folder(folder, reporting_currency)
-    except CheckError as error:
-        errors.print(str(error), style="red")
-        raise typer.Exit(1) from None
-
+def print_report(report: FolderReport, console: Console) -> None:
+    """Print what was found. Raises CheckError where a build would be of no use."""
     found = Table("entity", "file", "rows", "rejected")
     for entity, file, read, rejected in report.entities:
         found.add_row(entity, file, f"{read:,}", f"{rejected:,}")
@@ -299,10 +295,8 @@ def check_files(folder: Path, reporting_currency: str) -> None:
         console.print("For lack of data, the result will say less:")
         for sentence in report.cannot_say:
             console.print(f"  - {sentence}")
-    for sentence in report.failures:
-        errors.print(sentence, style="red")
     if report.failures:
-        raise typer.Exit(1)
+        raise CheckError("\n".join(report.failures))
 
 
 def print_rules(console: Console, title: str, rules: list[BrokenRule], none: str) -> None:

@@ -1,5 +1,7 @@
 """Look at a connector before any build: what the loader landed, what follows from it, what to switch on to get more."""
 
+import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -11,9 +13,19 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from icp_refinery.check import CheckError, broken_rules, check_files, print_rules, run_input_layer
-from icp_refinery.input_folder import read_contract
+from icp_refinery.check import (
+    CheckError,
+    FolderReport,
+    broken_rules,
+    check_folder,
+    print_report,
+    print_rules,
+    read_report,
+    run_input_layer,
+)
+from icp_refinery.input_folder import InputFile, InputFolder, read_contract
 from icp_refinery.landed import attach_landed
+from icp_refinery.project import project_directory
 
 TOOLS = ("hubspot", "salesforce")
 # What an object that is not landed costs. Objects that only some loaders have are said where theirs could land them.
@@ -140,21 +152,51 @@ def _print_found(connection: duckdb.DuckDBPyConnection, tool: str, console: Cons
         console.print(f"  - {place}: {names}")
 
 
+def check_relations(variables: dict[str, Any]) -> FolderReport:
+    """Run staging and input on the relations that `icp_inputs` names, in a copy of the project's database.
+
+    Raises CheckError where nothing can be read.
+    """
+    place = os.environ.get("ICP_DATABASE") or project_directory() / "warehouse" / "icp.duckdb"
+    built = Path(place)
+    if not built.exists():
+        raise CheckError(f"The database {built} (ICP_DATABASE) is not there: what icp_inputs names is read in it.")
+    with tempfile.TemporaryDirectory() as scratch:
+        database = Path(scratch) / built.name
+        print("Reading what icp_inputs names ...", file=sys.stderr, flush=True)
+        for path in (built, built.with_name(built.name + ".wal")):
+            if path.exists():
+                shutil.copyfile(path, Path(scratch) / path.name)
+        run_input_layer(variables | {"connectors": ["relations"], "owner_of": {}}, scratch, database)
+        found = InputFolder()
+        with duckdb.connect(str(database), read_only=True) as connection:
+            query = "select entity, source_file, column_name, column_use from input.input_source_columns order by all"
+            for entity, name, column, use in connection.execute(query).fetchall():
+                file = found.files.setdefault(entity, InputFile([Path(name)]))
+                getattr(file, use).append(column)
+        return read_report(database, found)
+
+
 def check(
-    source: Annotated[str, typer.Argument(metavar="FOLDER|CONNECTOR", help="A folder of files, or `hubspot` or `salesforce`.")],
+    source: Annotated[
+        str, typer.Argument(metavar="FOLDER|CONNECTOR", help="A folder of files, or hubspot, salesforce or relations.")
+    ],
     reporting_currency: Annotated[
         str | None, typer.Option(help="Currency of the marts (ISO 4217); default USD, of a connector the project's.")
     ] = None,
     variables: Annotated[str, typer.Option("--vars", help="dbt's variables, as for a build; only for a connector.")] = "{}",
 ) -> None:
     """Say what a folder or a connector holds before any build: rows, columns, rejects to expect, what cannot be said."""
-    if source not in TOOLS:
-        check_files(Path(source), reporting_currency or "USD")
-        return
+    console, errors = (Console(stderr=stderr, soft_wrap=True, markup=False, highlight=False) for stderr in (False, True))
+    settings = {"reporting_currency": reporting_currency} if reporting_currency else {}
     try:
-        settings = {"reporting_currency": reporting_currency} if reporting_currency else {}
         settings |= yaml.safe_load(variables) or {}
-        check_connector(source, settings, Console(soft_wrap=True, markup=False, highlight=False))
+        if source in TOOLS:
+            check_connector(source, settings, console)
+        elif source == "relations":
+            print_report(check_relations(settings), console)
+        else:
+            print_report(check_folder(Path(source), reporting_currency or "USD"), console)
     except (CheckError, yaml.YAMLError) as error:
-        Console(stderr=True, soft_wrap=True, markup=False, highlight=False).print(str(error), style="red")
+        errors.print(str(error), style="red")
         raise typer.Exit(1) from None

@@ -12,6 +12,8 @@ import pytest
 
 from conftest import ROOT, BuildResult, InputBuild, build, frame, once, one_sentence
 from icp_refinery.adopt import read_learned
+from icp_refinery.check import CheckError
+from icp_refinery.check_landed import check_relations
 from icp_refinery.simulate import write_world
 from warm_dbt import run_dbt
 
@@ -191,3 +193,17 @@ def test_an_unreadable_relation_stops_its_model_with_one_sentence(kind: str, bui
     result = build_input(variables=variables, check=False, parse=True, folder=warehouse(tmp_path))
     assert result.returncode != 0
     assert any(all(word in line for word in words) for line in result.stdout.splitlines()), result.stdout
+
+
+def test_check_says_what_relations_hold_and_leaves_their_database_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = {"icp_inputs": {"accounts": "raw.accounts", "orders": "raw.orders"}}
+    monkeypatch.setenv("ICP_DATABASE", str(tmp_path / "icp.duckdb"))
+    with pytest.raises(CheckError, match=r"icp\.duckdb \(ICP_DATABASE\) is not there"):
+        check_relations(inputs)
+    database = warehouse(tmp_path) / "icp.duckdb"
+    before = database.read_bytes()
+    report = check_relations(inputs)
+    assert report.entities == [("accounts", "raw.accounts", 1, 0), ("orders", "raw.orders", 1, 0)]
+    assert report.folder.files["orders"].used == ["account_id", "closed_at", "order_id", "order_status"]
+    assert report.failures == []
+    assert database.read_bytes() == before
