@@ -81,8 +81,8 @@ EXPRESSIONS = {
     "joined_without_any": ("(select {{ joined_text('x') }} from (select cast(null as string) as x) as t)", None),
     # JSON, rows and lists.
     "a_row_as_text": (
-        "(select {{ raw_text('t') }} from (select 'a\"b' as x, cast(null as string) as y, cast('2024-01-05 10:00:00' as timestamp) as z,"
-        " cast(1.5 as decimal(18, 4)) as w) as t)",
+        "(select {{ raw_text('raw') }} from (select {{ whole_row() }} as raw from (select 'a\"b' as x, cast(null as string) as y, cast('2024-01-05 10:00:00' as timestamp) as z,"
+        " cast(1.5 as decimal(18, 4)) as w) as t) as r)",
         '{"x":"a\\"b","y":null,"z":"2024-01-05 10:00:00","w":1.5000}',
     ),
     "a_field": ("{{ json_text(\"'{\\\"a\\\": 1.50}'\", 'a') }}", "1.50"),
