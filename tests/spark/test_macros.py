@@ -61,7 +61,7 @@ EXPRESSIONS = {
     "a_stored_boolean": ("{{ read_boolean('false') }}", False),
     "days_as_months": ("cast(5 as integer) / {{ days_per_month() }}", 5 / 30.4375),
     "rounded_once": ("{{ at_rate('cast(0.0001 as decimal(18, 4))', '0.4999999995') }}", Decimal("0.0000")),
-    "at_a_rate": ("{{ at_rate('cast(123456789012.3456 as decimal(18, 4))', '1.2345678901') }}", Decimal("152415787516.9948")),
+    "at_a_rate": ("{{ at_rate('cast(123456789012.3456 as decimal(18, 4))', '1.2345678901') }}", Decimal("152415787529.4924")),
     "per_month": ("{{ per_month('cast(-100.0001 as decimal(18, 4))', '3') }}", Decimal("-33.3334")),
     "a_share": ("cast(cast(1 as decimal(18, 4)) as double) / nullif(cast(3 as double), 0)", 1 / 3),
     "nothing_of_nothing": ("cast(1 as double) / nullif(0, 0)", None),
