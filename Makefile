@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# dlt, whose pipelines `make connectors` runs, has an environment of its own.
+DLT := .venv/dlt
 # Spark has an environment of its own: the other needs neither it nor Java.
 SPARK_BIN := .venv-spark/bin
 SPARK_READY := .venv-spark/.ready
@@ -18,6 +20,11 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $(READY)
+
+$(DLT)/.ready: requirements-dlt.txt $(READY)
+	$(PYTHON) -m venv $(DLT)
+	$(DLT)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dlt.txt
+	touch $(DLT)/.ready
 
 $(SPARK_READY): requirements-spark.txt pyproject.toml
 	$(PYTHON) -m venv .venv-spark
@@ -50,7 +57,7 @@ validate: $(READY)  ## Run every study at full size, write docs/validation.md, b
 	ICP_LARGE_INPUTS=1 $(BIN)/python -m pytest --numprocesses 0 -s tests/python/test_large_inputs.py
 	ICP_KILLS=10 $(BIN)/python -m pytest --numprocesses 0 tests/python/test_builds.py -k killed_at_any_moment
 
-connectors: $(READY)  ## Build HubSpot and Salesforce as six loaders land them, clean and with mess, beside their files
+connectors: $(READY) $(DLT)/.ready  ## Build HubSpot and Salesforce as six loaders land them, clean and with mess, and dlt itself, beside their files
 	ICP_CONNECTOR_SEEDS=1,2 $(BIN)/python -m pytest --numprocesses 2 \
 		tests/python/test_connectors.py tests/python/test_*_landed.py
 
@@ -85,6 +92,8 @@ docs: $(READY)  ## Generate the static documentation with lineage
 lock: $(READY)  ## Resolve the dependencies again
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.txt
+	echo 'dlt[duckdb]~=1.31.0' | $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header \
+		--python-version 3.11 --constraints requirements.txt - -o requirements-dlt.txt
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --extra dev --extra spark \
 		-c requirements.txt pyproject.toml -o requirements-spark.txt
 

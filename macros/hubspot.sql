@@ -5,18 +5,21 @@ company:
     tables: {fivetran: company, airbyte: companies, dlt: companies}
     ids: [id!, hs_parent_company_id, hs_merged_object_ids, salesforceaccountid]
     columns: [name, domain, industry, numberofemployees, annualrevenue, country, createdate]
+    only: {none: [salesforceaccountid]}
 contact:
     tables: {fivetran: contact, airbyte: contacts, dlt: contacts}
     ids: [id, associatedcompanyid]
     columns: [email, jobtitle, hs_analytics_source, createdate,
         hs_v2_date_entered_lead, hs_v2_date_entered_marketingqualifiedlead, hs_v2_date_entered_salesqualifiedlead,
         hs_lifecyclestage_lead_date, hs_lifecyclestage_marketingqualifiedlead_date, hs_lifecyclestage_salesqualifiedlead_date]
+    only: {none: [hs_lifecyclestage_lead_date, hs_lifecyclestage_marketingqualifiedlead_date, hs_lifecyclestage_salesqualifiedlead_date]}
 deal:
     tables: {fivetran: deal, airbyte: deals, dlt: deals}
     names: {fivetran: {id: deal_id, pipeline: deal_pipeline_id, dealstage: deal_pipeline_stage_id}}
     ids: [id!, pipeline, dealstage!, hs_primary_associated_company, hs_merged_object_ids]
     columns: [dealname, dealtype, amount, deal_currency_code, amount_in_home_currency, hs_exchange_rate, hs_analytics_source,
         hs_is_closed, hs_is_closed_won, createdate!, closedate!, updatedat, companies, line_items]
+    only: {airbyte: [updatedat, companies, line_items], none: [hs_is_closed, hs_is_closed_won]}
 deal_archived:
     tables: {airbyte: deals_archived}
     ids: [id]
@@ -29,12 +32,14 @@ deal_company:
     names: {dlt: {deal_id: deals_id, company_id: value}}
     ids: [deal_id, company_id]
     columns: [type_id, category]
+    only: {fivetran: [type_id, category]}
 line_item:
     tables: {fivetran: line_item, airbyte: line_items}
     names: {fivetran: {hs_product_id: product_id}}
     ids: [id, hs_product_id, deal_id]
     columns: [quantity, amount, hs_cost_of_goods_sold, recurringbillingfrequency, hs_recurring_billing_period, hs_term_in_months,
         hs_recurring_billing_start_date]
+    only: {none: [deal_id]}
 line_item_deal:
     tables: {fivetran: line_item_deal}
     ids: [line_item_id, deal_id]
@@ -47,11 +52,13 @@ pipeline:
     names: {dlt: {pipeline_id: id}}
     ids: [pipeline_id]
     columns: [label!, stages, _dlt_id]
+    only: {airbyte: [stages], dlt: [_dlt_id]}
 stage:
     tables: {fivetran: deal_pipeline_stage, dlt: pipelines_deals__stages}
     names: {dlt: {stage_id: id, is_closed: metadata__is_closed, probability: metadata__probability}}
     ids: [stage_id!, pipeline_id]
     columns: [label!, display_order, is_closed, closed_won, probability, _dlt_parent_id]
+    only: {fivetran: [pipeline_id], dlt: [_dlt_parent_id], none: [is_closed, closed_won]}
 stage_entry:
     tables: {fivetran: deal_stage, airbyte: deals_property_history, dlt: stages_timing_deals}
     names:
@@ -60,6 +67,7 @@ stage_entry:
     ids: [deal_id, value]
     times: [date_entered]
     columns: [property]
+    only: {airbyte: [property]}
     has_history: true
 stage_date:
     tables: {airbyte: deals}
@@ -70,16 +78,19 @@ meeting:
     names: {fivetran: {id: engagement_id}}
     ids: [id]
     columns: [hs_meeting_title, hs_timestamp, companies, contacts]
+    only: {airbyte: [companies, contacts]}
 email:
     tables: {fivetran: engagement_email, airbyte: engagements_emails}
     names: {fivetran: {id: engagement_id}}
     ids: [id]
     columns: [hs_email_subject, hs_timestamp, companies, contacts]
+    only: {airbyte: [companies, contacts]}
 call:
     tables: {fivetran: engagement_call, airbyte: engagements_calls}
     names: {fivetran: {id: engagement_id}}
     ids: [id]
     columns: [hs_call_title, hs_timestamp, companies, contacts]
+    only: {airbyte: [companies, contacts]}
 engagement_company:
     tables: {fivetran: engagement_company}
     ids: [engagement_id, company_id]

@@ -15,6 +15,7 @@
         flags, numbers: columns that are read as booleans and numbers,
         columns: the others, as they stand; `!` after a name: required, as its table is,
         names: loader -> column -> the loader's own name (or several) where it is not a spelling of the tool's (`landed_name`),
+        only: loader -> columns that nobody else lands, so that they are not missed; `none`: another column says the same, or few tools have it,
         newest_by: columns that tell the newest of several versions, before the time of loading,
         has_history: past versions are rows of their own, to be kept,
         unpivot: a prefix; each column that begins with it becomes a row: (id, name: the rest of the column's name, value)
@@ -98,13 +99,21 @@
     );
     {%- if table %}
     insert into raw_files.source_columns values
-        {%- for column in columns %}
+        {%- for column in columns if column.found or landed_is_missed(tool, spec, column.name) %}
         (
             '{{ tool }}', '{{ object }}', {{ text_literal(name) }}, {{ text_literal(column.name) }},
             '{{ 'used' if column.found else 'missing' }}'
         ){{ ',' if not loop.last }}
         {%- endfor %};
     {%- endif -%}
+{% endmacro %}
+
+
+{#- Whether a column that is not there is missed: its loader could land it, and nothing else says the same. -#}
+{% macro landed_is_missed(tool, spec, name) %}
+    {%- set others = [] -%}
+    {%- for loader, names in (spec.only or {}).items() if name in names and loader != var(tool ~ '_loader') -%} {%- do others.append(loader) -%} {%- endfor -%}
+    {{ return(not others) }}
 {% endmacro %}
 
 

@@ -46,6 +46,7 @@ opportunitylineitem:
     tables: {fivetran: opportunity_line_item, airbyte: opportunitylineitem, dlt: opportunity_line_item}
     ids: [id, opportunityid, product2id]
     columns: [sbqq__chargetype__c, sbqq__billingfrequency__c]
+    only: {none: [sbqq__chargetype__c, sbqq__billingfrequency__c]}
     numbers: [quantity, totalprice]
     dates: [servicedate]
 order:
@@ -60,6 +61,7 @@ orderitem:
     tables: {fivetran: order_item, airbyte: orderitem}
     ids: [id, orderid, product2id]
     columns: [sbqq__chargetype__c, sbqq__billingfrequency__c]
+    only: {none: [sbqq__chargetype__c, sbqq__billingfrequency__c]}
     numbers: [quantity, totalprice]
     dates: [servicedate, enddate]
 contract:
@@ -71,6 +73,7 @@ product2:
     tables: {fivetran: product_2, airbyte: product2, dlt: product_2}
     ids: [id]
     columns: [name, family, sbqq__chargetype__c, sbqq__billingfrequency__c]
+    only: {none: [sbqq__chargetype__c, sbqq__billingfrequency__c]}
 event:
     tables: {fivetran: event, airbyte: event, dlt: event}
     ids: [id, accountid, whoid]

@@ -20,6 +20,10 @@
     {%- if share is boolean or share is not number or share < 0 or share > 1 -%}
         {%- do stop("The variable stop_share is a share from 0 to 1, not " ~ share ~ ".") -%}
     {%- endif -%}
+    {%- set url = var('hubspot_record_url') -%}
+    {%- if url is not none and not modules.re.match('^https://[^ ]*[{]id[}][^ ]*$', url | string) -%}
+        {%- do stop("The variable hubspot_record_url is an address that begins with https:// and has {id} in it, not " ~ url ~ ".") -%}
+    {%- endif -%}
     {%- set kept = var('published_states_kept') -%}
     {%- if kept is boolean or kept is not integer or kept < 1 -%}
         {%- do stop("The variable published_states_kept is a whole number of states, 1 or more, not " ~ kept ~ ".") -%}

@@ -31,3 +31,9 @@
 {% macro least_support() -%}
     30
 {%- endmacro %}
+
+
+{#- A number from 0 up to 1 that looks drawn at random, and is the same for the same text. -#}
+{% macro uniform(text) -%}
+    cast(md5_number_lower({{ text }}) as double) / 18446744073709551616.0
+{%- endmacro %}

@@ -2,10 +2,11 @@ def model(dbt, session):
     from icp_refinery.learning.conditions import assign
     from icp_refinery.learning.review import review_cycles
     from icp_refinery.learning.segments import from_table
-    from icp_refinery.warehouse import closed_by_cycle, cycle_dates, sampled_traits, typed
+    from icp_refinery.warehouse import closed_by_cycle, cycle_dates, definition_in_force, sampled_traits, typed
 
     pursuits, traits = dbt.ref("int_pursuits__by_cycle"), dbt.ref("int_accounts__traits")
-    segments, rules, _ = from_table(dbt.ref("learned_segments_in_force").order("segment_id").df())
+    adopted = dbt.ref("checked_adoptions"), dbt.ref("stg_people__adopted_segments"), dbt.ref("stg_people__adopted_segment_rules")
+    segments, rules, _ = from_table(definition_in_force(session, dbt.ref("learned_segments"), *adopted))
     own = assign(sampled_traits(session, pursuits, traits, sizes="both"), rules, segments["segment_id"])
     reviewed = review_cycles(
         closed_by_cycle(session, pursuits).assign(segment_id=lambda frame: frame["account_id"].map(own)),

@@ -7,4 +7,4 @@ def model(dbt, session):
     frame, notes = developed_pursuits(session, pursuits, dbt.ref("int_pursuits__sales"))
     traits, leaks = sampled_traits(session, pursuits, dbt.ref("int_accounts__traits")), dbt.ref("learned_leaks").df()
     recent = recent_pursuits(frame, traits, leaks=leaks)
-    return as_table(learn_segments(recent.pursuits, traits, leaks=leaks), notes + recent.notes)
+    return as_table(learn_segments(recent.pursuits, traits, leaks=leaks), notes + recent.notes, recent.since)

@@ -16,6 +16,7 @@ def model(dbt, session):
         "fct_opportunities": dbt.ref("fct_opportunities"),
         "fct_order_lines": dbt.ref("fct_order_lines"),
         "fct_orders": dbt.ref("fct_orders"),
+        "fct_stage_entries": dbt.ref("fct_stage_entries"),
         "icp_adoptions": dbt.ref("icp_adoptions"),
         "icp_agreement": dbt.ref("icp_agreement"),
         "icp_alignment": dbt.ref("icp_alignment"),
@@ -45,6 +46,7 @@ def model(dbt, session):
         "quality_rejects": dbt.ref("quality_rejects"),
         "retention_by_tier": dbt.ref("retention_by_tier"),
         "sync_hubspot_companies": dbt.ref("sync_hubspot_companies"),
+        "sync_hubspot_contacts": dbt.ref("sync_hubspot_contacts"),
     }
     # No mart comes from these, but tests look at them: where one fails, nothing is published.
     dbt.ref("input_account_external_ids"), dbt.ref("input_rejects")
@@ -71,7 +73,7 @@ def model(dbt, session):
             over=settings["publish_over"],
             kept=settings["states_kept"],
             schema=schema,
-            report=partial(render, stop_share=settings["stop_share"]),
+            report=partial(render, stop_share=settings["stop_share"], hubspot_record_url=settings["hubspot_record_url"] or None),
         )
     except NotPublished as problem:
         # The post-hook says it: dbt would print the whole call stack around it.

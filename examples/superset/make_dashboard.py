@@ -21,7 +21,7 @@ import requests
 DATABASE = "ICP Refinery"
 DASHBOARD = "Ideal Customer Profile"
 # The marts, each with the time by which its charts are drawn.
-TIMES = {"fct_orders": "closed_at", "icp_segments": None, "cohort_retention": "cohort_month", "icp_alignment": "cycle_start"}
+TIMES = {"fct_orders": "closed_at", "icp_segments": None, "retention_by_tier": "month", "icp_alignment": "cycle_start"}
 
 
 def metric(sql: str, label: str) -> dict[str, Any]:
@@ -40,10 +40,10 @@ FORMATS = {"win_rate": ".1%", "value_per_pursuit": ",.0f", "lift": ".2f", "lift_
 # Title, mart, kind of chart, and its settings.
 CHARTS = [
     (
-        "Won value by month",
+        "Won value by tier",
         "fct_orders",
         "echarts_timeseries_bar",
-        {"x_axis": "closed_at", "time_grain_sqla": "P1M", "metrics": [WON_VALUE], "groupby": ["order_type"], "stack": "Stack"},
+        {"x_axis": "closed_at", "time_grain_sqla": "P3M", "metrics": [WON_VALUE], "groupby": ["tier"], "stack": "Stack"},
     ),
     (
         "Segments",
@@ -65,17 +65,17 @@ CHARTS = [
         },
     ),
     (
-        "NRR after a year, by cohort",
-        "cohort_retention",
+        "NRR after a year, by tier",
+        "retention_by_tier",
         "echarts_timeseries_line",
         {
-            "x_axis": "cohort_month",
-            "time_grain_sqla": "P3M",
+            "x_axis": "month",
+            "time_grain_sqla": "P1M",
             "metrics": [NRR],
-            "groupby": [],
+            "groupby": ["tier"],
             "y_axis_format": ".0%",
-            # The rows of the whole are there beside those of the segments.
-            "adhoc_filters": where("segment_id = 'all' and months_since = 12"),
+            # Of few customers a rate says little; `all` is a line beside those of the tiers.
+            "adhoc_filters": where("starting_mrr_customer_count >= 10"),
         },
     ),
     (
@@ -94,14 +94,13 @@ CHARTS = [
 
 # What is asked of Superset, and of the mart.
 COMPARED = [
-    ("fct_orders", ["order_type"], WON_VALUE, [], "select order_type, sum(net_amount) from marts.fct_orders group by all"),
+    ("fct_orders", ["tier"], WON_VALUE, [], "select tier, sum(net_amount) from marts.fct_orders group by all"),
     (
-        "cohort_retention",
-        ["segment_id"],
-        NRR,
-        [{"col": "months_since", "op": "==", "val": 12}],
-        """select segment_id, sum(retained_mrr) / nullif(sum(starting_mrr), 0)
-        from marts.cohort_retention where months_since = 12 group by all""",
+        "retention_by_tier",
+        ["tier"],
+        metric("arg_max(net_revenue_retention, month)", "NRR of the last month"),
+        [],
+        "select tier, arg_max(net_revenue_retention, month) from marts.retention_by_tier group by all",
     ),
     (
         "icp_segments",

@@ -35,7 +35,8 @@ select
     learned.segment_id,
     learned.segment_name,
     learned.definition,
-    learned.tier,
+    -- In force it may have lost a claim to what came of late.
+    coalesce(in_force.tier, learned.tier) as tier,
     learned.tier as tier_by_figures,
     cast(null as string) as override_reason,
     versions.is_in_force,
@@ -49,4 +50,8 @@ select
     cast(learned.lift_high as double) as lift_high
 from versions
 cross join {{ ref('learned_segments') }} as learned
+left join {{ ref('learned_segments_in_force') }} as in_force
+    on
+        versions.is_in_force
+        and learned.segment_id = in_force.segment_id
 where versions.icp_version = 'learned'

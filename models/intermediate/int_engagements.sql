@@ -10,6 +10,7 @@ accounts as (
 
 select
     engagements.engagement_id,
+    engagements.contact_id,
     accounts.resolved_account_id as account_id,
     engagements.engagement_type,
     engagements.topic,

@@ -132,7 +132,7 @@ def _print_found(connection: duckdb.DuckDBPyConnection, tool: str, console: Cons
         console.print(f"  - {place}: {COSTS[tool][name]}")
     lacking = rows(
         "select source_file, string_agg(column_name, ', ' order by column_name) from input.input_source_columns"
-        f" where connector = '{tool}' and column_use = 'missing' and not starts_with(column_name, '_') group by all order by all"
+        f" where connector = '{tool}' and column_use = 'missing' group by all order by all"
     )
     if lacking:
         console.print(f"Columns that are not landed, or have no value anywhere ({ADD_COLUMNS[loader]}):")

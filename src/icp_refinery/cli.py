@@ -14,7 +14,7 @@ from icp_refinery import adopt as adoption
 from icp_refinery.check_landed import check
 from icp_refinery.convert import convert
 from icp_refinery.exports.init import init
-from icp_refinery.hubspot.commands import app as hubspot
+from icp_refinery.hubspot.flow_commands import app as hubspot
 from icp_refinery.profile import profile
 from icp_refinery.project import project_directory
 from icp_refinery.simulate import ACCOUNTS, LINES_PER_ACCOUNT, MONTHS, SEED, write_world

@@ -51,7 +51,7 @@ def publish(
     over: bool = False,
     kept: int = KEPT,
     schema: str = "marts",
-    report: Callable[[duckdb.DuckDBPyConnection, dict[str, Any]], str] | None = None,
+    report: Callable[[duckdb.DuckDBPyConnection, dict[str, Any]], dict[str, str]] | None = None,
 ) -> pd.DataFrame:
     """Write the committed tables `marts` of the schema `schema` as a new state, and move `folder/current` to it.
 
@@ -64,8 +64,8 @@ def publish(
     `connectors` and `sources` say where the data came from. The demo company never replaces another's state; where `fct_orders`
     has hardly an order in common with the current state's, it is replaced only if `over`, or if it is the demo company's.
 
-    `report` makes the text of `report.html` from a connection to the new `icp.duckdb` and the manifest, whose `files` are
-    those of the marts then.
+    `report` makes the texts of the report's pages, by file name, from a connection to the new `icp.duckdb` and the manifest,
+    whose `files` are those of the marts then.
 
     Kept are the `kept` newest states, the current one, and those that were current within `LEAST_AGE`.
 
@@ -118,8 +118,10 @@ def publish(
             others = [unfinished / "icp.duckdb"]
             if report is not None:
                 with duckdb.connect(str(unfinished / "icp.duckdb"), read_only=True) as written:
-                    _write(unfinished / "report.html", report(written, manifest))
-                others += [unfinished / "report.html"]
+                    pages = report(written, manifest)
+                for name, text in pages.items():
+                    _write(unfinished / name, text)
+                    others.append(unfinished / name)
             manifest["files"] += [_described(path) for path in others]
             _write(unfinished / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
             _sync(unfinished)

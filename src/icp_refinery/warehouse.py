@@ -131,6 +131,23 @@ def outcomes_and_behaviours(pursuits: Relation) -> tuple[pd.DataFrame, pd.DataFr
     return outcomes, behaviours.dropna().astype(bool)
 
 
+def moments_and_signals(session: Session, moments: Relation, signals: Relation) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Of the sampled accounts the moments of which it is known what followed, and what they did before, as `learn_engagement`
+    takes both."""
+    query_text = """
+        select account_id, moment_at, is_followed from moments
+        where is_sampled and is_followed is not null order by account_id, moment_at
+    """
+    known = query(session, query_text, moments=moments).df()
+    query_text = """
+        select account_id, moment_at, attribute, number
+        from signals semi join (select * from moments where is_sampled and is_followed is not null) as known
+            using (account_id, moment_at)
+        order by account_id, moment_at, attribute
+    """
+    return known, query(session, query_text, moments=moments, signals=signals).df()
+
+
 # Definitions ------------------------------------------------------------------------------------------------
 
 
@@ -166,6 +183,20 @@ def adopted_definition(session: Session, adoptions: Relation, segments: Relation
         for name, relation in few.items():
             cursor.register(name, relation.to_arrow_table())
         return cursor.execute(query_text).df()
+
+
+def definition_in_force(
+    session: Session, learned: Relation, adoptions: Relation, segments: Relation, rules: Relation
+) -> pd.DataFrame:
+    """The adopted segments in force, or without an adoption those of `learned_segments`, with `learned_as_of`."""
+    adopted = adopted_definition(session, adoptions, segments, rules)
+    return adopted if len(adopted) else learned.order("segment_id").df().assign(learned_as_of=pd.NaT)
+
+
+def last_revised(session: Session, review: Relation) -> list[str]:
+    """The segments of which the review of the last finished cycle says `revise`."""
+    sql = "select segment_id from review where verdict = 'revise' and cycle_start = (select max(cycle_start) from review)"
+    return [segment for (segment,) in query(session, sql, review=review).fetchall()]
 
 
 def texts_of(seed: Relation) -> list[dict[str, str]]:

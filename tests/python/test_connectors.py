@@ -72,11 +72,16 @@ def test_what_is_staged_is_the_company_that_was_landed(
 ) -> None:
     write_landed(tmp_path, layout, ACCOUNTS, 42, seed, mess=mess)
     told = staged(build_input(tmp_path / "files"))
-    found = staged(build_input(variables=settings(layout), landed=tmp_path / "landed.duckdb"))
+    landed = build_input(variables=settings(layout), landed=tmp_path / "landed.duckdb")
+    found = staged(landed)
     tool, _, loader = layout.partition("-")
     lacking = LACKING[tool] | (LACKING_BY_DLT[tool] if loader == "dlt" else set())
     assert {name for name in told if not told[name]} == lacking | {"rejects", "dropped"}
     assert {name: (told[name] - found[name], found[name] - told[name]) for name in told if told[name] != found[name]} == {}
+    columns = frame(landed.database, "input.input_source_columns")
+    missed = columns[columns.column_use == "missing"].source_file
+    # dlt makes no column of a field that has no value anywhere.
+    assert mess or layout == "salesforce-dlt" or missed.tolist() == []
 
 
 @pytest.mark.slow

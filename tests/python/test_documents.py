@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from icp_refinery.project import TIER_NAMES
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")]
 
@@ -62,3 +64,9 @@ def test_the_validation_page_lists_every_situation() -> None:
     table = (ROOT / "docs" / "validation.md").read_text().split("## Situations")[1].split("\n## ")[0]
     listed = re.findall(r"^\| `(\w+)`", table, re.MULTILINE)
     assert sorted(listed) == sorted(path.name for path in (ROOT / "tests" / "fixtures").iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("document", ["bi.md", "hubspot.md"])
+def test_tiers_are_called_in_documents_as_in_the_report(document: str) -> None:
+    text = (ROOT / "docs" / document).read_text()
+    assert [(code, name) for code, name in TIER_NAMES.items() if f"`{code}` as {name}" not in text.replace("\n", " ")] == []

@@ -103,7 +103,10 @@ def test_what_rises_and_what_is_too_much_to_stop_is_counted_anew(demo: BuildResu
         ("update marts.icp_segments set tier = 'tier_3'", "No tier stands out"),
         ("update marts.icp_segments set won_pursuit_count = pursuit_count", "so the chance of winning is not known"),
         ("delete from marts.icp_disagreements", "no open account of the best tiers is known that nobody works"),
-        ("update marts.fct_opportunities set is_first_deal = false", "no first deal of theirs closed in the last four quarters"),
+        (
+            "update marts.fct_opportunities set is_first_deal = false",
+            "fewer than 10 first deals of theirs closed in the last four quarters",
+        ),
     ],
 )
 def test_without_evidence_it_says_why(change: str, says: str, demo: BuildResult, tmp_path: Path) -> None:

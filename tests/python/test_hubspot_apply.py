@@ -194,7 +194,8 @@ def test_a_plan_that_no_longer_holds_is_not_carried_out(synced: Desk) -> None:
     synced.config = {"native": {"hs_ideal_customer_profile": {"tier_1": "tier_1"}}}
     with pytest.raises(PlanError, match="native properties have been changed"):
         synced.apply()
-    for setting in ({"human_edits": "overwrite"}, {"clearing": "keep"}):
+    others = {"objects": ["companies", "deals"], "id_properties": {"deals": "x"}, "human_edits": "overwrite", "clearing": "keep"}
+    for setting in ({name: value} for name, value in others.items()):
         synced.config = setting
         with pytest.raises(PlanError, match=f"the setting {next(iter(setting))} has been changed"):
             synced.apply()

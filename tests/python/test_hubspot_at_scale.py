@@ -38,7 +38,8 @@ def marts_of(companies: int) -> Iterator[duckdb.DuckDBPyConnection]:
                 'tier_1' as icp_tier,
                 'seg_a' as icp_segment,
                 cast(id % 100 as varchar) as icp_fit_score,
-                'industry is Energy (+30); 200 or more employees (+10)' as icp_reasons
+                'industry is Energy (+30); 200 or more employees (+10)' as icp_reasons,
+                'nobody' as icp_disagreement
             from range(1, ? + 1) as record(id)
             """,
             [companies],
@@ -48,7 +49,8 @@ def marts_of(companies: int) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def diff_and_apply(url: str, companies: int, folder: Path, clock: SimulatedClock) -> None:
     config = Config(max_changes=companies)
-    with marts_of(companies) as marts, Portal(url, TOKEN, sleep=clock.sleep, clock=clock.now) as portal:
+    # So few at once that what is under way does not hide what is kept.
+    with marts_of(companies) as marts, Portal(url, TOKEN, calls_at_once=2, sleep=clock.sleep, clock=clock.now) as portal:
         summary = write_plan(portal, marts, MANIFEST, config, folder / "plan.jsonl")
         assert summary["changes"] == companies
         outcome, _ = apply_plan(portal, marts, MANIFEST, config, folder / "plan.jsonl")

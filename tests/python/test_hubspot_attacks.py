@@ -26,6 +26,7 @@ from icp_refinery.hubspot.client import Portal
 from icp_refinery.hubspot.errors import HubSpotError, PlanError, Refused, Unreachable, Unsure
 from icp_refinery.hubspot.filters import filter_branch, meaning
 from icp_refinery.hubspot.lists import apply_lists
+from icp_refinery.hubspot.pages import all_records
 
 
 def quick(url: str, **more: Any) -> Portal:
@@ -203,9 +204,9 @@ def test_an_answer_of_another_shape_is_no_traceback(synced: Desk, wrong: Any) ->
                 portal.portal_id,
                 portal.groups,
                 portal.properties,
-                lambda: list(portal.all_companies(["icp_tier"])),
-                lambda: portal.read_history(["101"], ["icp_tier"]),
-                lambda: portal.update_companies({"101": {"icp_tier": "tier_2"}, "102": {"icp_tier": "tier_2"}}),
+                lambda: list(all_records(portal, "companies", ["icp_tier"])),
+                lambda: portal.read_history("companies", ["101"], ["icp_tier"]),
+                lambda: portal.update_records("companies", {"101": {"icp_tier": "tier_2"}, "102": {"icp_tier": "tier_2"}}),
                 lambda: apply_lists(portal, [entry], synced.folder / "lists.jsonl"),
             ):
                 with suppress(HubSpotError):
@@ -216,14 +217,14 @@ def test_an_answer_of_another_shape_is_no_traceback(synced: Desk, wrong: Any) ->
 def test_a_write_whose_answer_cannot_be_read_is_unsure(synced: Desk, body: Any) -> None:
     synced.hubspot.faults = [Fault(status=200, body=body, path="batch/update", times=99)]
     with quick(synced.hubspot.url) as portal, pytest.raises(Unsure):
-        portal.update_companies({"101": {"icp_tier": "tier_2"}})
+        portal.update_records("companies", {"101": {"icp_tier": "tier_2"}})
 
 
 def test_pages_that_go_round_in_a_circle_end(desk: Desk) -> None:
     pages = [Fault(status=200, body={"results": [], "paging": {"next": {"after": after}}}, path="companies$") for after in "1231"]
     desk.hubspot.faults = pages
     with quick(desk.hubspot.url) as portal, pytest.raises(Unreachable, match="go round in a circle"):
-        list(portal.all_companies([]))
+        list(all_records(portal, "companies", []))
 
 
 def test_pages_that_begin_with_the_same_company_end(desk: Desk) -> None:
@@ -231,7 +232,7 @@ def test_pages_that_begin_with_the_same_company_end(desk: Desk) -> None:
     pages = ({"results": [{"id": "101"}], "paging": {"next": {"after": str(number)}}} for number in range(1000))
     desk.hubspot.faults = [Fault(status=200, body=page, path="companies$") for page in pages]
     with quick(desk.hubspot.url) as portal, pytest.raises(Unreachable, match="go round in a circle"):
-        list(portal.all_companies([]))
+        list(all_records(portal, "companies", []))
     assert len(desk.hubspot.faults) > 900
 
 
@@ -242,10 +243,10 @@ def test_half_a_letter_in_an_answer_breaks_no_request(desk: Desk) -> None:
         Fault(status=200, body={"results": []}, path="companies$"),
     ]
     with quick(desk.hubspot.url) as portal:
-        [[company], []] = portal.all_companies([])
+        [[company], []] = all_records(portal, "companies", [])
         assert company["id"] == "1?"
         with pytest.raises(Refused, match="not a valid id"):
-            portal.read_companies([company["id"]], [])
+            portal.read_records("companies", [company["id"]], [])
 
 
 def test_filters_of_another_shape_are_no_filters_of_ours() -> None:
@@ -267,7 +268,7 @@ def test_the_token_is_cleaned_out_of_what_was_escaped(synced: Desk) -> None:
         said += str(problem.value)
     synced.hubspot.faults = [Fault(status=200, body=f'{{"results": [{{"id": "1", "properties": {{"name": "{escaped}"}}}}]}}')]
     with quick(synced.hubspot.url) as portal:
-        said += json.dumps(list(portal.all_companies(["name"])))
+        said += json.dumps(list(all_records(portal, "companies", ["name"])))
     assert "[token]" in said
     assert TOKEN not in said
 
@@ -306,7 +307,7 @@ def test_an_answer_that_trickles_ends(start: bytes) -> None:
         with pytest.raises(Unreachable, match="the connection broke"):
             portal.groups()
         with pytest.raises(Unsure):
-            portal.update_companies({"1": {"icp_tier": "tier_1"}})
+            portal.update_records("companies", {"1": {"icp_tier": "tier_1"}})
         assert time.monotonic() - began < 5
 
 
@@ -325,7 +326,7 @@ def test_an_answer_without_end_is_not_held_in_memory(monkeypatch: pytest.MonkeyP
         with pytest.raises(Unreachable, match="more than 1,000,000 bytes"):
             portal.groups()
         with pytest.raises(Unsure, match="more than 1,000,000 bytes"):
-            portal.update_companies({"1": {"icp_tier": "tier_1"}})
+            portal.update_records("companies", {"1": {"icp_tier": "tier_1"}})
     assert sent < 50_000_000
 
 
@@ -338,7 +339,7 @@ def test_an_answer_that_is_packed_twice_is_not_unpacked() -> None:
         with pytest.raises(Unreachable):
             portal.groups()
         with pytest.raises(Unsure):
-            portal.update_companies({"1": {"icp_tier": "tier_1"}})
+            portal.update_records("companies", {"1": {"icp_tier": "tier_1"}})
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     assert most < 10_000_000

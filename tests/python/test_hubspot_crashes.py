@@ -14,7 +14,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from hubspot_desk import Desk, row
+from hubspot_desk import Desk, contact, row
 from hubspot_portal import TOKEN, Fault
 from icp_refinery.hubspot import journal
 from icp_refinery.hubspot.apply import Outcome
@@ -26,14 +26,14 @@ from run_icp import run_icp
 def test_what_a_killed_run_wrote_is_not_written_again_over_a_person(synced: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     synced.publish({record: row(tier="tier_2", reasons=f"reason {record}") for record in ("101", "102", "103")})
     synced.diff()
-    update = Portal.update_companies
+    update = Portal.update_records
 
-    def killed_after(self: Portal, values: dict[str, dict[str, str]]) -> None:
-        update(self, values)
+    def killed_after(self: Portal, of: str, values: dict[str, dict[str, str]]) -> None:
+        update(self, of, values)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Portal, "update_companies", killed_after)
+        patch.setattr(Portal, "update_records", killed_after)
         with pytest.raises(KeyboardInterrupt):
             synced.apply()
     assert synced.apply() == Outcome(already=3)
@@ -47,16 +47,23 @@ def test_killed_between_any_two_calls_the_next_run_ends_right(desk: Desk, ending
     hubspot = desk.hubspot
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["icp_refinery.cli", "pytest"])
+    desk.config = {"objects": ["companies", "contacts", "deals"]}
     for record in range(1001, 1104):
         hubspot.add_company(str(record), name=f"Company {record}")
-    desk.publish({"1001": row(), "1002": row("tier_3")})
+    # Under the same numbers: what is known of one object says nothing of another.
+    for of in ("contacts", "deals"):
+        for record in ("1001", "1002"):
+            hubspot.add_record(of, record)
+    desk.publish({"1001": row(), "1002": row("tier_3")}, contacts={"1002": contact("tier_3")}, deals={"1002": row("tier_3")})
     desk.sync(today=date(2026, 1, 1))
     hubspot.edit("1003", "icp_fit_score", "99")
     if ending == "apply":
         hubspot.delete_option("icp_segment", "seg_b")
-    desk.publish({str(record): row("tier_2", "seg_b") for record in range(1002, 1104)})
-    assert desk.diff()["changes"] == 103
-    original, state = desk.held(), copy.deepcopy((hubspot.companies, hubspot.properties))
+    rows = {str(record): row("tier_2", "seg_b") for record in range(1002, 1104)}
+    few = {record: contact("tier_2") for record in ("1001", "1002")}
+    desk.publish(rows, contacts=few, deals=few)
+    assert desk.diff()["changes"] == 103 + 2 + 2
+    original, state = hubspot.everything(), copy.deepcopy(hubspot.objects)
     wanted = {"icp_tier": "tier_2", "icp_segment": "seg_b", "icp_fit_score": "72.5", "icp_reasons": "energy (+30)"}
     arguments = ["hubspot", "apply", "--apply", "--config", str(desk.write_settings()), "--plan", str(desk.plan)]
     arguments += ["--base-url", hubspot.url]
@@ -65,7 +72,7 @@ def test_killed_between_any_two_calls_the_next_run_ends_right(desk: Desk, ending
     killed = 0
     for after in (False, True):
         for number in range(1, 99):
-            hubspot.companies, hubspot.properties = copy.deepcopy(state)
+            hubspot.objects = copy.deepcopy(state)
             desk.journal.unlink(missing_ok=True)
             hubspot.commits.clear()
             process = context.Process(target=run_icp, args=(arguments, env))
@@ -84,16 +91,19 @@ def test_killed_between_any_two_calls_the_next_run_ends_right(desk: Desk, ending
                 assert "2026-01-01" not in {values.pop("icp_changed_on") for values in held.values()}
                 assert held.pop("1003") == wanted | {"icp_fit_score": "99"}
                 assert held == {"1001": {}} | {str(record): wanted for record in range(1002, 1104) if record != 1003}
-                assert max(Counter((c.company_id, c.property) for c in hubspot.commits).values()) == 1
+                for of in ("contacts", "deals"):
+                    found = {record: values["icp_tier"] for record, values in desk.held(of=of).items()}
+                    assert found == {"1001": "tier_2", "1002": "tier_2"}
+                assert max(Counter((c.of, c.company_id, c.property) for c in hubspot.commits).values()) == 1
                 assert desk.diff()["changes"] == 0
                 desk.plan.write_text(whole_plan)
             elif desk.journal.exists():
                 desk.revert()
-                assert desk.held() == original
+                assert hubspot.everything() == original
             if process.exitcode == 0:
                 break
             killed += 1
-    assert killed >= 2 * 7
+    assert killed >= 2 * 11
 
 
 def test_a_journal_line_that_a_crash_cut_off_is_taken_away(synced: Desk) -> None:
@@ -142,7 +152,7 @@ def test_an_interrupted_run_says_how_to_go_on(synced: Desk, monkeypatch: pytest.
     synced.publish({record: row("tier_2", reasons="new") for record in ("101", "102", "103")})
     synced.diff()
     with monkeypatch.context() as patch:
-        patch.setattr(Portal, "update_companies", Mock(side_effect=KeyboardInterrupt))
+        patch.setattr(Portal, "update_records", Mock(side_effect=KeyboardInterrupt))
         stopped = synced.command("apply", "--apply")
     assert stopped.exit_code == 130
     assert "Interrupted. The same command again does the rest" in stopped.output

@@ -6,32 +6,32 @@ import subprocess
 import sys
 from pathlib import Path
 
-import duckdb
-
 from conftest import ROOT, BuildResult
 
 
 def test_the_demo_ends_with_only_the_edit_by_hand(demo: BuildResult, tmp_path: Path, own_locks: None) -> None:
-    state = tmp_path / "published" / "current"
-    state.mkdir(parents=True)
-    (state / "manifest.json").write_text('{"as_of": "2026-09-30", "published_at": "2026-10-01T00:00:00+00:00"}')
-    with duckdb.connect(str(state / "icp.duckdb")) as marts:
-        marts.execute(f"attach '{demo.database}' as built (read_only)")
-        marts.execute("create schema marts")
-        tables = "select table_name from duckdb_tables() where database_name = 'built' and schema_name = 'marts'"
-        for (name,) in marts.execute(tables).fetchall():
-            marts.execute(f"create table marts.{name} as from built.marts.{name}")
     run = subprocess.run(
         [sys.executable, str(ROOT / "examples" / "hubspot" / "demo.py"), str(tmp_path / "project")],
-        env=os.environ | {"ICP_PUBLISHED": str(tmp_path / "published")},
+        env=os.environ | {"ICP_PUBLISHED": str(demo.folder / "published")},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         encoding="utf-8",
     )
     assert run.returncode == 0, run.stdout
-    [first, second] = re.findall(r"^([0-9,]+) companies would change, 0 of them cleared; 2 withheld", run.stdout, re.MULTILINE)
-    assert (int(first.replace(",", "")) > 1000, second) == (True, "0"), run.stdout
+    said = r"^([0-9,]+) companies, ([0-9,]+) contacts, ([0-9,]+) deals would change, 0 of them cleared; ([0-9,]+) withheld"
+    [first, second] = re.findall(said, run.stdout, re.MULTILINE)
+    companies, contacts, deals, _ = (int(number.replace(",", "")) for number in first)
+    assert (companies > 1000, contacts > 2000, deals > 10) == (True, True, True), run.stdout
+    assert second == ("0", "0", "0", first[3]), run.stdout
+    assert re.search("all [0-9,]+ values are as they were, but for that one", run.stdout)
+    assert re.search("ICP contacts: decision makers, tier 1: [1-9][0-9]* contacts", run.stdout)
+    flow = r"In HubSpot: 'ICP nurture tier 1: .*' is switched (\w+)\. .*: (\d+) held out, (\d+) nurture\."
+    [(off, held_out, nurture)] = re.findall(flow, run.stdout)
+    assert (off, int(held_out) > 10, int(nurture) > 100) == ("off", True, True), run.stdout
+    assert "is as it should be (switched off)" in run.stdout
+    assert "# Nurture: " in run.stdout
+    assert "Best fit: " in run.stdout
     [tier] = re.findall(r"to (tier_[12]) by hand", run.stdout)
     [left] = re.findall(r"The tiers left in HubSpot: (.*?)\. Properties", run.stdout)
     assert re.fullmatch(rf"{{'\d+': '{tier}'}}", left), left

@@ -1,5 +1,8 @@
 """`icp hubspot diff`: what a plan holds, and what it withholds."""
 
+import csv
+import json
+import re
 from datetime import date
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from hubspot_portal import TOKEN, Fault
 from icp_refinery.cli import app
 from icp_refinery.hubspot.apply import Outcome
 from icp_refinery.hubspot.errors import PlanError
+from icp_refinery.hubspot.journal import read_lines
 
 
 def test_diff_shows_what_would_change_and_writes_nothing(desk: Desk) -> None:
@@ -22,10 +26,10 @@ def test_diff_shows_what_would_change_and_writes_nothing(desk: Desk) -> None:
     assert desk.hubspot.writes() == []
     assert "[bold]Ann & [/bold] <b>�[31m株式会社" in shown.output
     assert "first values: energy (+30)" in shown.output
-    assert "icp_tier: (empty) → tier_1: 1" in shown.output
+    assert re.search("companies +│ icp_tier +│ 1 +│ first values: 1", shown.output)
     assert "create the company property icp_tier (enumeration)" in shown.output
-    counts = {"schema": 6, "changes": 1, "cleared": 0, "found": 1, "unknown": 0, "keep": 0, "withheld": 0, "lists": 0}
-    assert desk.lines("summary") == [{"kind": "summary"} | counts]
+    counts = {"schema": 7, "changes": 1, "cleared": 0, "found": 1, "unknown": 0, "keep": 0, "withheld": 0}
+    assert desk.lines("summary") == [{"kind": "summary", "lists": 1, "objects": {"companies": counts}} | counts]
     (change,) = desk.lines("change")
     assert change["set"] == {
         "icp_tier": ["", "tier_1"],
@@ -64,7 +68,7 @@ def test_values_that_hubspot_keeps_in_its_own_way_are_not_written_again(desk: De
 def test_companies_that_left_the_marts_are_cleared(synced: Desk) -> None:
     synced.publish({"101": row(score=None, reasons="reason 101"), "102": row(reasons="reason 102")})
     assert synced.diff()["cleared"] == 1
-    assert {c["hubspot_company_id"]: c["reason"] for c in synced.lines("change")} == {
+    assert {c["record_id"]: c["reason"] for c in synced.lines("change")} == {
         "101": "other score: reason 101",
         "103": "no longer in the marts",
     }
@@ -236,6 +240,50 @@ def test_native_properties_are_written_where_they_are_empty_or_ours(synced: Desk
     synced.publish({"101": row("tier_2", reasons="reason 101")})
     synced.sync(max_clears=2)
     assert synced.hubspot.values("hs_ideal_customer_profile") == {"101": "tier_2", "102": "tier_3"}
+
+
+def test_hubspots_own_tier_property_is_written_on_request_only(synced: Desk) -> None:
+    tiers = {"101": "tier_1", "102": "tier_2", "103": "tier_3", "900": "deprioritized", "901": "tier_1"}
+    synced.hubspot.add_company("901", hs_ideal_customer_profile="tier_3")
+    synced.publish({record: row(tier, reasons="new") for record, tier in tiers.items()})
+    assert "hs_ideal_customer_profile" not in synced.command("diff").output
+    synced.command("diff", "--native-icp-tier")
+    assert "native properties have been changed" in synced.command("apply", "--apply").output
+    assert "5 companies written" in synced.command("apply", "--apply", "--native-icp-tier").output
+    # What is neutral or fits badly stays empty, and what a person chose stays.
+    wanted = {"101": "tier_1", "102": "tier_2", "901": "tier_3"}
+    assert synced.hubspot.values("hs_ideal_customer_profile") == wanted
+
+
+def test_the_diff_counts_by_property_and_tier_and_writes_all_of_it(desk: Desk) -> None:
+    for record in range(1001, 1026):
+        desk.hubspot.add_company(str(record))
+    desk.hubspot.edit("1001", "description", "x")
+    desk.publish({str(record): row() for record in range(1001, 1013)})
+    desk.sync()
+    desk.hubspot.edit("1001", "icp_tier", "tier_3")
+    desk.hubspot.edit("1002", "icp_tier", "tier_3")
+    rows = {str(record): row("tier_2", account_name="=cmd()") for record in range(1001, 1013)}
+    desk.publish(rows | {str(record): row("tier_1", "seg_b") for record in range(1013, 1026)} | {"5001": row()})
+    files = [desk.folder / "all.csv", desk.folder / "all.json"]
+    shown = desk.command("diff", "--csv", str(files[0]), "--json", str(files[1])).output
+    first, examples = shown.split("Examples of changes")
+    assert re.search("icp_tier +│ 13 +│ 10 +│ first values: 13, its segment has another tier: 10", first)
+    assert "each company record" not in first
+    assert "23 companies show other values" in first
+    assert re.search("companies +│ 2 +│ icp_tier was set to … in HubSpot", first)
+    assert examples.count("icp_tier:") == 10
+    assert "... the first 10 of 23 changes" in examples
+    written = list(csv.DictReader(files[0].open(encoding="utf-8")))
+    tiers = [line for line in written if line["property"] == "icp_tier"]
+    assert len(tiers) == 23
+    assert {line["name"] for line in tiers if line["tier"] == "tier_2"} == {"'=cmd()"}
+    assert {line["record_id"] for line in written if line["kind"] == "withheld"} == {"1001", "1002", "5001"}
+    whole = json.loads(files[1].read_text(encoding="utf-8"))
+    assert whole["lines"] == desk.lines("plan") + [line for line in read_lines(desk.plan) if line["kind"] != "plan"]
+    [tier] = [counted for counted in whole["overview"]["changes"] if counted["property"] == "icp_tier"]
+    assert tier["tiers"] == {"tier_2": 10, "tier_1": 13}
+    assert all(path.stat().st_mode & 0o077 == 0 for path in files)
 
 
 def test_what_is_said_of_more_records_than_fit_says_that_there_are_more(desk: Desk) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,8 @@ from icp_refinery.hubspot.errors import HubSpotError
 from icp_refinery.hubspot.filters import CannotSay, Rule, filter_branch, list_name, look_alike, meaning, wanted_lists
 from icp_refinery.hubspot.journal import alone
 from icp_refinery.hubspot.lists import apply_lists, plan_lists, read_journal
-from icp_refinery.hubspot.scoring import score_criteria
+from icp_refinery.hubspot.scoring import expected_scores, score_criteria
+from icp_refinery.project import TIERS
 
 pytestmark = pytest.mark.usefixtures("own_locks")
 CONFIG = load_config(ROOT / "activation" / "hubspot.yml")
@@ -36,12 +38,16 @@ SEGMENTS = {
     "seg_4": ("Others", "deprioritized", [("industry", "not_in", '["Energy", "Financial Services"]')]),
 }
 
+LISTS = 7
+REASONS = ["nobody", "only_marketing", "only_sales", "deprioritized_costs_money"]
+
 
 def marts_of(segments: dict[str, tuple] = SEGMENTS) -> duckdb.DuckDBPyConnection:
     """Segments and their rules, as published."""
     marts = duckdb.connect()
     marts.execute("create schema marts")
     marts.execute("create table marts.icp_segments (segment_id varchar, segment_name varchar, tier varchar)")
+    marts.execute("create table marts.icp_disagreements (account_id varchar, reason varchar)")
     marts.execute(
         "create table marts.icp_segment_rules"
         " (segment_id varchar, attribute varchar, operator varchar, value varchar, condition_number integer)"
@@ -62,6 +68,7 @@ def prepare(stand_in: HubSpotPortal, config: Config = CONFIG, segments: list[str
     """What a portal has after the first apply: our properties, and HubSpot's industries."""
     stand_in.add_property("icp_tier", "enumeration", ["tier_1", "tier_2", "tier_3", "deprioritized"])
     stand_in.add_property("icp_segment", "enumeration", segments)
+    stand_in.add_property("icp_disagreement", "enumeration", REASONS)
     industries = [name for names in config.lists.traits["industry"].values.values() for name in names]
     stand_in.add_property("industry", "enumeration", [*industries, "WINE_AND_SPIRITS"])
 
@@ -256,12 +263,84 @@ def test_a_rule_that_hubspot_cannot_say_is_withheld_with_a_reason(
 def test_without_our_properties_in_hubspot_the_lists_on_them_wait(journal: Path) -> None:
     with HubSpotPortal() as stand_in:
         plan = planned(stand_in, journal)
-    reasons = {key: plan[key]["reason"] for key in ("seg_1", "seg_2", "deprioritized")}
-    assert reasons == {
-        "seg_1": "icp_segment does not have seg_1 in HubSpot yet: `icp hubspot apply` makes it",
-        "seg_2": "icp_segment does not have seg_2 in HubSpot yet: `icp hubspot apply` makes it",
-        "deprioritized": "icp_tier does not have deprioritized in HubSpot yet: `icp hubspot apply` makes it",
+    said = {key: (plan[key]["action"], plan[key]["reason"]) for key in ("seg_1", "seg_2", "tier_3")}
+    assert said == {
+        "seg_1": ("after apply", "will be created after `icp hubspot apply --apply`, which makes seg_1 of icp_segment"),
+        "seg_2": ("after apply", "will be created after `icp hubspot apply --apply`, which makes seg_2 of icp_segment"),
+        "tier_3": ("after apply", "will be created after `icp hubspot apply --apply`, which makes tier_3 of icp_tier"),
     }
+
+
+# ---------------------------------------------------------------------------------------------- contacts, and who works them
+
+ROLES = ["decision_maker", "influencer", "user"]
+PEOPLE = Config(objects=["companies", "contacts"], lists=CONFIG.lists)
+
+
+@pytest.fixture
+def with_contacts(stand_in: HubSpotPortal) -> HubSpotPortal:
+    stand_in.add_property("icp_disagreement", "enumeration", REASONS, of="contacts")
+    stand_in.add_property("icp_tier", "enumeration", ["tier_1", "tier_2", "tier_3", "deprioritized"], of="contacts")
+    stand_in.add_property("icp_role", "enumeration", ROLES, of="contacts")
+    for number, role in enumerate([*ROLES, ""], 1):
+        stand_in.add_record("contacts", str(number), icp_tier="tier_1", icp_role=role, icp_disagreement="nobody")
+        stand_in.add_record("contacts", str(number + 10), icp_tier="deprioritized", icp_role=role)
+    stand_in.add_company("1", icp_tier="tier_1", icp_disagreement="nobody")
+    stand_in.add_company("3", icp_tier="tier_3")
+    stand_in.add_company("4", icp_tier="deprioritized", icp_disagreement="deprioritized_costs_money")
+    return stand_in
+
+
+def test_lists_hold_contacts_by_tier_and_role_and_what_nobody_works(with_contacts: HubSpotPortal, journal: Path) -> None:
+    marts = marts_of()
+    marts.execute("insert into marts.icp_disagreements values ('A1', 'nobody')")
+    done = run(with_contacts, journal, marts, PEOPLE)
+    assert {line["action"] for line in done.values()} == {"created"}
+    members = {key: (line["name"], with_contacts.members(line["name"])) for key, line in done.items()}
+    assert {key: found for key, found in members.items() if key.startswith(("contacts_", "disagreement_", "tier_"))} == {
+        "contacts_tier_1_decision_maker": ("ICP contacts: decision makers, tier 1", ["1"]),
+        "contacts_tier_1_influencer": ("ICP contacts: influencers, tier 1", ["2"]),
+        "contacts_tier_1_user": ("ICP contacts: users, tier 1", ["3"]),
+        "contacts_tier_2_decision_maker": ("ICP contacts: decision makers, tier 2", []),
+        "contacts_tier_2_influencer": ("ICP contacts: influencers, tier 2", []),
+        "contacts_tier_2_user": ("ICP contacts: users, tier 2", []),
+        "contacts_suppress": ("ICP contacts: low fit, leave out of campaigns", ["11", "12", "13", "14"]),
+        "contacts_nobody": ("ICP contacts: nobody works them", ["1", "2", "3", "4"]),
+        "disagreement_nobody": ("ICP nobody works them", ["1"]),
+        "disagreement_only_marketing": ("ICP only Marketing works them", []),
+        "disagreement_only_sales": ("ICP only Sales works them", []),
+        "disagreement_deprioritized_costs_money": ("ICP low fit, but cost money", ["4"]),
+        "tier_3": ("ICP tier 3", ["3"]),
+    }
+    kept = read_journal(journal, with_contacts.portal_id)["contacts_tier_1_user"]
+    assert (kept["object"], with_contacts.lists[kept["list_id"]]["objectTypeId"]) == ("contacts", "0-1")
+    written = len(with_contacts.writes())
+    assert {line["action"] for line in run(with_contacts, journal, marts, PEOPLE).values()} == {"none"}
+    assert len(with_contacts.writes()) == written
+
+
+@pytest.mark.parametrize(
+    "fault", [{"drop": True, "after": True}, {"status": 429}, {"status": 502, "after": True}, {"drop": True}]
+)
+def test_a_list_of_contacts_is_made_once_whatever_happens(with_contacts: HubSpotPortal, journal: Path, fault: dict) -> None:
+    with_contacts.faults = [Fault(method="POST", path="/crm/lists/2026-09$", times=2, **fault)]
+    config = PEOPLE.model_copy(update={"objects": ["contacts"]})
+    done = run(with_contacts, journal, config=config)
+    assert {line["action"] for line in done.values()} == {"created"}
+    assert len(with_contacts.lists) == len(done) == 7
+    theirs = with_contacts.lists[done["contacts_suppress"]["list_id"]]
+    theirs["filterBranch"] = filter_branch([[part("jobtitle", "Owner")]])
+    again = run(with_contacts, journal, config=config)["contacts_suppress"]
+    assert again["reason"] == "a person changed its filters in HubSpot: kept"
+    with_contacts.scopes = {scope for scope in with_contacts.scopes if "lists" in scope or "contacts" in scope}
+    assert {line["action"] for line in run(with_contacts, journal, config=config).values()} == {"none", "withheld"}
+
+
+def test_segments_of_the_same_name_have_lists_of_their_own(stand_in: HubSpotPortal, journal: Path) -> None:
+    same = {"seg_1": ("Banks", "tier_1", SEGMENTS["seg_1"][2]), "seg_2": ("Banks", "tier_1", SEGMENTS["seg_2"][2])}
+    done = run(stand_in, journal, marts_of(same))
+    assert done["seg_1"]["name"] == "ICP tier 1: Banks [seg_1]"
+    assert len({line["name"] for line in done.values()}) == len(done) == 4
 
 
 # ---------------------------------------------------------------------------------------------- making and keeping
@@ -279,14 +358,15 @@ def test_a_plan_writes_nothing_and_a_second_run_writes_nothing(stand_in: HubSpot
     done = run(stand_in, journal)
     members = {line["name"]: stand_in.members(line["name"]) for line in done.values()}
     assert members == {
-        "ICP tier 1: Large banks [seg_1]": ["1"],
-        "ICP like tier 1: Large banks [seg_1]": [],
-        "ICP tier 2: Energy [seg_2]": [],
-        "ICP like tier 2: Energy [seg_2]": ["3"],
+        "ICP tier 1: Large banks": ["1"],
+        "ICP like tier 1: Large banks": [],
+        "ICP tier 2: Energy": [],
+        "ICP like tier 2: Energy": ["3"],
         "ICP deprioritized": ["2"],
         "ICP like deprioritized": ["1", "2"],
+        "ICP tier 3": [],
     }
-    assert len(stand_in.writes()) == 6
+    assert len(stand_in.writes()) == LISTS
 
     for found in stand_in.lists.values():  # HubSpot gives them back in another order, with more
         branch = json.loads(json.dumps(found["filterBranch"]))
@@ -298,7 +378,7 @@ def test_a_plan_writes_nothing_and_a_second_run_writes_nothing(stand_in: HubSpot
         found["filterBranch"] = branch
     written = journal.read_text()
     assert {line["action"] for line in run(stand_in, journal).values()} == {"none"}
-    assert len(stand_in.writes()) == 6
+    assert len(stand_in.writes()) == LISTS
     assert journal.read_text() == written
 
 
@@ -312,7 +392,7 @@ def test_a_list_that_a_person_made_under_the_name_is_kept(stand_in: HubSpotPorta
         assert done["seg_1"]["reason"] == "the name is taken by a list that this project did not make: kept"
     [kept] = [found for found in stand_in.lists.values() if found["name"] == name]
     assert kept["filterBranch"] == theirs
-    assert len(stand_in.lists) == 6
+    assert len(stand_in.lists) == LISTS
 
 
 def part(name: str, value: str) -> dict:
@@ -354,7 +434,7 @@ def test_what_a_person_changed_in_our_list_is_kept(stand_in: HubSpotPortal, jour
         "name": ("none", "is as it should be; a person renamed it"),
     }[edit]
     assert json.dumps(found, sort_keys=True) == before
-    assert len(stand_in.lists) == 6
+    assert len(stand_in.lists) == LISTS
 
 
 def test_an_edit_between_plan_and_apply_is_kept(stand_in: HubSpotPortal, journal: Path) -> None:
@@ -380,7 +460,7 @@ def test_a_segment_in_another_tier_keeps_its_list_under_a_new_name(stand_in: Hub
         "list_id": first["seg_2"]["list_id"],
         "reason": "",
     }
-    assert stand_in.lists[first["seg_2"]["list_id"]]["name"] == "ICP tier 1: Energy [seg_2]"
+    assert stand_in.lists[first["seg_2"]["list_id"]]["name"] == "ICP tier 1: Energy"
     assert {line["action"] for line in run(stand_in, journal, marts_of(moved)).values()} == {"none"}
 
 
@@ -388,9 +468,9 @@ def test_a_list_whose_segment_is_gone_is_kept_and_reported(stand_in: HubSpotPort
     run(stand_in, journal)
     left = {segment_id: segment for segment_id, segment in SEGMENTS.items() if segment_id != "seg_2"}
     done = run(stand_in, journal, marts_of(left))
-    reason = "its segment is no longer prioritized: kept; delete it in HubSpot if nothing uses it"
+    reason = "no segment, tier or setting asks for it any more: kept; delete it in HubSpot if nothing uses it"
     assert {done[key]["reason"] for key in ("seg_2", "like seg_2")} == {reason}
-    assert len(stand_in.lists) == 6
+    assert len(stand_in.lists) == LISTS
 
 
 def test_a_list_that_was_deleted_is_made_again(stand_in: HubSpotPortal, journal: Path) -> None:
@@ -413,7 +493,7 @@ def test_a_call_whose_fate_is_unknown_is_done_once(stand_in: HubSpotPortal, jour
     stand_in.faults.append(faults.get(fault) or bad_gateway(after=True, **match))
     run(stand_in, journal, marts_of(moved), other_industries())
     assert stand_in.faults[0].times == 0
-    assert len(stand_in.lists) == 6
+    assert len(stand_in.lists) == LISTS
     written = len(stand_in.writes())
     assert {line["action"] for line in run(stand_in, journal, marts_of(moved), other_industries()).values()} == {"none"}
     assert len(stand_in.writes()) == written
@@ -441,7 +521,7 @@ def test_a_crash_after_any_list_is_made_and_a_rerun_is_right(stand_in: HubSpotPo
     with journal.open("ab") as file:
         file.write(b'{"portal_id": 4242, "key": "se\xe6')  # and the line that it was writing, within a letter
     run(stand_in, journal)
-    assert len(stand_in.lists) == 6
+    assert len(stand_in.lists) == LISTS
     done = run(stand_in, journal, config=other_industries())  # all six are known as ours
     assert {key for key, line in done.items() if line["action"] == "updated"} == {"like seg_2", "like deprioritized"}
     assert all(line["list_id"] for line in read_journal(journal, stand_in.portal_id).values())
@@ -476,7 +556,7 @@ def test_a_list_that_hubspot_refuses_does_not_stop_the_others(stand_in: HubSpotP
     refusal = {"status": "error", "message": "Filters are too many", "category": "VALIDATION_ERROR"}
     stand_in.faults.append(Fault(status=400, body=refusal, method="POST", path="/crm/lists/2026-09$"))
     done = run(stand_in, journal)
-    assert [line["action"] for line in done.values()] == ["refused", *["created"] * 5]
+    assert [line["action"] for line in done.values()] == ["refused", *["created"] * (LISTS - 1)]
     assert "Filters are too many" in next(iter(done.values()))["reason"]
 
 
@@ -532,7 +612,11 @@ LINE = "properties: {icp_tier: a, icp_segment: a, icp_fit_score: c, icp_reasons:
         ("nurture:\n\n  colour: red", ["line 3: `nurture.colour`: there is no such setting; there are owner,"]),
         ("lists:\n  traits:\n    a: {property: A!}", ["line 3: `lists.traits.a.property`: a HubSpot property's name has"]),
         ("lists: {traits: {a: {property: a, values: {X: [V], Y: [V]}}}}", ["one HubSpot value stands for two values"]),
-        ("properties: {icp_tier: icp_tier}", ["names each of icp_tier, icp_segment"]),
+        ("properties: {icp_mood: icp_mood}", ["line 1: `properties`: there are icp_tier, icp_segment"]),
+        ("objects: [companies, tickets]", ["line 1: `objects.1`: allowed is a list of companies, contacts and deals"]),
+        ("objects: []", ["line 1: `objects`: allowed is a list of companies, contacts and deals"]),
+        ("objects: [deals, deals]", ["names one twice"]),
+        ("id_properties: {contacts: email}", ["never found by e-mail"]),
         (LINE, ["two of its values to the same property"]),
         ("properties: {icp_tier: hs_x}", ["opt in under `native`"]),
         ("native: {hs_x: {tier_9: a}}", ["a tier is one of tier_1"]),
@@ -566,24 +650,53 @@ def test_the_score_criteria_hold_every_whole_point_of_the_score(demo: BuildResul
         points = marts.execute(
             "select points from marts.icp_scorecard where abs(points) > 0.5 or coalesce(attribute, 'segment') = 'segment'"
         ).fetchall()
-        by_name = dict(
-            marts.execute(
-                "select segment_name, points from marts.icp_scorecard join marts.icp_segments on value = segment_id"
-                " where attribute = 'segment'"
-            ).fetchall()
-        )
+        by_segment = marts.execute("select points from marts.icp_scorecard where attribute = 'segment'").fetchall()
+        expected = expected_scores(marts, CONFIG)
+        accounts = marts.execute(
+            "select a.tier, a.segment_id, a.industry, a.country, a.employee_count, a.annual_revenue from marts.dim_accounts as a"
+        ).fetchall()
+        scorecard = marts.execute("select attribute, operator, value, points from marts.icp_scorecard").fetchall()
     assert (criteria["property"] == "hs_object_id").sum() == 1
-    by_segment = criteria[criteria["property"] == "icp_segment"].set_index("value")["exact_points"]
-    assert by_segment.to_dict() == by_name
+    assert not criteria["property"].str.contains("icp_").any()
+    segments = criteria[criteria["criterion"].str.startswith("segment ")]
+    assert sorted(segments["exact_points"]) == sorted(each for (each,) in by_segment)
+    assert segments["property"].isin(["industry", "numberofemployees and industry", "industry and numberofemployees"]).all()
+    # An account's points, added up anew: those of its segment by the segment itself, not by its rule.
+    bands = Counter()
+    for tier, segment, *traits in accounts:
+        held = dict(zip(TRAITS, traits, strict=True))
+        total = sum(
+            round(points)
+            for attribute, operator, value, points in scorecard
+            if attribute is None
+            or (value == segment if attribute == "segment" else attribute in held and meets(held[attribute], operator, value))
+        )
+        bands[tier, min(max(0, total), 100) // 20 * 20] += 1
+    for row in expected.to_dict("records"):
+        low = int(row["score"].split(" ")[0])
+        for tier in TIERS:
+            found = bands[tier, low] + (bands[tier, 100] if low == 80 else 0)
+            assert row[tier] == found, (tier, low)
+    assert expected["companies"].sum() == len(accounts)
     assert sorted(criteria["exact_points"]) == sorted(each for (each,) in points)
     assert (criteria["points"] - criteria["exact_points"]).abs().max() <= 0.5
 
 
+def meets(held: str | float | None, operator: str, value: str | None) -> bool:
+    if operator == "is_missing":
+        return held is None
+    if operator == "between":
+        low, high = json.loads(value)
+        return held is not None and (low is None or float(held) >= low) and (high is None or float(held) < high)
+    return held is not None and {"=": lambda: held == value, "in": lambda: held in json.loads(value)}[operator]()
+
+
 def test_score_criteria_name_hubspots_values_and_what_it_cannot_say() -> None:
-    marts = marts_of({"seg_1": ("Large | banks", "tier_1", [])})
+    marts = marts_of({"seg_1": ("Large | banks", "tier_1", SEGMENTS["seg_1"][2]), "seg_9": ("?", "tier_3", [("mood", "=", "x")])})
     marts.execute(
         "create table marts.icp_scorecard as select * from (values"
         " ('all', null, null, null, 50.0, null, null), ('best', 'segment', '=', 'seg_1', 20.4, 56.4, 100.0),"
+        " ('other', 'segment', '=', 'seg_9', 1.2, 0, 100.0),"
         " ('energy', 'industry', 'in', '[\"Energy\"]', 5.5, null, null),"
         " ('small', 'employee_count', '<', '50', -3.6, null, null),"
         " ('middle', 'employee_count', 'between', '[50.0, null]', 3.4, null, null),"
@@ -597,8 +710,13 @@ def test_score_criteria_name_hubspots_values_and_what_it_cannot_say() -> None:
         "numberofemployees", "is less than, or is unknown", -4)  # fmt: skip
     assert (rows["middle"]["operator"], rows["middle"]["value"]) == ("is at least the first and below the second", "50; any")
     assert rows["best"]["note"] == "the fit score of the segment is at least 56.4, which HubSpot cannot say"
+    banks = "FINANCIAL_SERVICES; BANKING; CAPITAL_MARKETS; INVESTMENT_BANKING; INVESTMENT_MANAGEMENT"
+    assert (rows["best"]["property"], rows["best"]["operator"]) == ("industry and numberofemployees", "all of these")
+    assert rows["best"]["value"] == f"industry is any of {banks} AND numberofemployees is greater than or equal to 200"
+    assert rows["other"]["note"] == "mood is not a company property in HubSpot: leave it out"
     assert (rows["fish"]["property"], rows["fish"]["note"]) == ("", "industry has no value for Fishing: leave it out")
-    assert rows["demo"]["note"] == "engagement_demo is not a company property in HubSpot: leave it out"
+    assert (rows["demo"]["score"], rows["demo"]["operator"]) == ("engagement", "happened: is greater than or equal to")
+    assert {row["score"] for name, row in rows.items() if name != "demo"} == {"fit"}
 
 
 # ---------------------------------------------------------------------------------------------- nurture
@@ -662,10 +780,10 @@ def with_marts(effects: list[tuple], funnel: list[tuple] = ()) -> duckdb.DuckDBP
         "create table marts.icp_funnel (segment_id varchar, stage varchar, stage_number integer, entered_count integer,"
         " reached_count integer, open_count integer, median_days_to_next double, p75_days_to_next double,"
         " matured_90_days_count integer, conversion_90_days_rate double, conversion_90_days_low double,"
-        " conversion_90_days_high double)"
+        " conversion_90_days_high double, as_of date)"
     )
     for row in funnel:
-        marts.execute("insert into marts.icp_funnel values ('seg_1', ?, ?, ?, ?, 7, ?, ?, ?, ?, ?, ?)", list(row))
+        marts.execute("insert into marts.icp_funnel values ('seg_1', ?, ?, ?, ?, 7, ?, ?, ?, ?, ?, ?, '2025-06-30')", list(row))
     marts.execute(
         "create table marts.icp_segment_profiles (segment_id varchar, aspect varchar, dimension varchar, value varchar,"
         " share double, share_low double, overall_share double, accounts integer, accounts_with integer)"
@@ -674,6 +792,11 @@ def with_marts(effects: list[tuple], funnel: list[tuple] = ()) -> duckdb.DuckDBP
         "create table marts.icp_seasonality (dimension varchar, value varchar, verdict varchar, reason varchar,"
         " calendar_month integer, is_season boolean)"
     )
+    marts.execute(
+        "create table marts.icp_product_mix (segment_id varchar, item_type varchar, item_name varchar, attach_rate double,"
+        " attach_rate_low double, overall_attach_rate double, customer_count integer)"
+    )
+    marts.execute("create table marts.fct_stage_entries (account_id varchar, segment_id varchar, stage varchar, entered_on date)")
     marts.execute("insert into marts.icp_seasonality values ('segment', 'seg_1', 'seasonal', 'September: more', 9, true)")
     return marts
 
@@ -707,7 +830,7 @@ def test_only_effects_of_all_or_of_the_segments_own_traits_are_named() -> None:
 def test_without_a_funnel_the_goal_and_the_holdout_say_so() -> None:
     [plan] = nurture.plans(with_marts([]), Config(nurture=Nurture(owner="Ops", owners={"seg_1": "Dana"})))
     assert plan["goal"]["rate_today"] == "no evidence"
-    assert (plan["holdout"]["needed"], plan["holdout"]["why"]) == (None, "nobody knows how many reach the goal today")
+    assert (plan["holdout"]["weeks"], plan["holdout"]["why"]) == (None, "nobody knows how many reach the goal today")
     assert (plan["audience"]["function"], plan["topics"]["usual_here"], plan["owner"]) == ("no evidence", "no evidence", "Dana")
 
 
@@ -792,16 +915,16 @@ def test_the_commands_end_to_end(demo: BuildResult, tmp_path: Path, monkeypatch:
         assert (refused.exit_code, stand_in.lists) == (1, {})
         assert "Another run is at work" in refused.output
         made = said("lists", "--apply", *at)
-        assert made.count("created") == len(stand_in.lists) == 4
+        assert made.count("created") == len(stand_in.lists) == 9
         again = said("lists", "--apply", *at)
         assert "created" not in again
-        assert len(stand_in.writes()) == 4
+        assert len(stand_in.writes()) == 9
         said("nurture", "-o", "plans")
         for name in ("score.csv", "score.md"):
             assert said("score", "-o", name) == f"{name}\n"
         assert "HubSpot begins at 0" in said("score")
-        [plan] = (tmp_path / "plans").iterdir()
-        assert yaml.safe_load(plan.read_text())["segment"]["id"] == plan.stem
+        [playbook, plan] = sorted((tmp_path / "plans").iterdir())
+        assert yaml.safe_load(plan.read_text())["segment"]["id"] == plan.stem == playbook.stem
         assert 5 <= len(pd.read_csv("score.csv")) <= 40
         files = [path for path in tmp_path.rglob("*") if path.is_file() and not path.is_symlink()]
         assert len(files) >= 6
@@ -817,7 +940,7 @@ def said(*arguments: str) -> str:
 
 def test_wanted_lists_are_one_per_prioritized_segment_and_one_for_the_deprioritized(stand_in: HubSpotPortal) -> None:
     keys = [wanted.key for wanted in wanted_lists(marts_of(), CONFIG, stand_in.properties)]
-    assert sorted(keys) == ["deprioritized", "like deprioritized", "like seg_1", "like seg_2", "seg_1", "seg_2"]
+    assert sorted(keys) == ["deprioritized", "like deprioritized", "like seg_1", "like seg_2", "seg_1", "seg_2", "tier_3"]
     quiet = Config(lists=Lists(look_alikes=False, traits=CONFIG.lists.traits))
-    assert len(wanted_lists(marts_of(), quiet, stand_in.properties)) == 3
-    assert wanted_lists(marts_of({"seg_1": ("All", "tier_3", [])}), CONFIG, stand_in.properties) == []
+    assert len(wanted_lists(marts_of(), quiet, stand_in.properties)) == 4
+    assert wanted_lists(marts_of({"seg_1": ("All", "tier_3", [])}), CONFIG, stand_in.properties)[0].key == "tier_3"

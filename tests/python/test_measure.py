@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from icp_refinery.learning.measure import COLUMNS, measure_segments
+from icp_refinery.learning.intervals import CHANGED
+from icp_refinery.learning.measure import COLUMNS, measure_segments, measured_in_force
+from icp_refinery.learning.segments import as_table, learn_segments
 from icp_refinery.studies.worlds import World, world
 
 
@@ -74,3 +76,44 @@ def test_an_account_without_a_segment_is_refused() -> None:
     it = world(300, 1, prospects=10)
     with pytest.raises(ValueError, match="have no segment"):
         measure_segments(it.pursuits, industries(it).iloc[:5])
+
+
+def adopted(learned: pd.DataFrame) -> pd.DataFrame:
+    """What was learned, as adopted."""
+    kept = learned[["segment_id", "segment_name", "definition", "tier", "rules"]]
+    return kept.assign(evidence="adopted 1", learned_as_of=pd.Timestamp("2024-01-01"), recorded_value_per_pursuit=1.0)
+
+
+def test_an_adopted_tier_that_the_latest_deals_contradict_is_no_claim_and_stays() -> None:
+    it = world(3000, 3, kind="set", strength=5, prospects=10)
+    learned = as_table(learn_segments(it.pursuits, it.traits, permutations=99), [])
+    before = measured_in_force(learned, adopted(learned), it.pursuits, it.traits)
+    assert not before["is_contradicted"].any()
+    assert "tier_1" in set(before["measured_tier"])
+    late = it.pursuits["began_on"] >= it.pursuits["began_on"].quantile(2 / 3)
+    lost = late & it.is_planted[it.pursuits["account_id"]].to_numpy()
+    frame = it.pursuits.assign(
+        is_won=it.pursuits["is_won"] & ~lost,
+        value=it.pursuits["value"].mask(lost, 0.0),
+        months_observed=it.pursuits["months_observed"].mask(lost),
+    )
+    after = measured_in_force(learned, adopted(learned), frame, it.traits)
+    assert (after["tier"] == before["tier"]).all()
+    claimed = after[after["tier"] == "tier_1"]
+    assert claimed["is_contradicted"].all()
+    assert (claimed["measured_tier"] != "tier_1").all()
+    assert claimed["evidence"].eq(f"adopted 1; {CHANGED}").all()
+
+
+@pytest.mark.parametrize("is_adopted", [True, False])
+def test_a_tier_that_the_review_revises_is_no_claim(is_adopted: bool) -> None:
+    it = world(3000, 3, kind="set", strength=5, prospects=10)
+    learned = as_table(learn_segments(it.pursuits, it.traits, permutations=99), [])
+    definition = adopted(learned) if is_adopted else adopted(learned).iloc[:0]
+    first = learned.loc[learned["tier"] == "tier_1", "segment_id"].iloc[0]
+    made = measured_in_force(learned, definition, it.pursuits, it.traits, [first, "gone"]).set_index("segment_id")
+    assert made.index[made["is_contradicted"]].tolist() == [first]
+    assert made.loc[first, "measured_tier"] == "tier_3"
+    assert made.loc[first, "evidence"].endswith(CHANGED)
+    assert made.loc[first, "tier"] == ("tier_1" if is_adopted else "tier_3")
+    assert (made.drop(index=first)["tier"] == learned.set_index("segment_id")["tier"].drop(first)).all()

@@ -171,13 +171,13 @@ def test_a_thousand_ordinary_names_leave_as_they_are(marts: duckdb.DuckDBPyConne
 
 
 def test_the_report_is_made_from_the_new_state_and_is_a_part_of_it(marts: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    def report(written: duckdb.DuckDBPyConnection, manifest: dict) -> str:
+    def report(written: duckdb.DuckDBPyConnection, manifest: dict) -> dict[str, str]:
         [(number,)] = written.execute("select max(number) from marts.accounts").fetchall()
-        return f"{number} ü {[file['name'] for file in manifest['files']]}"
+        return {"report.html": f"{number} ü {[file['name'] for file in manifest['files']]}", "more.html": "more"}
 
     publish_state(marts, tmp_path, 1)
     state = publish_state(marts, tmp_path, 2, report=report)
-    assert assert_complete(state)["files"][-1]["name"] == "report.html"
+    assert [file["name"] for file in assert_complete(state)["files"]][-2:] == ["report.html", "more.html"]
     text = (tmp_path / "current" / "report.html").read_text(encoding="utf-8")
     assert text == "2 ü ['accounts.parquet', 'nothing.parquet', 'orders.parquet']"
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from icp_refinery.learning import recency
-from icp_refinery.learning.intervals import TIER_2, contradicts
+from icp_refinery.learning.intervals import CHANGED, TIER_2, contradicts
 from icp_refinery.learning.recency import recent_pursuits
-from icp_refinery.learning.segments import CHANGED, learn_segments
+from icp_refinery.learning.segments import learn_segments
 from icp_refinery.studies.scores import rank
 from icp_refinery.studies.worlds import world
 

@@ -21,6 +21,7 @@ from conftest import BuildResult
 from icp_refinery.report import charts
 from icp_refinery.report.charts.proof import SCORERS
 from icp_refinery.report.charts.value import EFFECTS_SHOWN
+from icp_refinery.report.labels import VERDICTS
 from icp_refinery.report.tables.model import Company
 
 HOSTILE = "<script>alert(1)</script>';--\"\\ 株式会社 " + "x" * 200
@@ -124,14 +125,20 @@ def test_titles_say_the_finding_with_its_figures(demo: BuildResult, figures: Fig
         ("cycle_review", "update marts.icp_cycle_review set verdict = 'keep'", "No segment is to be revised"),
         ("seasonality", "update marts.icp_seasonality set verdict = 'no_evidence'", "No season is shown"),
         ("score_calibration", "update marts.icp_score_calibration set is_within_interval = true", "held in all 4 score bands"),
-        ("cohort_retention", "delete from marts.retention_by_tier", "No cohort is a year old yet"),
+        ("cohort_retention", "delete from marts.retention_by_tier", "Not enough customers are a year old yet"),
+        (
+            "retention",
+            "update marts.icp_segments set net_revenue_retention_low = 0.5, net_revenue_retention_high = 2",
+            "is not shown for any segment",
+        ),
+        ("money", "delete from marts.icp_alignment where tier not in ('tier_3', 'unassigned')", "All accounts are of one tier"),
         ("money", "update marts.icp_alignment set won_value = spend", "No tier brings more than its share of effort"),
     ],
 )
 def test_a_title_without_a_finding_says_so(altered: duckdb.DuckDBPyConnection, id: str, change: str, says: str) -> None:
     altered.execute(change)
     [figure] = [charts.with_finding(figure, altered, COMPANY) for figure in made_of(altered, id).values()]
-    assert says in figure.finding
+    assert says in (figure.finding or figure.note)
 
 
 def test_lifts_scores_and_effects_are_those_of_the_marts(demo: BuildResult, figures: Figures) -> None:
@@ -258,7 +265,7 @@ def test_agreement_backtest_and_verdicts_are_those_of_the_marts(demo: BuildResul
 
     verdicts = drawn(figures["cycle_review"])
     mart = query(demo, "select * from marts.icp_cycle_review where is_finished and cycle_start >= '2024-07-01'")
-    counts = mart["verdict"].fillna("not judged").value_counts().to_dict()
+    counts = mart["verdict"].map(VERDICTS).fillna("not judged").value_counts().to_dict()
     assert verdicts["series"].value_counts().to_dict() == counts
 
     emerged = drawn(figures["emerging"])
@@ -266,9 +273,33 @@ def test_agreement_backtest_and_verdicts_are_those_of_the_marts(demo: BuildResul
     same(sorted(emerged["value"]), sorted([*mart["latest_win_rate"], *mart["before_win_rate"]]))
 
 
+def test_retention_of_few_customers_is_not_shown(demo: BuildResult, figures: Figures, altered: duckdb.DuckDBPyConnection) -> None:
+    shown = drawn(figures["retention"]).dropna(subset="value").set_index(["series", "segment_id"])
+    mart = query(demo, "select * from marts.icp_segments where starting_mrr_customer_count >= 10").set_index("segment_id")
+    assert len(mart) < len(query(demo, "select * from marts.icp_segments"))
+    for series, measure in (("net, with expansion", "net"), ("gross, without", "gross")):
+        one = shown.loc[series]
+        assert set(one.index) == set(mart.index)
+        for column, end in (("value", ""), ("low", "_low"), ("high", "_high")):
+            same(one[column], mart.loc[one.index, f"{measure}_revenue_retention{end}"])
+    assert "too few, n 9" in texts(figures["retention"])
+
+    altered.execute(
+        """
+        update marts.cohort_retention
+        set cohort_customers = case when segment_id = (select min(segment_id) from marts.icp_segments) then 3 else 0 end
+        where segment_id <> 'all' and cohort_month < '2025-01-01'
+        """
+    )  # nine in each quarter
+    [few] = made_of(altered, "cohort_retention").values()
+    assert "2024 Q1" in texts(figures["cohort_retention"])
+    assert "2024 Q1" not in texts(few)
+
+
 FILTERED = [
     "segment_lifts",
     "scorecard",
+    "retention",
     "cohort_retention",
     "mrr_movements",
     "funnel",

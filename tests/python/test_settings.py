@@ -270,6 +270,8 @@ UNUSABLE = [
     ("renewal_overlap_days", "a month"),
     ("stop_share", 25),
     ("stop_share", "a quarter"),
+    ("hubspot_record_url", "javascript:alert({id})"),
+    ("hubspot_record_url", "https://app.hubspot.com/contacts/1"),
     ("published_states_kept", 0),
     ("published_states_kept", "all"),
     ("published_states_kept", True),

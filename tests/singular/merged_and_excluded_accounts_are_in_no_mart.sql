@@ -9,7 +9,7 @@ gone as (
 used as (
     {% for mart in [
         'dim_accounts', 'fct_orders', 'fct_order_lines', 'fct_contracts', 'fct_opportunities', 'fct_customers', 'fct_mrr_movements',
-        'sync_hubspot_companies',
+        'sync_hubspot_companies', 'sync_hubspot_contacts',
     ] -%}
     select
         '{{ mart }}' as mart,

@@ -11,22 +11,26 @@ from typer.testing import CliRunner, Result
 
 from hubspot_portal import TOKEN, HubSpotPortal, SimulatedClock
 from icp_refinery.cli import app
-from icp_refinery.hubspot import plan
 from icp_refinery.hubspot.apply import Outcome, apply_plan
 from icp_refinery.hubspot.client import Portal
 from icp_refinery.hubspot.config import Config
 from icp_refinery.hubspot.journal import journal_of, read_lines
+from icp_refinery.hubspot.objects import COMPANIES, CONTACTS
 from icp_refinery.hubspot.plan import read_plan, write_plan
 from icp_refinery.hubspot.revert import revert
 
 SEGMENTS = {"seg_a": "Energy", "seg_b": "Retail; 200 or more employees"}
 TODAY = date(2026, 11, 22)
-OWN = ("icp_tier", "icp_segment", "icp_fit_score", "icp_reasons", "icp_changed_on")
+OWN = tuple(Config().properties)
 
 
 def row(tier: str = "tier_1", segment: str = "seg_a", score: str | None = "72.5", reasons: str = "energy (+30)", **other: Any):
-    values = {"icp_tier": tier, "icp_segment": segment, "icp_fit_score": score, "icp_reasons": reasons}
+    values = {"icp_tier": tier, "icp_segment": segment, "icp_fit_score": score, "icp_reasons": reasons, "icp_disagreement": None}
     return {"account_id": None, "account_name": None, "withheld_reason": None} | values | other
+
+
+def contact(tier: str = "tier_1", role: str = "decision_maker", role_fit: str = "high", **other: Any) -> dict[str, Any]:
+    return row(tier) | {"icp_role": role, "icp_role_fit": role_fit} | other
 
 
 @dataclass
@@ -51,8 +55,14 @@ class Desk:
     def manifest(self) -> dict[str, Any]:
         return json.loads((self.state / "manifest.json").read_text())
 
-    def publish(self, rows: dict[str, dict[str, Any]], segments: dict[str, str] | None = None) -> None:
-        """Publish marts with these company records."""
+    def publish(
+        self,
+        rows: dict[str, dict[str, Any]],
+        segments: dict[str, str] | None = None,
+        contacts: dict[str, dict[str, Any]] | None = None,
+        deals: dict[str, dict[str, Any]] | None = None,
+    ) -> None:
+        """Publish marts with these company records, contacts and deals; a deal's values are those of an account of its own."""
         self.published += 1
         state = self.folder / "published" / str(self.published)
         state.mkdir(parents=True)
@@ -63,12 +73,30 @@ class Desk:
             marts.executemany("insert into marts.icp_segments values (?, ?, 'tier_3')", list((segments or SEGMENTS).items()))
             rule = ("segment_id", "condition_number", "attribute", "operator", "value")
             marts.execute(f"create table marts.icp_segment_rules ({' varchar, '.join(rule)} varchar)")
-            names = ["account_id", "account_name", "withheld_reason", *plan.VALUES]
+            names = ["account_id", "account_name", "withheld_reason", *COMPANIES.values]
             columns = ", ".join(f"{name} varchar" for name in ["hubspot_company_id", *names])
             marts.execute(f"create table marts.sync_hubspot_companies ({columns})")
             records = [[i, v["account_id"] or f"A{i}", *(v[name] for name in names[1:])] for i, v in rows.items()]
             if records:
-                marts.executemany(f"insert into marts.sync_hubspot_companies values ({'?, ' * 7}?)", records)
+                marts.executemany(f"insert into marts.sync_hubspot_companies values ({'?, ' * len(names)}?)", records)
+            columns = ", ".join(f"{name} varchar" for name in ("contact_id", "account_id", "account_name", *CONTACTS.values))
+            marts.execute(f"create table marts.sync_hubspot_contacts ({columns})")
+            for record, v in (contacts or {}).items():
+                values = [record, "A1", "Alpha", *(v[name] for name in CONTACTS.values)]
+                marts.execute(f"insert into marts.sync_hubspot_contacts values ({', '.join('?' * len(values))})", values)
+            marts.execute("create table marts.icp_disagreements (account_id varchar, reason varchar)")
+            marts.execute(
+                "create table marts.dim_accounts (account_id varchar, account_name varchar, tier varchar, segment_id varchar,"
+                " fit_score double)"
+            )
+            marts.execute("create table marts.fct_opportunities (opportunity_id varchar, account_id varchar, is_closed boolean)")
+            for deal, v in (deals or {}).items():
+                account = f"D{deal}"
+                marts.execute("insert into marts.fct_opportunities values (?, ?, ?)", [deal, account, v.get("is_closed", False)])
+                marts.execute(
+                    "insert into marts.dim_accounts values (?, ?, ?, ?, ?)",
+                    [account, "Alpha", v["icp_tier"], v["icp_segment"], float(v["icp_fit_score"])],
+                )
             marts.execute("commit")
         manifest = {"as_of": "2026-11-20", "published_at": f"2026-11-22T00:00:{self.published:02}+00:00"}
         (state / "manifest.json").write_text(json.dumps(manifest))
@@ -110,11 +138,11 @@ class Desk:
         return [line for line in read_lines(self.plan) if line["kind"] == kind]
 
     def reasons(self) -> dict[str, str]:
-        return {line["hubspot_company_id"]: line["reason"] for line in self.lines("withheld")}
+        return {line["record_id"]: line["reason"] for line in self.lines("withheld")}
 
-    def held(self, *records: str) -> dict[str, dict[str, str]]:
+    def held(self, *records: str, of: str = "companies") -> dict[str, dict[str, str]]:
         """The own values that HubSpot has."""
-        found = {c: {n: self.hubspot.value(c, n) or "" for n in OWN} for c in records or self.hubspot.companies}
+        found = {c: {n: self.hubspot.value(c, n, of) or "" for n in OWN} for c in records or self.hubspot.objects[of].records}
         return {c: {n: value for n, value in values.items() if value} for c, values in found.items()}
 
     def updates(self) -> list[Any]:

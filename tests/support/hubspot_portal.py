@@ -2,7 +2,8 @@
 
 It behaves as HubSpot's public documentation and the reports of its users say. Every body is validated against the request
 types of `hubspot-sdk`. A body that they do not allow, and a call that this project must never make (create, merge or delete
-a company, ...), is answered with an error and kept in `violations`: leaving the `with` block then fails.
+a record, ...), is answered with an error and kept in `violations`: leaving the `with` block then fails. It has companies,
+contacts and deals; where a method does not say which (`of`), companies are meant.
 
     with HubSpotPortal() as portal:
         portal.add_company("101", name="Acme")
@@ -50,10 +51,15 @@ from hubspot_sdk.types.crm.objects.companies import BatchGetParams, BatchUpdateP
 from hubspot_sdk.types.crm.properties import GroupCreateParams
 from pydantic import TypeAdapter, ValidationError
 
+from hubspot_flows import Flows
+
 TOKEN = "pat-na1-00000000-1111-2222-3333-444444444444"
+OBJECTS = {"companies": "0-2", "contacts": "0-1", "deals": "0-3"}
 SCOPES = frozenset(
-    f"crm.{kind}.{way}" for kind in ("objects.companies", "schemas.companies", "lists") for way in ("read", "write")
-)
+    f"crm.{kind}.{way}"
+    for kind in ("lists", *(f"{kind}.{of}" for of in OBJECTS for kind in ("objects", "schemas")))
+    for way in ("read", "write")
+) | {"crm.objects.owners.read", "automation"}
 SCOPES_PAGE = "https://developers.hubspot.com/scopes"
 
 
@@ -151,7 +157,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Commit:
-    """One property of one company as a call (`call`, None for a person) left it."""
+    """One property of one record as a call (`call`, None for a person) left it."""
 
     call: int | None
     company_id: str
@@ -159,16 +165,41 @@ class Commit:
     old: str | None
     new: str
     source: str
+    of: str = "companies"
 
 
 @dataclass
-class Company:
+class Record:
     id: str
     values: dict[str, str]
     created_at: str
     updated_at: str
     history: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     is_archived: bool = False
+
+
+@dataclass
+class Objects:
+    """All that the portal knows of one object."""
+
+    name: str
+    records: dict[str, Record] = field(default_factory=dict)
+    ids: list[int] = field(default_factory=list)  # sorted
+    merged: dict[str, str] = field(default_factory=dict)  # record id -> the record it was merged into
+    properties: dict[str, dict[str, Any]] = field(default_factory=dict)
+    groups: dict[str, dict[str, Any]] = field(default_factory=dict)
+    required: set[str] = field(default_factory=set)  # properties that a rule of the portal requires
+    locked: set[str] = field(default_factory=set)  # records whose every batch fails whole (409)
+    refused: dict[str, str] = field(default_factory=dict)  # record -> why a batch answers 207 without it
+    searched: dict[str, Record] | None = None  # what the search index holds, where it lags behind
+
+
+def of_companies(name: str) -> Any:
+    """An attribute of the companies, as one of the portal."""
+    return property(
+        lambda portal: getattr(portal.objects["companies"], name),
+        lambda portal, value: setattr(portal.objects["companies"], name, value),
+    )
 
 
 class Refusal(Exception):
@@ -242,20 +273,31 @@ def plain(value: Any) -> Any:
 
 # The portal.
 
-READ_ONLY = ("hs_object_id", "createdate", "hs_lastmodifieddate", "hs_merged_object_ids")
+SINGULAR = {"companies": "company", "contacts": "contact", "deals": "deal"}
+READ_ONLY = ("hs_object_id", "createdate", "hs_lastmodifieddate", "hs_merged_object_ids", "hs_is_closed")
+# What HubSpot sends of a record where no property is asked for.
+DEFAULTS = {
+    "companies": ("name", "domain"),
+    "contacts": ("email", "firstname", "lastname"),
+    "deals": ("dealname", "amount", "dealstage"),
+}
 TYPES = {
+    "hs_object_id": "number",
+    "hs_merged_object_ids": "string",
+    "createdate": "datetime",
+    "hs_lastmodifieddate": "datetime",
+}
+COMPANY_TYPES = {
     "name": "string",
     "domain": "string",
     "description": "string",
     "country": "string",
     "state": "string",
-    "hs_object_id": "number",
-    "hs_merged_object_ids": "string",
-    "createdate": "datetime",
-    "hs_lastmodifieddate": "datetime",
     "numberofemployees": "number",
     "annualrevenue": "number",
 }
+CONTACT_TYPES = {"email": "string", "firstname": "string", "lastname": "string", "jobtitle": "string"}
+DEAL_TYPES = {"dealname": "string", "amount": "number", "dealstage": "string", "hs_is_closed": "bool"}
 OPTIONS = {
     "lifecyclestage": ["subscriber", "lead", "opportunity", "customer", "other"],
     "industry": ["COMPUTER_SOFTWARE", "FINANCIAL_SERVICES", "HOSPITAL_HEALTH_CARE", "RETAIL"],
@@ -263,8 +305,12 @@ OPTIONS = {
 }
 
 
-class HubSpotPortal:
+class HubSpotPortal(Flows):
     """See the module. Everything that a test may want to look at or change is an attribute."""
+
+    companies, ids, merged = of_companies("records"), of_companies("ids"), of_companies("merged")
+    properties, groups = of_companies("properties"), of_companies("groups")
+    required, locked, refused = of_companies("required"), of_companies("locked"), of_companies("refused")
 
     def __init__(
         self,
@@ -277,7 +323,9 @@ class HubSpotPortal:
         clock: Callable[[], float] = time.monotonic,
         keep_bodies: bool = True,
         port: int = 0,
+        answer_seconds: float = 0,
     ) -> None:
+        super().__init__()
         self.token, self.portal_id, self.version, self.clock = token, portal_id, version, clock
         self.scopes = set(SCOPES)
         self.daily_limit, self.keep_bodies = daily_limit, keep_bodies
@@ -285,28 +333,27 @@ class HubSpotPortal:
         if requests_per_10_seconds:
             self.limits.append(("", RollingLimit(requests_per_10_seconds, 10, "TEN_SECONDLY_ROLLING", clock)))
         if searches_per_second:
-            self.limits.append((r"/companies/search$", RollingLimit(searches_per_second, 1, "SECONDLY", clock)))
+            self.limits.append((r"/search$", RollingLimit(searches_per_second, 1, "SECONDLY", clock)))
         self.is_revoked = False
-        self.required: set[str] = set()  # properties that a rule of the portal requires
-        self.locked: set[str] = set()  # companies whose every batch fails whole (409)
-        self.refused: dict[str, str] = {}  # company -> why a batch answers 207 without it
+        self.answer_seconds = answer_seconds  # how long an answer takes; several calls may be under way
+        self.mark_beyond = 0  # the mark of the next page of records is the last id and so much
         self.faults: list[Fault] = []
-        self.companies: dict[str, Company] = {}
-        self.ids: list[int] = []  # sorted
-        self.merged: dict[str, str] = {}  # company id -> the company it was merged into
-        self.properties: dict[str, dict[str, Any]] = {}
-        self.groups = {"companyinformation": {"name": "companyinformation", "label": "Company information"}}
+        self.objects = {of: Objects(of) for of in OBJECTS}
+        self.owners: list[dict[str, Any]] = []
         self.lists: dict[str, dict[str, Any]] = {}
         self.calls: list[Call] = []
         self.commits: list[Commit] = []
+        self.changed = 0  # values that calls have changed
         self.violations: list[str] = []
-        self.searched: dict[str, Company] | None = None  # what the search index holds, where it lags behind
         self.numbers = itertools.count(1)
         self.list_numbers = itertools.count(1)
         self.moments = itertools.count()
         self.lock = threading.RLock()
-        for name, type in TYPES.items():
-            self.add_property(name, type)
+        for of, types in (("companies", COMPANY_TYPES), ("contacts", CONTACT_TYPES), ("deals", DEAL_TYPES)):
+            group = f"{SINGULAR[of]}information"
+            self.objects[of].groups[group] = {"name": group, "label": f"{SINGULAR[of].capitalize()} information"}
+            for name, type in (TYPES | types).items():
+                self.add_property(name, type, of=of)
         for name, options in OPTIONS.items():
             self.add_property(name, "enumeration", options)
         self.server = Server(("127.0.0.1", port), Handler)
@@ -325,6 +372,15 @@ class HubSpotPortal:
         if error is None and self.violations:
             raise AssertionError("requests that HubSpot's types or this project's rules forbid:\n" + "\n".join(self.violations))
 
+    def passes(self, record: Record, filter: dict[str, Any]) -> bool:
+        return passes(record, filter)
+
+    def refusal(self, status: int, message: str, category: str = "VALIDATION_ERROR") -> Refusal:
+        return Refusal(status, message, category)
+
+    def violation(self, message: str) -> Refusal:
+        return Violation(message)
+
     # What people do in HubSpot.
 
     def moment(self) -> str:
@@ -332,38 +388,43 @@ class HubSpotPortal:
         moment = datetime.now(UTC) + timedelta(microseconds=next(self.moments))
         return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
-    def add_company(self, company_id: str, **values: str) -> None:
+    def add_record(self, of: str, record_id: str, **values: str) -> None:
         with self.lock:
             now = self.moment()
-            self.companies[company_id] = Company(company_id, {}, now, now)
-            bisect.insort(self.ids, int(company_id))
+            self.objects[of].records[record_id] = Record(record_id, {}, now, now)
+            bisect.insort(self.objects[of].ids, int(record_id))
             for name, value in values.items():
-                self.set(company_id, name, value, "CRM_UI", None)
+                self.set(record_id, name, value, "CRM_UI", None, of)
 
-    def edit(self, company_id: str, name: str, value: str, source: str = "CRM_UI") -> None:
+    def add_company(self, company_id: str, **values: str) -> None:
+        self.add_record("companies", company_id, **values)
+
+    def edit(self, record_id: str, name: str, value: str, source: str = "CRM_UI", of: str = "companies") -> None:
         """A person (or with another source: an import, a workflow) sets a value; no rule is looked at."""
         with self.lock:
-            self.set(company_id, name, value, source, None)
+            self.set(record_id, name, value, source, None, of)
 
-    def archive(self, company_id: str) -> None:
+    def archive(self, record_id: str, of: str = "companies") -> None:
         with self.lock:
-            self.companies[company_id].is_archived = True
+            self.objects[of].records[record_id].is_archived = True
 
-    def merge(self, company_id: str, into: str) -> None:
-        """The company's id answers with `into` from now on; values of the survivor win."""
+    def merge(self, record_id: str, into: str, of: str = "companies") -> None:
+        """The record's id answers with `into` from now on; values of the survivor win."""
         with self.lock:
-            loser, survivor = self.companies.pop(company_id), self.companies[into]
-            self.ids.remove(int(company_id))
+            kind = self.objects[of]
+            loser, survivor = kind.records.pop(record_id), kind.records[into]
+            kind.ids.remove(int(record_id))
             for name, value in loser.values.items():
                 survivor.values.setdefault(name, value)
-            self.merged = {old: into if new == company_id else new for old, new in self.merged.items()} | {company_id: into}
-            survivor.values["hs_merged_object_ids"] = ";".join(old for old, new in self.merged.items() if new == into)
+            kind.merged = {old: into if new == record_id else new for old, new in kind.merged.items()} | {record_id: into}
+            survivor.values["hs_merged_object_ids"] = ";".join(old for old, new in kind.merged.items() if new == into)
 
     def add_property(
-        self, name: str, type: str = "string", options: Iterable[str] = (), group: str = "companyinformation"
+        self, name: str, type: str = "string", options: Iterable[str] = (), group: str | None = None, of: str = "companies"
     ) -> None:
         fields = {"enumeration": "select", "string": "text", "bool": "booleancheckbox", "datetime": "date"}
-        self.properties[name] = {
+        group = group or f"{SINGULAR[of]}information"
+        self.objects[of].properties[name] = {
             "name": name,
             "label": name.replace("_", " ").capitalize(),
             "description": "",
@@ -386,39 +447,48 @@ class HubSpotPortal:
             },
         }
 
-    def delete_property(self, name: str) -> None:
+    def delete_property(self, name: str, of: str = "companies") -> None:
         """An admin deletes a property, and with it its values."""
         with self.lock:
-            del self.properties[name]
-            for company in self.companies.values():
-                company.values.pop(name, None)
+            del self.objects[of].properties[name]
+            for record in self.objects[of].records.values():
+                record.values.pop(name, None)
 
-    def delete_option(self, name: str, value: str) -> None:
-        """An admin deletes an option; companies keep the value, which can no longer be written."""
+    def delete_option(self, name: str, value: str, of: str = "companies") -> None:
+        """An admin deletes an option; records keep the value, which can no longer be written."""
         with self.lock:
-            options = self.properties[name]["options"]
-            self.properties[name]["options"] = [option for option in options if option["value"] != value]
+            properties = self.objects[of].properties
+            options = properties[name]["options"]
+            properties[name]["options"] = [option for option in options if option["value"] != value]
 
     def freeze_search(self, is_frozen: bool = True) -> None:
         """Let the search answer from what is true now, whatever comes after."""
         with self.lock:
-            self.searched = copy.deepcopy(self.companies) if is_frozen else None
+            for kind in self.objects.values():
+                kind.searched = copy.deepcopy(kind.records) if is_frozen else None
 
     # What a test asks.
 
-    def value(self, company_id: str, name: str) -> str | None:
-        return self.companies[company_id].values.get(name)
+    def value(self, record_id: str, name: str, of: str = "companies") -> str | None:
+        return self.objects[of].records[record_id].values.get(name)
 
-    def values(self, name: str) -> dict[str, str]:
-        """Company -> value, where there is one."""
-        return {company.id: company.values[name] for company in self.companies.values() if company.values.get(name)}
+    def values(self, name: str, of: str = "companies") -> dict[str, str]:
+        """Record -> value, where there is one."""
+        return {record.id: record.values[name] for record in self.objects[of].records.values() if record.values.get(name)}
+
+    def everything(self) -> dict[str, Any]:
+        """All values of all records: object -> record -> property -> value, without what is empty."""
+        return {
+            of: {record.id: {n: v for n, v in record.values.items() if v} for record in kind.records.values()}
+            for of, kind in self.objects.items()
+        }
 
     def writes(self) -> list[Call]:
         """The calls that would change something, also those that failed."""
         return [call for call in self.calls if call.is_write]
 
     def members(self, name: str) -> list[str]:
-        """The companies in the list of that name, sorted."""
+        """The records in the list of that name, sorted."""
         [found] = [found for found in self.lists.values() if found["name"] == name]
         return self.evaluate(found)
 
@@ -428,9 +498,11 @@ class HubSpotPortal:
             "writes": len(self.writes()),
             "statuses": dict(Counter(str(call.status) for call in self.calls)),
             "paths": dict(Counter(f"{call.method} {re.sub(r'/[0-9]+(?=/|$)', '/ID', call.path)}" for call in self.calls)),
-            "changed_values": sum(1 for commit in self.commits if commit.call and (commit.old or "") != commit.new),
+            "changed_values": self.changed,
             "companies": len(self.companies),
             "violations": self.violations,
+            "lists": {listed["name"]: len(self.evaluate(listed)) for listed in self.lists.values()},
+            "workflows": {flow["name"]: "on" if flow["isEnabled"] else "off" for flow in self.flows.values()},
         }
 
     # How a call is answered.
@@ -504,8 +576,12 @@ class HubSpotPortal:
 
     def route(self, call: Call) -> tuple[int, Any]:
         for method, pattern, scope, handler in ROUTES:
-            found = re.fullmatch(pattern.replace("{v}", re.escape(self.version)), call.path.rstrip("/"))
+            path = pattern.replace("{v}", re.escape(self.version)).replace("{of}", f"({'|'.join(NAMES)})")
+            found = re.fullmatch(path, call.path.rstrip("/"))
             if found and method == call.method:
+                *of, arguments = (*found.groups()[:1], found.groups()[1:]) if "{of}" in pattern else (found.groups(),)
+                of = [NAMES[name] for name in of]
+                scope = scope.format(*of)
                 if scope and scope not in self.scopes:
                     raise Refusal(
                         403,
@@ -520,35 +596,41 @@ class HubSpotPortal:
                         ],
                         links={"scopes": SCOPES_PAGE},
                     )
-                return handler(self, call, *map(urllib.parse.unquote, found.groups()))
+                return handler(self, call, *of, *map(urllib.parse.unquote, arguments))
         raise Violation("no call that this project makes", 404)
 
-    # Companies.
+    # Records.
 
-    def set(self, company_id: str, name: str, value: str, source: str, call: int | None) -> None:
-        company = self.companies[company_id]
-        old = company.values.get(name)
-        self.commits.append(Commit(call, company_id, name, old, value, source))
+    def set(self, record_id: str, name: str, value: str, source: str, call: int | None, of: str = "companies") -> None:
+        record = self.objects[of].records[record_id]
+        old = record.values.get(name)
+        self.changed += call is not None and (old or "") != value
+        if self.keep_bodies:
+            self.commits.append(Commit(call, record_id, name, old, value, source, of))
         if old == value:
             return
-        company.values[name] = value
-        company.updated_at = self.moment()
-        version = {"value": value, "timestamp": company.updated_at, "sourceType": source, "sourceId": "stand-in"}
-        company.history.setdefault(name, []).insert(0, version)
+        record.values[name] = value
+        record.updated_at = self.moment()
+        version = {"value": value, "timestamp": record.updated_at, "sourceType": source, "sourceId": "stand-in"}
+        versions = record.history.setdefault(name, [])
+        versions.insert(0, version)
+        if not self.keep_bodies:
+            del versions[1:]
 
-    def shown(self, company: Company, names: Iterable[str], history: Iterable[str] = ()) -> dict[str, Any]:
-        """A company as an answer has it: what was never set is null, what was cleared is empty, what is unknown is left out."""
-        fixed = {"createdate": company.created_at, "hs_lastmodifieddate": company.updated_at, "hs_object_id": company.id}
-        values = fixed | {name: company.values.get(name) for name in names if name in self.properties and name not in fixed}
+    def shown(self, of: str, record: Record, names: Iterable[str], history: Iterable[str] = ()) -> dict[str, Any]:
+        """A record as an answer has it: what was never set is null, what was cleared is empty, what is unknown is left out."""
+        known = self.objects[of].properties
+        fixed = {"createdate": record.created_at, "hs_lastmodifieddate": record.updated_at, "hs_object_id": record.id}
+        asked = [name for name in names or DEFAULTS[of] if name in known and name not in fixed]
         shown = {
-            "id": company.id,
-            "properties": values,
-            "createdAt": company.created_at,
-            "updatedAt": company.updated_at,
-            "archived": company.is_archived,
+            "id": record.id,
+            "properties": fixed | {name: record.values.get(name) for name in asked},
+            "createdAt": record.created_at,
+            "updatedAt": record.updated_at,
+            "archived": record.is_archived,
         }
         if history:
-            shown["propertiesWithHistory"] = {name: company.history.get(name, []) for name in history if name in self.properties}
+            shown["propertiesWithHistory"] = {name: record.history.get(name, []) for name in history if name in known}
         return shown
 
     def batch(self, results: list[dict[str, Any]], errors: list[dict[str, Any]]) -> tuple[int, Any]:
@@ -562,69 +644,72 @@ class HubSpotPortal:
         ids = [item["id"] for item in body["inputs"]]
         if not 1 <= len(ids) <= most:
             raise Violation(f"{len(ids)} inputs: from 1 to {most} are allowed")
-        for company_id in ids:
-            if not company_id.isdigit():
-                raise Refusal(400, f"Invalid input JSON: {company_id!r} is not a valid id")
+        for record_id in ids:
+            if not record_id.isdigit():
+                raise Refusal(400, f"Invalid input JSON: {record_id!r} is not a valid id")
         return ids
 
-    def not_found(self, ids: list[str]) -> list[dict[str, Any]]:
-        message = "Could not get some COMPANY objects, they may be deleted or not exist. Check that ids are valid."
+    def not_found(self, of: str, ids: list[str]) -> list[dict[str, Any]]:
+        what = SINGULAR[of].upper()
+        message = f"Could not get some {what} objects, they may be deleted or not exist. Check that ids are valid."
         error = {"status": "error", "category": "OBJECT_NOT_FOUND", "message": message, "context": {"ids": ids}}
         return [error] if ids else []
 
-    def read(self, call: Call) -> tuple[int, Any]:
+    def read(self, call: Call, of: str) -> tuple[int, Any]:
         validate(BatchGetParams, call.body)
+        kind = self.objects[of]
         history = call.body["propertiesWithHistory"]
         is_archived = call.query.get("archived") == "true"
         found, missing = {}, []
         for asked in self.ids_of(call.body, 50 if history else 100):
-            company = self.companies.get(self.merged.get(asked, asked))
-            if company and company.is_archived == is_archived:
-                found[company.id] = self.shown(company, call.body["properties"], history)
+            record = kind.records.get(kind.merged.get(asked, asked))
+            if record and record.is_archived == is_archived:
+                found[record.id] = self.shown(of, record, call.body["properties"], history)
             else:
                 missing.append(asked)
         # In no order that a client may rely on, and a survivor once however often it was asked for.
-        return self.batch(sorted(found.values(), key=lambda shown: shown["id"][::-1]), self.not_found(missing))
+        return self.batch(sorted(found.values(), key=lambda shown: shown["id"][::-1]), self.not_found(of, missing))
 
-    def update(self, call: Call) -> tuple[int, Any]:
+    def update(self, call: Call, of: str) -> tuple[int, Any]:
         validate(BatchUpdateParams, call.body)
+        kind = self.objects[of]
         ids = self.ids_of(call.body)
         if len(set(ids)) < len(ids):
             raise Violation("Duplicate IDs found in batch input")
-        conflicts = [company_id for company_id in ids if company_id in self.locked]
+        conflicts = [record_id for record_id in ids if record_id in kind.locked]
         if conflicts:
             raise Refusal(409, "The batch could not be written: a record is being changed by another process.", "CONFLICT")
         new = {}
         for item in call.body["inputs"]:
             if set(item) != {"id", "properties"}:
-                raise Violation("a company is updated by its record id")
-            new[item["id"]] = {name: self.checked(name, value) for name, value in item["properties"].items()}
+                raise Violation("a record is updated by its record id")
+            new[item["id"]] = {name: self.checked(of, name, value) for name, value in item["properties"].items()}
         missing, results, errors = [], {}, []
         for asked, values in new.items():
-            company = self.companies.get(self.merged.get(asked, asked))
-            if company is None or company.is_archived:
+            record = kind.records.get(kind.merged.get(asked, asked))
+            if record is None or record.is_archived:
                 missing.append(asked)
                 continue
-            unset = [name for name in sorted(self.required) if not (company.values | values).get(name)]
+            unset = [name for name in sorted(kind.required) if not (record.values | values).get(name)]
             if unset:
-                message = "Error updating COMPANY. Some required properties were not set."
+                message = f"Error updating {SINGULAR[of].upper()}. Some required properties were not set."
                 raise Refusal(400, message, context={"properties": unset})
-            if asked in self.refused:
-                error = {"status": "error", "category": "VALIDATION_ERROR", "message": self.refused[asked]}
+            if asked in kind.refused:
+                error = {"status": "error", "category": "VALIDATION_ERROR", "message": kind.refused[asked]}
                 errors.append(error | {"context": {"ids": [asked]}})
                 continue
-            results[asked] = company
-        for asked, company in results.items():
+            results[asked] = record
+        for asked, record in results.items():
             for name, value in new[asked].items():
-                self.set(company.id, name, value, "INTEGRATION", call.number)
-        shown = [self.shown(company, new[asked]) for asked, company in results.items()]
-        return self.batch(shown, self.not_found(missing) + errors)
+                self.set(record.id, name, value, "INTEGRATION", call.number, of)
+        shown = [self.shown(of, record, new[asked]) for asked, record in results.items()]
+        return self.batch(shown, self.not_found(of, missing) + errors)
 
-    def checked(self, name: str, value: str) -> str:
+    def checked(self, of: str, name: str, value: str) -> str:
         """The value as it is stored; Refusal of the whole batch where the property or the value is not valid."""
-        if name not in self.properties:
+        if name not in self.objects[of].properties:
             raise invalid_value(name, "PROPERTY_DOESNT_EXIST", f'Property "{name}" does not exist')
-        definition = self.properties[name]
+        definition = self.objects[of].properties[name]
         if definition["modificationMetadata"]["readOnlyValue"]:
             raise invalid_value(name, "READ_ONLY_VALUE", f'"{name}" is a read only property; its value cannot be set.')
         if value == "" or definition["type"] == "string":
@@ -649,8 +734,8 @@ class HubSpotPortal:
             raise invalid_value(name, "INVALID_DATE", f"{value} was not a valid date.")
         return value
 
-    def search(self, call: Call) -> tuple[int, Any]:
-        body = call.body
+    def search(self, call: Call, of: str) -> tuple[int, Any]:
+        body, kind = call.body, self.objects[of]
         # HubSpot's own type of `sorts` (strings) is a known error: the service reads objects and ignores strings.
         validate(CompanySearchParams, body | {"sorts": []} if isinstance(body, dict) and "sorts" in body else body)
         filters = [filter for group in body["filterGroups"] for filter in group["filters"]]
@@ -661,72 +746,73 @@ class HubSpotPortal:
         start = int(body["after"] or 0)
         if start + body["limit"] > 10_000:
             raise Refusal(400, "The search cannot go beyond 10,000 results.")
-        unknown = {filter["propertyName"] for filter in filters} - set(self.properties)
+        unknown = {filter["propertyName"] for filter in filters} - set(kind.properties)
         if unknown:
             raise Refusal(400, f"There was a problem with the request: property {sorted(unknown)} does not exist")
-        companies = self.companies if self.searched is None else self.searched
+        records = kind.records if kind.searched is None else kind.searched
         after_ids = [
             {int(f["value"]) for f in group["filters"] if f["propertyName"] == "hs_object_id" and f["operator"] == "GT"}
             for group in body["filterGroups"]
         ]
-        first = bisect.bisect_right(self.ids, min(map(max, after_ids))) if after_ids and all(after_ids) else 0
+        first = bisect.bisect_right(kind.ids, min(map(max, after_ids))) if after_ids and all(after_ids) else 0
         found = [
-            company
-            for company in (companies.get(str(n)) for n in self.ids[first:])
-            if company and not company.is_archived and any_group(company, body["filterGroups"])
+            record
+            for record in (records.get(str(n)) for n in kind.ids[first:])
+            if record and not record.is_archived and any_group(record, body["filterGroups"])
         ]
         by_id = {"propertyName": "hs_object_id", "direction": "ASCENDING"}  # as they are found
         for sort in reversed([sort for sort in body["sorts"] if isinstance(sort, dict) and sort != by_id]):
-            found.sort(key=lambda company: sort_key(company, sort["propertyName"]), reverse=sort.get("direction") == "DESCENDING")
+            found.sort(key=lambda record: sort_key(record, sort["propertyName"]), reverse=sort.get("direction") == "DESCENDING")
         if not body["sorts"] or isinstance(body["sorts"][0], str):
-            found.sort(key=lambda company: company.id[::-1])
+            found.sort(key=lambda record: record.id[::-1])
         page = found[start : start + body["limit"]]
-        answer: dict[str, Any] = {"total": len(found), "results": [self.shown(company, body["properties"]) for company in page]}
+        shown = [self.shown(of, record, body["properties"]) for record in page]
+        answer: dict[str, Any] = {"total": len(found), "results": shown}
         if start + len(page) < len(found):
             answer["paging"] = {"next": {"after": str(start + len(page))}}
         return 200, answer
 
-    def list_companies(self, call: Call) -> tuple[int, Any]:
+    def list_records(self, call: Call, of: str) -> tuple[int, Any]:
+        kind = self.objects[of]
         limit = int(call.query.get("limit", "10"))
         if limit > 100:
             raise Violation("limit above 100")
         is_archived = call.query.get("archived") == "true"
-        first = bisect.bisect_right(self.ids, int(call.query.get("after", "0")))
-        companies = (self.companies[str(n)] for n in self.ids[first:])
-        page = list(itertools.islice((c for c in companies if c.is_archived == is_archived), limit + 1))
+        first = bisect.bisect_right(kind.ids, int(call.query.get("after", "0")) - self.mark_beyond)
+        records = (kind.records[str(kind.ids[n])] for n in range(first, len(kind.ids)))
+        page = list(itertools.islice((r for r in records if r.is_archived == is_archived), limit + 1))
         names = [name for name in call.query.get("properties", "").split(",") if name]
-        answer: dict[str, Any] = {"results": [self.shown(company, names) for company in page[:limit]]}
+        answer: dict[str, Any] = {"results": [self.shown(of, record, names) for record in page[:limit]]}
         if len(page) > limit:
-            answer["paging"] = {"next": {"after": page[limit - 1].id}}
+            answer["paging"] = {"next": {"after": str(int(page[limit - 1].id) + self.mark_beyond)}}
         return 200, answer
 
     # Properties.
 
-    def list_properties(self, call: Call) -> tuple[int, Any]:
-        return 200, {"results": list(self.properties.values())}
+    def list_properties(self, call: Call, of: str) -> tuple[int, Any]:
+        return 200, {"results": list(self.objects[of].properties.values())}
 
-    def get_property(self, call: Call, name: str) -> tuple[int, Any]:
-        if name not in self.properties:
+    def get_property(self, call: Call, of: str, name: str) -> tuple[int, Any]:
+        if name not in self.objects[of].properties:
             raise Refusal(404, f"Property {name} does not exist", "OBJECT_NOT_FOUND", subCategory="Property.NOT_FOUND")
-        return 200, self.properties[name]
+        return 200, self.objects[of].properties[name]
 
-    def create_property(self, call: Call) -> tuple[int, Any]:
+    def create_property(self, call: Call, of: str) -> tuple[int, Any]:
         validate(PropertyCreateParams, call.body)
-        body = call.body
+        body, known = call.body, self.objects[of].properties
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,99}", body["name"]) or body["name"].startswith("hs_"):
             raise Refusal(400, f"Invalid property name: {body['name']}")
-        if body["name"] in self.properties:
+        if body["name"] in known:
             raise Refusal(409, f"Property named '{body['name']}' already exists.", "OBJECT_ALREADY_EXISTS")
-        if body["groupName"] not in self.groups:
+        if body["groupName"] not in self.objects[of].groups:
             raise Refusal(400, f"Property group {body['groupName']} does not exist", subCategory="Property.GROUP_NOT_FOUND")
-        self.add_property(body["name"], body["type"], group=body["groupName"])
-        self.properties[body["name"]] |= body | {"options": self.checked_options(body.get("options", []), body["type"])}
-        return 201, self.properties[body["name"]]
+        self.add_property(body["name"], body["type"], group=body["groupName"], of=of)
+        known[body["name"]] |= body | {"options": self.checked_options(body.get("options", []), body["type"])}
+        return 201, known[body["name"]]
 
-    def update_property(self, call: Call, name: str) -> tuple[int, Any]:
-        validate(PropertyUpdateParams, call.body | {"objectType": "companies"})
-        self.get_property(call, name)
-        definition = self.properties[name]
+    def update_property(self, call: Call, of: str, name: str) -> tuple[int, Any]:
+        validate(PropertyUpdateParams, call.body | {"objectType": of})
+        _, definition = self.get_property(call, of, name)
         if "options" in call.body:
             self.checked_options(call.body["options"], definition["type"])
         definition |= call.body
@@ -742,31 +828,33 @@ class HubSpotPortal:
             raise Refusal(400, "An option has no label, or whitespace around its value.")
         return options
 
-    def list_groups(self, call: Call) -> tuple[int, Any]:
-        return 200, {"results": [group | {"archived": False, "displayOrder": -1} for group in self.groups.values()]}
+    def list_groups(self, call: Call, of: str) -> tuple[int, Any]:
+        groups = self.objects[of].groups.values()
+        return 200, {"results": [group | {"archived": False, "displayOrder": -1} for group in groups]}
 
-    def create_group(self, call: Call) -> tuple[int, Any]:
+    def create_group(self, call: Call, of: str) -> tuple[int, Any]:
         validate(GroupCreateParams, call.body)
-        if call.body["name"] in self.groups:
-            raise Refusal(409, f"Property group named '{call.body['name']}' already exists.", "OBJECT_ALREADY_EXISTS")
-        self.groups[call.body["name"]] = {"name": call.body["name"], "label": call.body["label"]}
-        return 201, self.groups[call.body["name"]] | {"archived": False, "displayOrder": -1}
+        groups, name = self.objects[of].groups, call.body["name"]
+        if name in groups:
+            raise Refusal(409, f"Property group named '{name}' already exists.", "OBJECT_ALREADY_EXISTS")
+        groups[name] = {"name": name, "label": call.body["label"]}
+        return 201, groups[name] | {"archived": False, "displayOrder": -1}
 
     # Lists.
 
     def create_list(self, call: Call) -> tuple[int, Any]:
         validate(ListCreateParams, call.body)
         body = call.body
-        if body["objectTypeId"] != "0-2" or body["processingType"] != "DYNAMIC":
-            raise Violation("only dynamic lists of companies are made")
+        if body["objectTypeId"] not in ("0-1", "0-2") or body["processingType"] != "DYNAMIC":
+            raise Violation("only dynamic lists of companies and contacts are made")
         self.check_name_is_free(body["name"])
-        self.check_filters(body.get("filterBranch"))
+        self.check_filters(body.get("filterBranch"), NAMES[body["objectTypeId"]])
         now = self.moment()
         found = {
             "listId": str(next(self.list_numbers)),
             "listVersion": 1,
             "name": body["name"],
-            "objectTypeId": "0-2",
+            "objectTypeId": body["objectTypeId"],
             "processingStatus": "PROCESSING",
             "processingType": "DYNAMIC",
             "filterBranch": body["filterBranch"],
@@ -777,10 +865,10 @@ class HubSpotPortal:
         self.lists[found["listId"]] = found
         return 200, {"list": found}
 
-    def add_list(self, name: str, filters: dict[str, Any]) -> str:
+    def add_list(self, name: str, filters: dict[str, Any], of: str = "companies") -> str:
         """A person makes a dynamic list."""
         with self.lock:
-            body = {"name": name, "objectTypeId": "0-2", "processingType": "DYNAMIC", "filterBranch": filters}
+            body = {"name": name, "objectTypeId": OBJECTS[of], "processingType": "DYNAMIC", "filterBranch": filters}
             return self.create_list(Call(0, "POST", "", {}, body, 0))[1]["list"]["listId"]
 
     def check_name_is_free(self, name: str) -> None:
@@ -788,7 +876,7 @@ class HubSpotPortal:
             message = f"A list already exists with the name {name!r}. Please choose another name."
             raise Refusal(400, message, subCategory="ILS.DUPLICATE_LIST_NAMES")
 
-    def check_filters(self, root: Any) -> None:
+    def check_filters(self, root: Any, of: str = "companies") -> None:
         """HubSpot wants OR of ANDs, and properties and options that exist."""
         if not root or root["filterBranchType"] != "OR" or root["filters"] or not root["filterBranches"]:
             raise Refusal(400, "The root of filters is an OR with AND branches and no filters.", subCategory="ILS.INVALID_FILTER")
@@ -796,7 +884,8 @@ class HubSpotPortal:
             if branch["filterBranchType"] != "AND" or branch["filterBranches"]:
                 raise Refusal(400, "The branches of the root are ANDs of filters.", subCategory="ILS.INVALID_FILTER")
             for filter in branch["filters"]:
-                definition, operation = self.properties.get(filter.get("property")), filter.get("operation", {})
+                known, operation = self.objects[of].properties, filter.get("operation", {})
+                definition = known.get(filter.get("property"))
                 if definition is None:
                     raise Refusal(400, f"Property {filter.get('property')} does not exist.", subCategory="ILS.INVALID_FILTER")
                 kinds = OPERATIONS[definition["type"]]
@@ -810,8 +899,9 @@ class HubSpotPortal:
 
     def evaluate(self, found: dict[str, Any]) -> list[str]:
         branches = found["filterBranch"]["filterBranches"]
-        companies = (company for company in self.companies.values() if not company.is_archived)
-        return sorted(company.id for company in companies if any(all(passes(company, f) for f in b["filters"]) for b in branches))
+        kind = self.objects[NAMES[found.get("objectTypeId", "0-2")]]
+        records = (record for record in kind.records.values() if not record.is_archived)
+        return sorted(record.id for record in records if any(all(passes(record, f) for f in b["filters"]) for b in branches))
 
     def find_list(self, list_id: str) -> dict[str, Any]:
         if list_id not in self.lists:
@@ -853,7 +943,7 @@ class HubSpotPortal:
     def update_filters(self, call: Call, list_id: str) -> tuple[int, Any]:
         validate(ListUpdateListFiltersParams, call.body)
         found = self.find_list(list_id)
-        self.check_filters(call.body["filterBranch"])
+        self.check_filters(call.body["filterBranch"], NAMES[found["objectTypeId"]])
         now = self.moment()
         found |= {"filterBranch": call.body["filterBranch"], "filtersUpdatedAt": now, "updatedAt": now}
         found["listVersion"] += 1
@@ -877,6 +967,9 @@ class HubSpotPortal:
         if len(page) < len(members):
             answer["paging"] = {"next": {"after": page[-1]}}
         return 200, answer
+
+    def list_owners(self, call: Call) -> tuple[int, Any]:
+        return 200, {"results": self.owners}
 
     # The account.
 
@@ -915,25 +1008,25 @@ def invalid_value(name: str, code: str, message: str) -> Refusal:
     return Refusal(400, f"Property values were not valid: {json.dumps([error])}", errors=[detail])
 
 
-def held(company: Company, name: str) -> str:
+def held(record: Record, name: str) -> str:
     """A value as filters see it: empty where there is none."""
     if name == "hs_object_id":
-        return company.id
-    return company.values.get(name) or {"createdate": company.created_at, "hs_lastmodifieddate": company.updated_at}.get(name, "")
+        return record.id
+    return record.values.get(name) or {"createdate": record.created_at, "hs_lastmodifieddate": record.updated_at}.get(name, "")
 
 
-def sort_key(company: Company, name: str) -> tuple[float, str]:
-    value = held(company, name)
+def sort_key(record: Record, name: str) -> tuple[float, str]:
+    value = held(record, name)
     return (float(value), "") if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value) else (math.inf, value)
 
 
-def any_group(company: Company, groups: list[dict[str, Any]]) -> bool:
-    return not groups or any(all(finds(company, filter) for filter in group["filters"]) for group in groups)
+def any_group(record: Record, groups: list[dict[str, Any]]) -> bool:
+    return not groups or any(all(finds(record, filter) for filter in group["filters"]) for group in groups)
 
 
-def finds(company: Company, filter: dict[str, Any]) -> bool:
+def finds(record: Record, filter: dict[str, Any]) -> bool:
     """One filter of the search."""
-    value, operator, wanted = held(company, filter["propertyName"]), filter["operator"], filter.get("value", "")
+    value, operator, wanted = held(record, filter["propertyName"]), filter["operator"], filter.get("value", "")
     if operator in ("HAS_PROPERTY", "NOT_HAS_PROPERTY"):
         return (value != "") == (operator == "HAS_PROPERTY")
     if operator in ("IN", "NOT_IN"):
@@ -965,9 +1058,9 @@ OPERATIONS = {
 }
 
 
-def passes(company: Company, filter: dict[str, Any]) -> bool:
+def passes(record: Record, filter: dict[str, Any]) -> bool:
     """One filter of a list. A company without a value passes only where the filter says so."""
-    value, operation = held(company, filter["property"]), filter["operation"]
+    value, operation = held(record, filter["property"]), filter["operation"]
     kind, operator = operation["operationType"], operation["operator"]
     if kind == "ALL_PROPERTY":
         return (value != "") == (operator == "IS_KNOWN")
@@ -999,23 +1092,30 @@ def passes(company: Company, filter: dict[str, Any]) -> bool:
     }[operator]
 
 
-READ, WRITE = "crm.objects.companies.read", "crm.objects.companies.write"
-READ_SCHEMA, WRITE_SCHEMA = "crm.schemas.companies.read", "crm.schemas.companies.write"
+READ, WRITE = "crm.objects.{}.read", "crm.objects.{}.write"
+READ_SCHEMA, WRITE_SCHEMA = "crm.schemas.{}.read", "crm.schemas.{}.write"
 READ_LISTS, WRITE_LISTS = "crm.lists.read", "crm.lists.write"
+# An object in a path is its name or its number.
+NAMES = {name: of for of, number in OBJECTS.items() for name in (of, number)}
 # Method, path, scope, handler. What is not here is never called.
 ROUTES: list[tuple[str, str, str, Callable[..., tuple[int, Any]]]] = [
     ("GET", "/account-info/{v}/details", "", HubSpotPortal.details),
     ("GET", "/account-info/{v}/api-usage/daily/private-apps", "", HubSpotPortal.usage),
-    ("GET", "/crm/objects/{v}/(?:companies|0-2)", READ, HubSpotPortal.list_companies),
-    ("POST", "/crm/objects/{v}/(?:companies|0-2)/batch/read", READ, HubSpotPortal.read),
-    ("POST", "/crm/objects/{v}/(?:companies|0-2)/batch/update", WRITE, HubSpotPortal.update),
-    ("POST", "/crm/objects/{v}/(?:companies|0-2)/search", READ, HubSpotPortal.search),
-    ("GET", "/crm/properties/{v}/(?:companies|0-2)", READ_SCHEMA, HubSpotPortal.list_properties),
-    ("POST", "/crm/properties/{v}/(?:companies|0-2)", WRITE_SCHEMA, HubSpotPortal.create_property),
-    ("GET", "/crm/properties/{v}/(?:companies|0-2)/groups", READ_SCHEMA, HubSpotPortal.list_groups),
-    ("POST", "/crm/properties/{v}/(?:companies|0-2)/groups", WRITE_SCHEMA, HubSpotPortal.create_group),
-    ("GET", "/crm/properties/{v}/(?:companies|0-2)/([^/]+)", READ_SCHEMA, HubSpotPortal.get_property),
-    ("PATCH", "/crm/properties/{v}/(?:companies|0-2)/([^/]+)", WRITE_SCHEMA, HubSpotPortal.update_property),
+    ("GET", "/crm/owners/{v}", "crm.objects.owners.read", HubSpotPortal.list_owners),
+    ("GET", "/crm/objects/{v}/{of}", READ, HubSpotPortal.list_records),
+    ("POST", "/crm/objects/{v}/{of}/batch/read", READ, HubSpotPortal.read),
+    ("POST", "/crm/objects/{v}/{of}/batch/update", WRITE, HubSpotPortal.update),
+    ("POST", "/crm/objects/{v}/{of}/search", READ, HubSpotPortal.search),
+    ("GET", "/crm/properties/{v}/{of}", READ_SCHEMA, HubSpotPortal.list_properties),
+    ("POST", "/crm/properties/{v}/{of}", WRITE_SCHEMA, HubSpotPortal.create_property),
+    ("GET", "/crm/properties/{v}/{of}/groups", READ_SCHEMA, HubSpotPortal.list_groups),
+    ("POST", "/crm/properties/{v}/{of}/groups", WRITE_SCHEMA, HubSpotPortal.create_group),
+    ("GET", "/crm/properties/{v}/{of}/([^/]+)", READ_SCHEMA, HubSpotPortal.get_property),
+    ("PATCH", "/crm/properties/{v}/{of}/([^/]+)", WRITE_SCHEMA, HubSpotPortal.update_property),
+    ("GET", "/automation/v4/flows", "automation", HubSpotPortal.list_flows),
+    ("POST", "/automation/v4/flows", "automation", HubSpotPortal.create_flow),
+    ("GET", "/automation/v4/flows/([^/]+)", "automation", HubSpotPortal.get_flow),
+    ("DELETE", "/automation/v4/flows/([^/]+)", "automation", HubSpotPortal.delete_flow),
     ("POST", "/crm/lists/{v}", WRITE_LISTS, HubSpotPortal.create_list),
     ("POST", "/crm/lists/{v}/search", READ_LISTS, HubSpotPortal.search_lists),
     ("GET", "/crm/lists/{v}/object-type-id/([^/]+)/name/([^/]+)", READ_LISTS, HubSpotPortal.get_list_by_name),
@@ -1042,6 +1142,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def handle_any(self) -> None:
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        time.sleep(self.server.portal.answer_seconds)
         answered = self.server.portal.answer(self.command, self.path, self.headers, raw)
         if answered is None:
             self.close_connection = True
@@ -1065,7 +1166,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="A HubSpot stand-in on loopback.")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--token", default=TOKEN)
-    parser.add_argument("--companies", type=int, default=0, help="so many companies, with ids from 1")
+    for of in OBJECTS:
+        parser.add_argument(f"--{of}", type=int, default=0, help=f"so many {of}, with ids from 1")
+    parser.add_argument("--answer-seconds", type=float, default=0, help="how long each answer takes")
     parser.add_argument("--requests-per-10-seconds", type=int, default=None)
     parser.add_argument("--searches-per-second", type=int, default=None)
     options = parser.parse_args()
@@ -1075,9 +1178,14 @@ def main() -> None:
         searches_per_second=options.searches_per_second,
         keep_bodies=False,
         port=options.port,
+        answer_seconds=options.answer_seconds,
     )
     for n in range(1, options.companies + 1):
         portal.add_company(str(n), name=f"Company {n}")
+    for n in range(1, options.contacts + 1):
+        portal.add_record("contacts", str(n), email=f"person.{n}@example.com")
+    for n in range(1, options.deals + 1):
+        portal.add_record("deals", str(n), dealname=f"Deal {n}")
     with portal, contextlib.suppress(KeyboardInterrupt):
         print(portal.url, flush=True)
         portal.thread.join()

@@ -17,6 +17,10 @@ segments as (
     select * from {{ ref('icp_segments') }}
 ),
 
+disagreements as (
+    select * from {{ ref('icp_disagreements') }}
+),
+
 claims as (
     select
         external_ids.external_id as hubspot_company_id,
@@ -54,6 +58,7 @@ matched as (
         accounts.reason_3,
         segments.segment_id,
         segments.segment_name,
+        disagreements.reason as disagreement,
         count(*) over (partition by accounts.account_id, records.withheld_reason) as record_count
     from records
     left join accounts
@@ -61,6 +66,7 @@ matched as (
             records.account_id = accounts.account_id
             and records.claiming_account_count = 1
     left join segments on accounts.segment_id = segments.segment_id
+    left join disagreements on accounts.account_id = disagreements.account_id
     where accounts.account_id is not null or records.claiming_account_count > 1
 )
 
@@ -86,6 +92,7 @@ select
                     case when reason_3 is not null then concat('; ', reason_3) else '' end
                 )
     end as icp_reasons,
+    case when withheld_reason is null then disagreement end as icp_disagreement,
     cast(claiming_account_count as integer) as claiming_account_count,
     case when withheld_reason is null then cast(record_count as integer) end as record_count
 from matched

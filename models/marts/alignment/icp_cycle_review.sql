@@ -34,8 +34,10 @@ select
     compared.cycle_end,
     compared.segment_id,
     compared.tier,
-    cast(judged.verdict as string) as verdict,
+    case when claims.is_contradicted and judged.verdict = 'keep' then 'watch' else cast(judged.verdict as string) end as verdict,
     case
+        when claims.is_contradicted and judged.verdict = 'keep'
+            then 'the latest third of the first deals contradicts what its tier claimed'
         when judged.reason is not null then cast(judged.reason as string)
         when not compared.is_finished then 'the cycle is not finished'
         when compared.cycle_end <= reference.reference_end then 'part of what later cycles are compared with'
@@ -98,6 +100,11 @@ left join in_reference on compared.segment_id = in_reference.segment_id
 left join {{ ref('int_segments__challenged') }} as challenged
     on
         compared.segment_id = challenged.segment_id
+        and compared.cycle_start = reference.last_finished_cycle_start
+-- A claim that is lost is no claim to keep.
+left join {{ ref('learned_segments_in_force') }} as claims
+    on
+        compared.segment_id = cast(claims.segment_id as string)
         and compared.cycle_start = reference.last_finished_cycle_start
 left join {{ ref('learned_cycle_review') }} as judged
     on

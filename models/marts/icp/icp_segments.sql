@@ -71,19 +71,6 @@ order_figures as (
         count(*) filter (where is_purchase and has_add_on) / nullif(cast(count(*) filter (where is_purchase) as double), 0) as add_on_share
     from orders
     group by segment_id
-),
-
--- Cohorts that are a year old or more, a year after they began.
-retention as (
-    select
-        segment_id,
-        sum(cohort_customers) as retention_customer_count,
-        sum(retained_customers) / cast(sum(cohort_customers) as double) as customer_retention,
-        cast(sum(kept_mrr) as double) / nullif(cast(sum(starting_mrr) as double), 0) as gross_revenue_retention,
-        cast(sum(retained_mrr) as double) / nullif(cast(sum(starting_mrr) as double), 0) as net_revenue_retention
-    from {{ ref('cohort_retention') }}
-    where months_since = 12
-    group by segment_id
 )
 
 select
@@ -131,10 +118,15 @@ select
     cast(coalesce(retention.retention_customer_count, 0) as integer) as retention_customer_count,
     retention.customer_retention,
     retention.gross_revenue_retention,
-    retention.net_revenue_retention
+    retention.net_revenue_retention,
+    cast(coalesce(retention.starting_mrr_customer_count, 0) as integer) as starting_mrr_customer_count,
+    retention.gross_revenue_retention_low,
+    retention.gross_revenue_retention_high,
+    retention.net_revenue_retention_low,
+    retention.net_revenue_retention_high
 from segments
 left join new_pursuit_counts on segments.segment_id = new_pursuit_counts.segment_id
 left join account_counts on segments.segment_id = account_counts.segment_id
 left join opportunity_counts on segments.segment_id = opportunity_counts.segment_id
 left join order_figures on segments.segment_id = order_figures.segment_id
-left join retention on segments.segment_id = retention.segment_id
+left join {{ ref('int_segments__retention') }} as retention on segments.segment_id = retention.segment_id

@@ -11,7 +11,7 @@ import duckdb
 
 from icp_refinery.adopt.files import DEMO, FILES, Adopted, AdoptionError, Row, applies, read_adopted, write_adopted
 from icp_refinery.adopt.problems import adopted_problems
-from icp_refinery.project import TIERS
+from icp_refinery.project import TIER_NAMES, TIERS
 from icp_refinery.spreadsheet import as_cell, is_formula
 
 
@@ -85,7 +85,7 @@ def adopt(
     ids = {row["segment_id"] for row in segments}
     for key, row in overrides.items():
         what = "stays" if key in ids else "is gone with its segment"
-        words.append(f"The override of {row['segment_name']} ({key}) to {row['tier_override']} {what}.")
+        words.append(f"The override of {row['segment_name']} ({key}) to {TIER_NAMES[row['tier_override']]} {what}.")
     return "\n".join(words)
 
 

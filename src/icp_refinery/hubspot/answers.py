@@ -2,24 +2,21 @@
 
 import json
 import math
+import re
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, Required
 
 import httpx
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from icp_refinery.hubspot.errors import Json, Refused
 
 # What a call needs, where HubSpot's answer does not say.
-SCOPES = (
-    ("/crm/properties/", "crm.schemas.companies"),
-    ("/crm/objects/", "crm.objects.companies"),
-    ("/crm/lists/", "crm.lists"),
-)
-
+SCOPES = {"properties": "crm.schemas.{}", "objects": "crm.objects.{}", "lists": "crm.lists"}
+EMAIL = re.compile(r"[^\s@\"'<>(),;:]+(?:@|%40)[^\s@\"'<>(),;:]+", re.IGNORECASE)
 
 Text = Annotated[str, Field(coerce_numbers_to_str=True)]
 
@@ -32,8 +29,8 @@ class Value(TypedDict, total=False):
     timestamp: Text | None
 
 
-class Company(TypedDict, total=False):
-    """A company record, as far as it is read."""
+class Record(TypedDict, total=False):
+    """A record, as far as it is read."""
 
     id: Required[Text]
     properties: dict[Text, Text | None] | None
@@ -51,7 +48,7 @@ class Option(TypedDict, total=False):
 
 
 class Property(TypedDict, total=False):
-    """A company property."""
+    """A property of an object."""
 
     name: Required[Text]
     type: Text
@@ -63,13 +60,23 @@ class Property(TypedDict, total=False):
 
 
 class Listed(TypedDict, total=False):
-    """A list of companies."""
+    """A list of records."""
 
     listId: Required[Text]
     name: Required[Text]
     processingType: Text
     deletedAt: Text | None
     filterBranch: dict[Text, Any] | None
+
+
+class Flow(TypedDict, total=False):
+    """A workflow; what else it has is kept."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")
+    id: Required[Text]
+    isEnabled: Required[bool]
+    revisionId: Required[Text]
+    name: Text | None
 
 
 class Named(TypedDict):
@@ -97,9 +104,11 @@ SHAPES = {
         "portal": int,
         "groups": list[Named],
         "properties": list[Property],
-        "companies": list[Company],
+        "records": list[Record],
         "paging": Paging | None,
         "list": Listed,
+        "flow": Flow,
+        "flows": list[Flow],
     }.items()
 }
 
@@ -131,7 +140,7 @@ def as_json(text: str, redact: Callable[[str], str]) -> Json | None:
 
 def in_words(text: str, body: Json | None) -> str:
     if body is None:
-        shown = " ".join(text.split())[:120]
+        shown = _without_emails(" ".join(text.split()))[:120]
         return f"(no JSON: {shown!r})" if shown else "(empty)"
     return words_of(body)
 
@@ -144,8 +153,13 @@ def words_of(error: Json) -> str:
         named = [f"{key} {value}" for key, value in context.items() if key != "ids"] if isinstance(context, dict) else []
         parts = [detail.get("code"), detail.get("message") if detail is not error else None, *named]
         said.append(" ".join(str(part) for part in parts if part))
-    text = " ".join("; ".join(filter(None, said)).split())
+    text = _without_emails(" ".join("; ".join(filter(None, said)).split()))
     return text if len(text) <= 500 else text[:500] + "…"
+
+
+def _without_emails(text: str) -> str:
+    """HubSpot quotes a contact's e-mail, which is for nobody's screen, log or journal."""
+    return EMAIL.sub("[e-mail]", text)
 
 
 def errors_of(body: Json) -> list[Json]:
@@ -175,7 +189,9 @@ def scopes_of(body: Json) -> list[str]:
 
 
 def scope_of_path(path: str, reads: bool) -> list[str]:
-    return [f"{scope}.{'read' if reads else 'write'}" for start, scope in SCOPES if path.startswith(start)]
+    _, crm, kind, _, of, *_ = [*path.split("/"), "", "", "", ""]
+    scope = SCOPES.get(kind, "").format(of) if crm == "crm" else ""
+    return [f"{scope}.{'read' if reads else 'write'}"] if scope else []
 
 
 def retry_after(response: httpx.Response) -> float | None:

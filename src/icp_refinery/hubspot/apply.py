@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import duckdb
 
@@ -22,11 +24,14 @@ from icp_refinery.hubspot.journal import (
     alone_at,
     first_line,
     journal_of,
+    object_of,
     portals_of,
     read_lines,
     utc_now,
     written_before,
 )
+from icp_refinery.hubspot.objects import OBJECT_TYPES, ObjectType
+from icp_refinery.hubspot.pace import in_order
 from icp_refinery.hubspot.plan import Progress, header, read_plan, where_they_are
 from icp_refinery.hubspot.schema import ATTEMPTS, differs, prepare_schema
 
@@ -35,6 +40,7 @@ REFUSED = 100
 
 Values = dict[str, str]
 Pairs = dict[str, list[str]]
+Batch = tuple[ObjectType, dict[str, Pairs]]
 # Which values to write, and which properties are kept as somebody else's: from what a record should have and what it has.
 Choice = Callable[[Pairs, Values], tuple[Pairs, list[str]]]
 
@@ -48,6 +54,15 @@ class Outcome:
     kept: int = 0
     refused: int = 0
     said: list[str] = field(default_factory=list)
+    _lock: Any = field(default_factory=Lock, repr=False, compare=False)
+
+    def add(self, written: int = 0, already: int = 0, kept: int = 0, refused: int = 0) -> None:
+        """Counts more records; several threads may do so."""
+        with self._lock:
+            self.written += written
+            self.already += already
+            self.kept += kept
+            self.refused += refused
 
     def say(self, record: str, reason: str) -> None:
         """Keeps a line for a person to read."""
@@ -66,6 +81,8 @@ def check_plan(
         ("api_version", "the API version has been changed"),
         ("published_at", "newer marts have been published"),
         ("as_of", "newer marts have been published"),
+        ("objects", "the setting objects has been changed"),
+        ("id_properties", "the setting id_properties has been changed"),
         ("properties", "the names of the properties have been changed"),
         ("native", "the native properties have been changed"),
         ("clearing", "the setting clearing has been changed"),
@@ -88,27 +105,41 @@ def check_plan(
 def too_much(
     plan: Json, summary: Json, config: Config, max_changes: int | None = None, max_clears: int | None = None
 ) -> str | None:
-    """Why a plan must not be carried out, if so. Unless said otherwise, not more may be cleared than keep a value."""
+    """Why a plan must not be carried out, if so: the limits hold for each object.
+
+    Unless said otherwise, not more may be cleared than keep a value.
+    """
+    for of, counted in summary["objects"].items():
+        problem = _too_much(of, plan["records"][of], counted, config, max_changes, max_clears)
+        if problem:
+            return problem
+    return None
+
+
+def _too_much(
+    of: str, records: int, counted: Json, config: Config, max_changes: int | None, max_clears: int | None
+) -> str | None:
     max_changes = config.max_changes if max_changes is None else max_changes
     why = "max_clears"
     if max_clears is None:
-        max_clears = min(config.max_clears, summary["keep"])
+        max_clears = min(config.max_clears, counted["keep"])
         why = "max_clears" if max_clears == config.max_clears else "keep a value"
-    if summary["cleared"] and not plan["companies"]:
-        return "The marts have no company with values at all, and all values in HubSpot would be cleared. Nothing is written."
-    if summary["unknown"] > summary["found"]:
+    if counted["cleared"] and not records:
+        said = f"The marts have no {OBJECT_TYPES[of].singular} with values at all, and all values in HubSpot would be cleared."
+        return f"{said} Nothing is written."
+    if counted["unknown"] > counted["found"]:
         return (
-            f"Of {summary['found'] + summary['unknown']:,} company records in the marts, this portal has {summary['found']:,}: "
-            "the marts are of another company, or the token is of another portal. Nothing is written."
+            f"Of {counted['found'] + counted['unknown']:,} {OBJECT_TYPES[of].singular} records in the marts, this portal has "
+            f"{counted['found']:,}: the marts are of another company, or the token is of another portal. Nothing is written."
         )
-    if summary["changes"] > max_changes:
+    if counted["changes"] > max_changes:
         return (
-            f"{summary['changes']:,} companies would change, more than max_changes ({max_changes:,}). Nothing is written. "
+            f"{counted['changes']:,} {of} would change, more than max_changes ({max_changes:,}). Nothing is written. "
             "If this is meant, raise it: --max-changes."
         )
-    if summary["cleared"] > max_clears:
+    if counted["cleared"] > max_clears:
         return (
-            f"{summary['cleared']:,} companies left the marts and would be cleared, more than {why} ({max_clears:,}). "
+            f"{counted['cleared']:,} {of} left the marts and would be cleared, more than {why} ({max_clears:,}). "
             "Nothing is written. If this is meant, raise it: --max-clears."
         )
     return None
@@ -163,28 +194,33 @@ def apply_plan(
                     todo |= {n: [there.get(n) or "", value] for n, value in stamp.items()}
                 return {n: [there.get(n) or "", pair[1]] for n, pair in todo.items()}, []
 
+            def write(batch: Batch) -> int:
+                kind, records = batch
+                left = {record: set_ for record, set_ in records.items() if (kind.name, record) not in before}
+                outcome.add(already=len(records) - len(left))
+                write_batch(portal, journal, kind, left, choose, outcome, [changed_on])
+                return len(records)
+
             done = 0
-            for batch in _batches(read_lines(path, "change")):
-                records = {line["hubspot_company_id"]: line["set"] for line in batch}
-                outcome.already += len(records.keys() & before)
-                records = {record: set_ for record, set_ in records.items() if record not in before}
-                write_batch(portal, journal, records, choose, outcome, [changed_on])
-                done += len(batch)
+            for count in in_order(write, _batches(read_lines(path, "change")), portal.calls_at_once):
+                done += count
                 progress(done, summary["changes"])
         finally:
             journal.close()
     return outcome, journal_path
 
 
-def _batches(lines: Iterable[Json]) -> Iterator[list[Json]]:
-    remaining = iter(lines)
-    while batch := list(islice(remaining, BATCH)):
-        yield batch
+def _batches(changes: Iterable[Json]) -> Iterator[Batch]:
+    """At most 100 records of one object at a time."""
+    for of, lines in groupby(changes, object_of):
+        while batch := {line["record_id"]: line["set"] for line in islice(lines, BATCH)}:
+            yield OBJECT_TYPES[of], batch
 
 
 def write_batch(
     portal: Portal,
     journal: Journal,
+    kind: ObjectType,
     records: dict[str, Pairs],
     choose: Choice,
     outcome: Outcome,
@@ -192,17 +228,18 @@ def write_batch(
 ) -> None:
     """Writes at most 100 records: reads them, journals what they have, writes; looks again where it may not have worked."""
     pending = dict(records)
+    result = {"kind": "result", "object": kind.name}
     sent: set[str] = set()
     told: set[str] = set()
     for attempt in range(ATTEMPTS):
         if not pending:
             return
         names = sorted({name for pairs in pending.values() for name in pairs} | set(also_read))
-        there = {c["id"]: c.get("properties") or {} for c in portal.read_companies(list(pending), names)}
+        there = {r["id"]: r.get("properties") or {} for r in portal.read_records(kind.name, list(pending), names)}
         todo: dict[str, Pairs] = {}
         reasons: dict[str, str] = {}
         gone = [record for record in pending if record not in there]
-        reasons |= where_they_are(portal, gone)
+        reasons |= where_they_are(portal, kind, gone)
         for record, values in there.items():
             if record not in pending:
                 continue
@@ -213,34 +250,32 @@ def write_batch(
         todo = {record: pairs for record, pairs in todo.items() if pairs}
         settled = [record for record in pending if record not in todo and record not in reasons and record not in told]
         after_all = [record for record in settled if record in sent]
-        outcome.written += len(after_all)
-        outcome.already += len(settled) - len(after_all)
+        outcome.add(written=len(after_all), already=len(settled) - len(after_all))
         reasons = {record: reason for record, reason in reasons.items() if record not in told}
         for record, reason in reasons.items():
-            outcome.say(record, reason)
-        outcome.kept += len(reasons.keys() - todo.keys())
+            outcome.say(kind.said(record), reason)
+        outcome.add(kept=len(reasons.keys() - todo.keys()))
         told |= reasons.keys()
         if reasons or settled:
             # What a run before this one wrote, and did not live to say, counts as written too: it is not written again.
-            journal.put({"kind": "result", "at": utc_now(), "written": settled, "kept": reasons, "refused": {}})
+            journal.put(result | {"at": utc_now(), "written": settled, "kept": reasons, "refused": {}})
         pending = {record: pending[record] for record in todo}
         if not todo:
             return
-        journal.put({"kind": "batch", "at": utc_now(), "records": todo})
+        journal.put({"kind": "batch", "object": kind.name, "at": utc_now(), "records": todo})
         sent |= todo.keys()
         try:
             values = {record: {name: new for name, (_, new) in pairs.items()} for record, pairs in todo.items()}
-            written, refused = portal.update_companies(values)
+            written, refused = portal.update_records(kind.name, values)
         except Unsure:
             if attempt + 1 < ATTEMPTS:
                 portal.pause(attempt)
                 continue
             raise
-        journal.put({"kind": "result", "at": utc_now(), "written": sorted(written), "kept": {}, "refused": refused})
-        outcome.written += len(written)
-        outcome.refused += len(refused)
+        journal.put(result | {"at": utc_now(), "written": sorted(written), "kept": {}, "refused": refused})
+        outcome.add(written=len(written), refused=len(refused))
         for record, reason in refused.items():
-            outcome.say(record, f"HubSpot refuses: {reason}")
+            outcome.say(kind.said(record), f"HubSpot refuses: {reason}")
         if outcome.refused > REFUSED and outcome.refused > outcome.written:
             last = next(iter(refused.values()))
             raise HubSpotError(

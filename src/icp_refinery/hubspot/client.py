@@ -3,8 +3,7 @@
 import json
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from ipaddress import ip_address
 from socket import SHUT_RDWR
@@ -37,10 +36,12 @@ from icp_refinery.hubspot.errors import (
     Unreachable,
     Unsure,
 )
+from icp_refinery.hubspot.pace import TokenBucket
 
 HUBSPOT = "https://api.hubapi.com"
 BATCH = 100
 HISTORY_BATCH = 50
+RECORD_ID = "hs_object_id"
 LONGEST_PAUSE = 600.0
 LONGEST_ANSWER = 180.0  # seconds, from the call to its last byte
 LARGEST_ANSWER = 100_000_000  # bytes, unpacked
@@ -64,38 +65,11 @@ class _Again(Exception):
         self.pause = pause
 
 
-class TokenBucket:
-    """At most `limit` calls in any `seconds`: each token comes back a little later than `seconds` after it was taken.
-
-    A slow call loses nothing, as it would where tokens come back evenly: the others catch up. The little is for calls whose
-    ways to HubSpot take unlike times.
-    """
-
-    def __init__(
-        self,
-        limit: int,
-        seconds: float = 10.0,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        if limit < 1:
-            raise ValueError("the rate limit must be at least 1")
-        self._taken: deque[float] = deque(maxlen=limit)
-        self._away = seconds * 1.02
-        self._clock, self._sleep = clock, sleep
-
-    def take(self) -> None:
-        """Waits until there is a token, and takes it."""
-        if len(self._taken) == self._taken.maxlen:
-            while (pause := self._taken[0] + self._away - self._clock()) > 1e-6:
-                self._sleep(pause)
-        self._taken.append(self._clock())
-
-
 class Portal:
     """One HubSpot portal, by its token.
 
-    `request` sends any call; the other methods are named for what they do. Raises `HubSpotError`s.
+    `request` sends any call; the other methods are named for what they do. Where they ask for one, `of` is an object as in
+    HubSpot's paths: `companies`, `contacts`, `deals`. May be used by several threads at once. Raises `HubSpotError`s.
     """
 
     def __init__(
@@ -104,6 +78,7 @@ class Portal:
         token: str,
         api_version: str = "2026-09",
         requests_per_10_seconds: int = 100,
+        calls_at_once: int = 8,
         *,
         attempts: int = 6,
         backoff_seconds: float = 1.0,
@@ -120,7 +95,7 @@ class Portal:
             raise BadAddress("The address of HubSpot has a scheme, a host and perhaps a port, and nothing else.")
         if not token or not token.isascii() or not token.isprintable() or " " in token:
             raise Unauthorized("There is no usable HubSpot token: set the environment variable HUBSPOT_TOKEN to the service key.")
-        self.api_version = api_version
+        self.api_version, self.calls_at_once = api_version, calls_at_once
         self._attempts, self._backoff, self._sleep = attempts, backoff_seconds, sleep
         self._bucket = TokenBucket(requests_per_10_seconds, clock=clock, sleep=sleep)
 
@@ -131,29 +106,40 @@ class Portal:
         escaped = json.dumps(token)[1:-1]
         self._redact = lambda text: text.replace(token, "[token]").replace(escaped, "[token]")
         self._answer_seconds = answer_seconds
-        self._socket: Any = None  # of the connection, to be cut where an answer does not end
-        try:
-            self._http = httpx.Client(
+        # To this machine there is nothing to verify, and loading certificates takes a while.
+        verify = False if is_here else httpx.create_ssl_context()
+        # One connection for each thread, so that it is known which one to cut where an answer does not end.
+        self._here = threading.local()
+        self._clients: list[httpx.Client] = []
+
+        def connect() -> httpx.Client:
+            client = httpx.Client(
                 base_url=base_url,
                 auth=sign,
                 timeout=timeout_seconds,
                 headers={"User-Agent": "icp-refinery"},
-                # To this machine there is nothing to verify, and loading certificates takes a while.
-                verify=not is_here,
+                verify=verify,
                 # A proxy of the environment would get the token unencrypted.
                 trust_env=not is_here,
             )
+            self._clients.append(client)
+            return client
+
+        self._connect, self._base_url = connect, base_url
+        try:
+            self._here.http = connect()
         except (ImportError, ValueError, httpx.InvalidURL) as problem:
             raise HubSpotError(f"The proxy in the environment (HTTPS_PROXY, ALL_PROXY) cannot be used: {problem}") from None
 
     def __repr__(self) -> str:
-        return f"Portal({str(self._http.base_url)!r})"
+        return f"Portal({self._base_url!r})"
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._http.close()
+        for client in self._clients:
+            client.close()
 
     # What is read.
 
@@ -161,52 +147,50 @@ class Portal:
         """The portal's number, which tells whose token this is."""
         return self.ask("GET", "/account-info/{version}/details", "portalId", "portal")
 
-    def groups(self) -> set[str]:
-        """The names of the groups of company properties."""
-        return {group["name"] for group in self.ask("GET", "/crm/properties/{version}/companies/groups", "results", "groups")}
+    def groups(self, of: str = "companies") -> set[str]:
+        """The names of the groups of an object's properties."""
+        return {group["name"] for group in self.ask("GET", f"/crm/properties/{{version}}/{of}/groups", "results", "groups")}
 
-    def properties(self) -> dict[str, Json]:
-        """The company properties by name, with their options."""
-        results = self.ask("GET", "/crm/properties/{version}/companies", "results", "properties")
+    def properties(self, of: str = "companies") -> dict[str, Json]:
+        """The properties of an object by name, with their options."""
+        results = self.ask("GET", f"/crm/properties/{{version}}/{of}", "results", "properties")
         return {known["name"]: known for known in results if not known.get("archived")}
 
-    def all_companies(self, properties: Sequence[str]) -> Iterator[list[Json]]:
-        """All companies of the portal, in pages of 100."""
-        path = "/crm/objects/{version}/companies"
-        query = {"limit": str(BATCH), "properties": ",".join(properties)}
-        seen: set[str] = set()
-        while True:
-            page = self.request("GET", path, params=query)
-            companies = self._part(page, "GET", path, "results", "companies")
-            yield companies
-            following = self._part(page, "GET", path, "paging", "paging") if page.get("paging") is not None else {}
-            after = (following.get("next") or {}).get("after")
-            if after is None:
-                return
-            marks = {f"after {after}", *(company["id"] for company in companies[:1])}
-            if marks & seen:
-                raise Unreachable(f"GET {path}: the pages go round in a circle; is it HubSpot's?")
-            seen |= marks
-            query = query | {"after": after}
+    def page(self, of: str, properties: Sequence[str], after: str | None = None) -> tuple[list[Json], str | None]:
+        """A page of at most 100 records, and where the next begins; None after the last."""
+        path = f"/crm/objects/{{version}}/{of}"
+        query = {"limit": str(BATCH), "properties": ",".join(properties or [RECORD_ID])}
+        page = self.request("GET", path, params=query if after is None else query | {"after": after})
+        records = self._part(page, "GET", path, "results", "records")
+        following = self._part(page, "GET", path, "paging", "paging") if page.get("paging") is not None else {}
+        return records, (following.get("next") or {}).get("after")
 
-    def read_companies(self, ids: Sequence[str], properties: Sequence[str], archived: bool = False) -> list[Json]:
-        """At most 100 companies; those that are not there are left out, and of a merged one its survivor comes."""
-        return self._read(ids, properties, [], archived)
+    def newest(self, of: str) -> int:
+        """The highest id of an object's records; 0 where there is none."""
+        sorts = [{"propertyName": RECORD_ID, "direction": "DESCENDING"}]
+        body = {"filterGroups": [], "properties": [RECORD_ID], "sorts": sorts, "limit": 1, "after": "0"}
+        found = self.ask("POST", f"/crm/objects/{{version}}/{of}/search", body=body, part="results", shape="records")
+        return max((int(record["id"]) for record in found if record["id"].isdigit()), default=0)
 
-    def read_history(self, ids: Sequence[str], properties: Sequence[str]) -> dict[str, dict[str, list[Json]]]:
-        """For each company and property its values, newest first, with where they came from."""
+    def read_records(self, of: str, ids: Sequence[str], properties: Sequence[str], archived: bool = False) -> list[Json]:
+        """At most 100 records; those that are not there are left out, and of a merged one its survivor comes."""
+        return self._read(of, ids, properties, [], archived)
+
+    def read_history(self, of: str, ids: Sequence[str], properties: Sequence[str]) -> dict[str, dict[str, list[Json]]]:
+        """For each record and property its values, newest first, with where they came from."""
         found: dict[str, dict[str, list[Json]]] = {}
         for start in range(0, len(ids), HISTORY_BATCH):
-            for company in self._read(ids[start : start + HISTORY_BATCH], [], properties, False):
-                found[company["id"]] = company.get("propertiesWithHistory") or {}
+            for record in self._read(of, ids[start : start + HISTORY_BATCH], [], properties, False):
+                found[record["id"]] = record.get("propertiesWithHistory") or {}
         return found
 
-    def _read(self, ids: Sequence[str], properties: Sequence[str], history: Sequence[str], archived: bool) -> list[Json]:
-        body = {"inputs": [{"id": i} for i in ids], "properties": list(properties), "propertiesWithHistory": list(history)}
+    def _read(self, of: str, ids: Sequence[str], properties: Sequence[str], history: Sequence[str], archived: bool) -> list[Json]:
+        # Without any HubSpot would send its own choice, a contact's e-mail among it.
+        body = {"inputs": [{"id": i} for i in ids], "properties": list(properties) or [RECORD_ID]}
+        body["propertiesWithHistory"] = list(history)
         query = {"archived": "true"} if archived else None
-        return self.ask(
-            "POST", "/crm/objects/{version}/companies/batch/read", body=body, params=query, part="results", shape="companies"
-        )
+        path = f"/crm/objects/{{version}}/{of}/batch/read"
+        return self.ask("POST", path, body=body, params=query, part="results", shape="records")
 
     def ask(self, method: str, path: str, part: str, shape: str, **more: Any) -> Any:
         """A part of an answer: one without it, as of a proxy on the way, must not pass for "there is nothing"."""
@@ -221,55 +205,55 @@ class Portal:
         except ValueError as problem:
             raise Unreachable(f"{where}: {part} of the answer cannot be read ({problem}); is it HubSpot's?") from None
 
-    # What is written. There is nothing here that creates or deletes a company.
+    # What is written. There is nothing here that creates or deletes a record.
 
-    def create_group(self, name: str, label: str) -> None:
-        """Creates a group of company properties; one that is there already is left as it is."""
-        self._create("/crm/properties/{version}/companies/groups", {"name": name, "label": label}, name, self.groups)
+    def create_group(self, of: str, name: str, label: str) -> None:
+        """Creates a group of an object's properties; one that is there already is left as it is."""
+        self._create(f"/crm/properties/{{version}}/{of}/groups", {"name": name, "label": label}, lambda: self.groups(of))
 
-    def create_property(self, body: Json) -> None:
-        """Creates a company property; one that is there already is left as it is."""
-        self._create("/crm/properties/{version}/companies", body, body["name"], self.properties)
+    def create_property(self, of: str, body: Json) -> None:
+        """Creates a property; one that is there already is left as it is."""
+        self._create(f"/crm/properties/{{version}}/{of}", body, lambda: self.properties(of))
 
-    def _create(self, path: str, body: Json, name: str, existing: Callable[[], Any]) -> None:
+    def _create(self, path: str, body: Json, existing: Callable[[], Any]) -> None:
         try:
             self.request("POST", path, body)
         except (Refused, Unsure) as problem:
-            if (isinstance(problem, Refused) and problem.status != 409) or name not in existing():
+            if (isinstance(problem, Refused) and problem.status != 409) or body["name"] not in existing():
                 raise
 
-    def set_options(self, name: str, options: Sequence[Json]) -> None:
+    def set_options(self, of: str, name: str, options: Sequence[Json]) -> None:
         """Gives a property these options in place of those it has."""
-        self.request("PATCH", f"/crm/properties/{{version}}/companies/{name}", {"options": list(options)})
+        self.request("PATCH", f"/crm/properties/{{version}}/{of}/{name}", {"options": list(options)})
 
-    def update_companies(self, values: dict[str, dict[str, str]]) -> tuple[set[str], dict[str, str]]:
-        """Sets properties of at most 100 companies by id. Returns the ids written, and what was said about the others.
+    def update_records(self, of: str, values: dict[str, dict[str, str]]) -> tuple[set[str], dict[str, str]]:
+        """Sets properties of at most 100 records by id. Returns the ids written, and what was said about the others.
 
         A call that HubSpot refuses as a whole is split until what it refuses is found alone. Raises Unsure where it is not known
         what was written, and Refused where the reason is not one of the records.
         """
         body = {"inputs": [{"id": i, "properties": set_} for i, set_ in values.items()]}
         try:
-            answer = self.request("POST", "/crm/objects/{version}/companies/batch/update", body)
+            answer = self.request("POST", f"/crm/objects/{{version}}/{of}/batch/update", body)
         except Refused as problem:
             if problem.status not in (400, 404, 409) or names_missing_property(problem):
                 raise
             if len(values) == 1:
                 return set(), {next(iter(values)): str(problem)}
-            return self._update_halves(values)
+            return self._update_halves(of, values)
         try:
-            written = {company["id"] for company in shaped(answer.get("results"), "companies")} & values.keys()
+            written = {record["id"] for record in shaped(answer.get("results"), "records")} & values.keys()
         except ValueError as problem:
             raise Unsure(f"The answer to an update does not say what was written ({problem}); is it HubSpot's?") from None
         said = {str(i): words_of(e) for e in errors_of(answer) for i in ids_of(e)}
         other = "; ".join(words_of(e) for e in errors_of(answer) if not ids_of(e))
         return written, {i: said.get(i) or other or "HubSpot's answer leaves it out" for i in values.keys() - written}
 
-    def _update_halves(self, values: dict[str, dict[str, str]]) -> tuple[set[str], dict[str, str]]:
+    def _update_halves(self, of: str, values: dict[str, dict[str, str]]) -> tuple[set[str], dict[str, str]]:
         records = list(values.items())
         middle = len(records) // 2
-        written, refused = self.update_companies(dict(records[:middle]))
-        more, others = self.update_companies(dict(records[middle:]))
+        written, refused = self.update_records(of, dict(records[:middle]))
+        more, others = self.update_records(of, dict(records[middle:]))
         return written | more, refused | others
 
     # How a call goes.
@@ -333,19 +317,22 @@ class Portal:
     ) -> tuple[httpx.Response, str | None]:
         """An answer and its text; None in its place where it is too large. The connection breaks where it takes too long."""
 
+        here = self._here.__dict__
+        http = here.get("http") or here.setdefault("http", self._connect())
+
         def trace(event: str, info: dict[str, Any]) -> None:
             if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
-                self._socket = info["return_value"].get_extra_info("socket")
+                here["socket"] = info["return_value"].get_extra_info("socket")
 
         def give_up() -> None:
-            with suppress(OSError, AttributeError):
-                self._socket.shutdown(SHUT_RDWR)
+            with suppress(OSError, KeyError):
+                here["socket"].shutdown(SHUT_RDWR)
 
         watch = threading.Timer(self._answer_seconds, give_up)
         watch.daemon = True
         watch.start()
         try:
-            with self._http.stream(method, path, json=sent, params=params, extensions={"trace": trace}) as response:
+            with http.stream(method, path, json=sent, params=params, extensions={"trace": trace}) as response:
                 if len(response.headers.get_list("Content-Encoding", split_commas=True)) > 1:
                     # One chunk of it could unpack to gigabytes, before any bound is looked at.
                     raise httpx.DecodingError("packed twice")

@@ -4,10 +4,8 @@ import json
 import os
 import shlex
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -15,27 +13,29 @@ import duckdb
 import typer
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
-from rich.text import Text
 
-from icp_refinery import nurture as nurturing
 from icp_refinery.hubspot import apply as writing
 from icp_refinery.hubspot import plan as planning
 from icp_refinery.hubspot.client import HUBSPOT, Portal
-from icp_refinery.hubspot.config import TOKEN_VARIABLE, Config, ConfigError, load_config
+from icp_refinery.hubspot.config import NATIVE_ICP_TIER, TOKEN_VARIABLE, Config, ConfigError, load_config
 from icp_refinery.hubspot.errors import HubSpotError, Json, PlanError
-from icp_refinery.hubspot.journal import alone, alone_at, read_lines
+from icp_refinery.hubspot.flow_runs import is_of_flows, planned_flows, revert_flows
+from icp_refinery.hubspot.journal import alone, alone_at
 from icp_refinery.hubspot.lists import apply_lists, plan_lists
+from icp_refinery.hubspot.plan import own_portal
 from icp_refinery.hubspot.revert import revert as take_back
+from icp_refinery.hubspot.show import clean, show_flows, show_lists, show_outcome, show_plan, write_csv, write_json
 from icp_refinery.project import project_directory
 from icp_refinery.spreadsheet import as_cell
-
-SHOWN = 20
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings; default activation/hubspot.yml.")]
 BaseUrl = Annotated[str, typer.Option("--base-url", help="Another host than HubSpot's gets the token; for trying things out.")]
+NativeTier = Annotated[
+    bool,
+    typer.Option("--native-icp-tier", help="Also write HubSpot's own Ideal Customer Profile Tier, where empty or ours."),
+]
 PlanFile = Annotated[Path | None, typer.Option("--plan", help="The plan; default activation/runs/plan.jsonl.")]
 
 
@@ -52,18 +52,29 @@ def main(context: typer.Context) -> None:
 
 
 @app.command()
-def diff(config_file: ConfigFile = None, plan_file: PlanFile = None, base_url: BaseUrl = HUBSPOT) -> None:
+def diff(
+    config_file: ConfigFile = None,
+    plan_file: PlanFile = None,
+    base_url: BaseUrl = HUBSPOT,
+    native_tier: NativeTier = False,
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Also write all that would change to a CSV file.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write all that would change to a JSON file.")] = None,
+) -> None:
     """Show what would change in HubSpot, and why; write it down as a plan. Nothing is written to HubSpot."""
     with saying_what_is_wrong():
-        config = settings(config_file)
+        config = settings(config_file, native_tier)
         path = plan_file or runs() / "plan.jsonl"
         with (
             open_published() as (marts, manifest),
             open_portal(config, base_url) as portal,
-            progress_bar("companies read") as progress,
+            progress_bar("records read") as progress,
         ):
             lists_plan = plan_lists(portal, marts, config, runs() / "lists.jsonl")
-            summary = planning.write_plan(portal, marts, manifest, config, path, lists_plan, progress=progress)
+            flows, _ = planned_flows(portal, marts, config, lists_plan, runs())
+            summary = planning.write_plan(portal, marts, manifest, config, path, [*lists_plan, *flows], progress=progress)
+        for out, write in ((csv_file, write_csv), (json_file, write_json)):
+            if out:
+                write(path, out)
         show_plan(path, summary, config)
 
 
@@ -75,10 +86,11 @@ def apply(
     base_url: BaseUrl = HUBSPOT,
     max_changes: Annotated[int | None, typer.Option(help="Instead of the settings' max_changes.")] = None,
     max_clears: Annotated[int | None, typer.Option(help="Instead of the settings' max_clears.")] = None,
+    native_tier: NativeTier = False,
 ) -> None:
     """Carry out the plan of the last diff. After a crash or Ctrl-C, the same command does the rest."""
     with saying_what_is_wrong():
-        config = settings(config_file)
+        config = settings(config_file, native_tier)
         path = plan_file or runs() / "plan.jsonl"
         if not write:
             _, summary = planning.read_plan(path)
@@ -88,12 +100,12 @@ def apply(
         with (
             open_published() as (marts, manifest),
             open_portal(config, base_url) as portal,
-            progress_bar("companies") as progress,
+            progress_bar("records") as progress,
         ):
             outcome, journal = writing.apply_plan(
                 portal, marts, manifest, config, path, max_changes, max_clears, progress=progress
             )
-        show_outcome(outcome, "written", journal)
+        show_outcome(outcome, "written", journal, config.objects)
         if journal.exists():
             typer.echo(f"To take it back: icp hubspot revert {shlex.quote(str(journal))}")
         if outcome.refused:
@@ -110,9 +122,15 @@ def revert(
     """Put back what a journal says was there before, where HubSpot still has what was written."""
     with saying_what_is_wrong():
         config = settings(config_file)
+        if is_of_flows(journal):
+            with open_portal(config, base_url) as portal, alone(runs()), alone_at(own_portal(portal, config)):
+                show_flows(revert_flows(portal, own_portal(portal, config), journal, write))
+            if not write:
+                typer.echo(f"Nothing was deleted. To delete: icp hubspot revert {shlex.quote(str(journal))} --apply")
+            return
         with open_portal(config, base_url) as portal, progress_bar("batches") as progress:
-            outcome, back = take_back(portal, config, journal, write, progress)
-        show_outcome(outcome, "put back" if write else "to put back", back if write else journal)
+            outcome, back, objects = take_back(portal, config, journal, write, progress)
+        show_outcome(outcome, "put back" if write else "to put back", back if write else journal, objects)
         if not write:
             typer.echo(f"Nothing was written. To write: icp hubspot revert {shlex.quote(str(journal))} --apply")
         if outcome.refused:
@@ -125,7 +143,7 @@ def lists(
     config_file: ConfigFile = None,
     base_url: BaseUrl = HUBSPOT,
 ) -> None:
-    """Show which lists of companies would be made or changed, and with --apply do it. No list is ever deleted."""
+    """Show which lists of companies and contacts would be made or changed, and with --apply do it. No list is ever deleted."""
     with saying_what_is_wrong():
         config = settings(config_file)
         journal = runs() / "lists.jsonl"
@@ -142,41 +160,26 @@ def lists(
 
 
 @app.command()
-def nurture(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for one YAML file per prioritized segment.")] = Path("nurture"),
-    config_file: ConfigFile = None,
-) -> None:
-    """Write a nurture plan for each prioritized segment. HubSpot is not asked."""
-    with saying_what_is_wrong():
-        config = settings(config_file)
-        with open_published() as (marts, _):
-            paths = nurturing.write(nurturing.plans(marts, config), out)
-        for path in paths:
-            typer.echo(path)
-        if not paths:
-            typer.echo("No segment is prioritized: there is nothing to nurture.")
-
-
-@app.command()
 def score(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="A .csv or .md file; without it the table is shown.")] = None,
     config_file: ConfigFile = None,
 ) -> None:
     """Show the scorecard as criteria for HubSpot's lead scoring, and what HubSpot cannot say. HubSpot is not asked."""
     # It needs pandas, for which the other commands need not wait.
-    from icp_refinery.hubspot.scoring import as_markdown, score_criteria
+    from icp_refinery.hubspot.scoring import as_markdown, expected_scores, score_criteria
 
     with saying_what_is_wrong():
         config = settings(config_file)
         with open_published() as (marts, _):
             criteria = score_criteria(marts, config)
+            page = as_markdown(criteria, expected_scores(marts, config))
         if out is None:
-            typer.echo(clean(as_markdown(criteria)))
+            typer.echo(clean(page))
         elif out.suffix == ".csv":
             cells = criteria.map(lambda cell: as_cell(cell) if isinstance(cell, str) else cell)
             cells.to_csv(out, index=False, lineterminator="\n")
         elif out.suffix == ".md":
-            out.write_text(as_markdown(criteria), encoding="utf-8")
+            out.write_text(page, encoding="utf-8")
         else:
             raise typer.BadParameter("the file's name ends in .csv or .md", param_hint="--out")
         if out is not None:
@@ -196,9 +199,10 @@ def saying_what_is_wrong() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def settings(path: Path | None) -> Config:
-    """The settings file, checked."""
-    return load_config(path or project_directory() / "activation" / "hubspot.yml")
+def settings(path: Path | None, native_tier: bool = False) -> Config:
+    """The settings file, checked; with `native_tier` also writing HubSpot's own property of the tier."""
+    config = load_config(path or project_directory() / "activation" / "hubspot.yml")
+    return config.model_copy(update={"native": NATIVE_ICP_TIER | config.native}) if native_tier else config
 
 
 def runs() -> Path:
@@ -234,87 +238,3 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int | None], None]]:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total, description=f"{what}: {done:,}")
-
-
-def clean(text: str) -> str:
-    """A text from outside without what a terminal would obey."""
-    return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
-
-
-def show_plan(path: Path, summary: Json, config: Config) -> None:
-    """Prints a plan: what would be created, the first changes, and what is withheld."""
-    console = Console()
-    for step in read_lines(path, "schema"):
-        console.print(Text(clean(f"create {_step(step)}")))
-    if summary["changes"]:
-        table = Table("company", "HubSpot id", "change", "why", title="Changes", show_lines=True)
-        for line in _first(path, "change"):
-            pairs = "\n".join(f"{name}: {_short(old)} → {_short(new)}" for name, (old, new) in line["set"].items())
-            table.add_row(*_cells(line["name"] or line["account_id"] or "", line["hubspot_company_id"], pairs, line["reason"]))
-        console.print(table)
-        _more(summary["changes"], "changes")
-        tier = config.properties["icp_tier"]
-        moves = Counter(tuple(line["set"][tier]) for line in read_lines(path, "change") if tier in line["set"])
-        for (old, new), count in sorted(moves.items()):
-            typer.echo(clean(f"{tier}: {_short(old)} → {_short(new)}: {count:,}"))
-    if summary["withheld"]:
-        withheld = Table("company", "HubSpot id", "why nothing is written", title="Withheld")
-        for line in _first(path, "withheld"):
-            withheld.add_row(*_cells(line["name"] or line["account_id"] or "", line["hubspot_company_id"], line["reason"]))
-        console.print(withheld)
-        _more(summary["withheld"], "withheld")
-    if summary["lists"]:
-        show_lists(read_lines(path, "list"))
-    typer.echo(
-        f"{summary['changes']:,} companies would change, {summary['cleared']:,} of them cleared; "
-        f"{summary['withheld']:,} withheld; {summary['schema']:,} to create in HubSpot first. Plan: {path}"
-    )
-    problem = writing.too_much(planning.read_plan(path)[0], summary, config)
-    if problem:
-        typer.secho(f"Apply would refuse: {problem}", fg="yellow")
-
-
-def show_lists(found: Iterable[Json]) -> None:
-    """Prints the lists, what is done about each, and why."""
-    table = Table("list", "action", "why", "companies whose", title="Lists (icp hubspot lists)")
-    for line in found:
-        table.add_row(*_cells(line["name"], line["action"], line["reason"], line["filters"]))
-    Console().print(table)
-
-
-def show_outcome(outcome: writing.Outcome, done: str, journal: Path) -> None:
-    """Prints what a run did, and the first of what it did not."""
-    for line in outcome.said[:SHOWN]:
-        typer.echo(clean(line))
-    # A record may be kept in part only, and is then said but not counted as kept.
-    _more(max(outcome.kept + outcome.refused, len(outcome.said)), "not written, or not whole")
-    typer.echo(
-        f"{outcome.written:,} companies {done}, {outcome.already:,} had been before, {outcome.kept:,} kept as they are, "
-        f"{outcome.refused:,} refused by HubSpot. Journal: {journal if journal.exists() else 'none'}"
-    )
-
-
-def _step(step: Json) -> str:
-    if step["action"] == "create_group":
-        return f"the property group {step['name']}"
-    if step["action"] == "create_property":
-        return f"the company property {step['name']} ({step['body']['type']})"
-    return f"options of {step['name']}: {', '.join(option['label'] for option in step['options'])}"
-
-
-def _first(path: Path, kind: str) -> Iterator[Json]:
-    return islice(read_lines(path, kind), SHOWN)
-
-
-def _short(value: str) -> str:
-    return value if 0 < len(value) <= 30 else f"{value[:29]}…" if value else "(empty)"
-
-
-def _cells(*texts: str) -> list[Text]:
-    """Texts as they are: what looks like markup is not taken for it."""
-    return [Text(clean(text)) for text in texts]
-
-
-def _more(count: int, what: str) -> None:
-    if count > SHOWN:
-        typer.echo(f"... the first {SHOWN} of {count:,} {what}; the plan or journal has all.")

@@ -6,21 +6,37 @@ The token is not in it, and no message repeats a value, so that a token in the w
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from icp_refinery.project import TIERS
 
 TOKEN_VARIABLE = "HUBSPOT_TOKEN"
-OWN_PROPERTIES = ("icp_tier", "icp_segment", "icp_fit_score", "icp_reasons", "icp_changed_on")
+OWN_PROPERTIES = (
+    "icp_tier",
+    "icp_segment",
+    "icp_fit_score",
+    "icp_reasons",
+    "icp_role",
+    "icp_role_fit",
+    "icp_nurture_group",
+    "icp_nurture_entered_on",
+    "icp_disagreement",
+    "icp_changed_on",
+)
+# What `--native-icp-tier` writes to HubSpot's own property, of Tier 1 to Tier 3. Our tier_3 is neutral, not a third best: it and
+# what fits badly are left empty.
+NATIVE_ICP_TIER = {"hs_ideal_customer_profile": {"tier_1": "tier_1", "tier_2": "tier_2"}}
 PROPERTY_NAME = re.compile(r"[a-z][a-z0-9_]*")
 SECRETS = re.compile(r"token|secret|password|api_?key|service_?key|hapikey|authorization|bearer|credential", re.IGNORECASE)
 # A key of HubSpot's, under whatever name: it would be written to HubSpot, as a label perhaps.
 KEY = re.compile(r"pat-[a-z0-9]+-[0-9a-f]{8}-", re.IGNORECASE)
 STAGES = Literal["mql", "sql", "opportunity", "won"]
+Object = Literal["companies", "contacts", "deals"]
 
 
 class ConfigError(ValueError):
@@ -90,6 +106,15 @@ class Nurture(_Strict):
     smallest_effect: float = Field(0.2, ge=0.01, le=2, description="0.01 to 2: 0.2 is a rate that grows by a fifth")
     holdout_share: float = Field(0.2, ge=0.05, le=0.5, description="0.05 to 0.5")
     topics: int = Field(3, ge=1, le=10, description="1 to 10")
+    roles: list[Literal["decision_maker", "influencer", "user"]] = Field(
+        ["decision_maker", "influencer"], min_length=1, description="a list of decision_maker, influencer, user"
+    )
+    emails: dict[str, list[Annotated[int, Field(gt=0)]]] = Field(
+        {}, description="segment_id, or all: [HubSpot's ids of automated e-mails, in order]"
+    )
+    delay_days: int | None = Field(None, ge=1, le=90, description="1 to 90, or null")
+    owner_task: bool = Field(True, description="true or false")
+    switched_on: dict[str, date] = Field({}, description="segment_id: day, as 2026-11-30")
 
 
 class Config(_Strict):
@@ -98,9 +123,12 @@ class Config(_Strict):
     api_version: str = Field("2026-09", pattern=r"^20\d\d-(0[1-9]|1[0-2])$", description="a year and month, as 2026-09")
     portal_id: int | None = Field(None, gt=0, description="HubSpot's number of the portal, or null")
     requests_per_10_seconds: int = Field(100, ge=1, le=190, description="1 to 190")
+    calls_at_once: int = Field(8, ge=1, le=32, description="1 to 32")
+    objects: list[Object] = Field(["companies"], min_length=1, description="a list of companies, contacts and deals")
+    id_properties: dict[Literal["contacts", "deals"], PropertyName] = Field({}, description="contacts or deals: a property")
     group_name: OwnPropertyName = "icp"
     group_label: Words = "Ideal customer profile"
-    properties: dict[str, OwnPropertyName] = {name: name for name in OWN_PROPERTIES}
+    properties: dict[str, OwnPropertyName] = Field({}, validate_default=True)
     native: dict[str, dict[str, Words]] = Field({}, description="hs_property: {tier: option}")
     max_changes: int = Field(2000, ge=1, description="a whole number from 1")
     max_clears: int = Field(100, ge=0, description="a whole number from 0")
@@ -109,12 +137,21 @@ class Config(_Strict):
     lists: Lists = Lists()
     nurture: Nurture = Nurture()
 
+    @field_validator("properties")
+    @classmethod
+    def _others_keep_their_names(cls, names: dict[str, str]) -> dict[str, str]:
+        if not set(names) <= set(OWN_PROPERTIES):
+            raise ValueError(f"there are {', '.join(OWN_PROPERTIES)}, and nothing else")
+        return {name: names.get(name, name) for name in OWN_PROPERTIES}
+
     @model_validator(mode="after")
     def _properties_are_ours_and_distinct(self) -> Config:
-        if set(self.properties) != set(OWN_PROPERTIES):
-            raise ValueError(f"`properties` names each of {', '.join(OWN_PROPERTIES)}, and nothing else")
         if len(set(self.properties.values())) < len(self.properties):
             raise ValueError("`properties` writes two of its values to the same property")
+        if len(set(self.objects)) < len(self.objects):
+            raise ValueError("`objects` names one twice")
+        if "email" in self.id_properties.values():
+            raise ValueError("`id_properties` names an id: records are never found by e-mail")
         for name, options in self.native.items():
             if not name.startswith("hs_") or not PROPERTY_NAME.fullmatch(name):
                 raise ValueError("`native` names properties of HubSpot's own, which begin with hs_")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import product
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import duckdb
 
 from icp_refinery.hubspot.config import Config, Trait
+from icp_refinery.hubspot.objects import COMPANIES, CONTACTS, ObjectType
 from icp_refinery.project import PRIORITIZED
 
 LONGEST_NAME = 200
@@ -27,27 +29,74 @@ class Rule(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """A list that there should be; one that cannot be has no filters and says why."""
+    """A list that there should be; one that cannot be, or not yet, has no filters and says why."""
 
     key: str
     name: str
     filters: Filters
-    reason: str
+    reason: str = ""
+    kind: ObjectType = COMPANIES
+    is_later: bool = False
 
 
 class CannotSay(Exception):
     """HubSpot cannot be asked for this; the message says why."""
 
 
-def wanted_lists(marts: duckdb.DuckDBPyConnection, config: Config, properties: dict[str, Json]) -> list[Wanted]:
-    """The lists for the segments in `marts`: one per prioritized segment and one for the deprioritized, each with its look-alike.
+class NotYet(CannotSay):
+    """HubSpot cannot be asked for this before the next apply."""
 
-    `properties` are the portal's company properties by name. A look-alike list filters on the traits themselves, so that it finds
-    a company that was never written to.
+
+ROLES = {"decision_maker": "decision makers", "influencer": "influencers", "user": "users"}
+DISAGREEMENTS = {
+    "nobody": "nobody works them",
+    "only_marketing": "only Marketing works them",
+    "only_sales": "only Sales works them",
+    "deprioritized_costs_money": "low fit, but cost money",
+}
+
+
+def wanted_lists(
+    marts: duckdb.DuckDBPyConnection, config: Config, properties: dict[str, Json], of_contacts: dict[str, Json] | None = None
+) -> list[Wanted]:
+    """The lists of companies: by prioritized segment, tier 3, the deprioritized, and what Marketing and Sales disagree about.
+
+    With `of_contacts` also those of contacts, by tier and role. `properties` are the portal's company properties by name,
+    `of_contacts` those of contacts. A look-alike list filters on the traits themselves, so that it finds a company that was never
+    written to; all others filter on what was written.
     """
     rows = marts.execute(
-        "select segment_id, segment_name, tier from marts.icp_segments where tier <> 'tier_3' order by tier desc, segment_id"
+        "select segment_id, segment_name, tier from marts.icp_segments order by tier desc, segment_id"
     ).fetchall()
+    tiers = {tier for _, _, tier in rows}
+    wanted = _of_segments(marts, config, properties, rows) if "companies" in config.objects else []
+
+    def add(kind: ObjectType, key: str, words: str, **values: str) -> None:
+        there = properties if kind is COMPANIES else of_contacts or {}
+        made = _filters(lambda: [[_written(ours, value, config, there) for ours, value in values.items()]])
+        wanted.append(made(key, list_name(config, words), kind))
+
+    if "companies" in config.objects:
+        if "tier_3" in tiers:
+            add(COMPANIES, "tier_3", "tier 3", icp_tier="tier_3")
+        for reason, words in DISAGREEMENTS.items() if _is_known_who_works(marts) else ():
+            add(COMPANIES, f"disagreement_{reason}", words, icp_disagreement=reason)
+    if of_contacts is not None:
+        for tier in sorted(tiers & set(PRIORITIZED)):
+            for role, words in ROLES.items():
+                key, words = f"contacts_{tier}_{role}", f"contacts: {words}, {tier.replace('_', ' ')}"
+                add(CONTACTS, key, words, icp_tier=tier, icp_role=role)
+        if "deprioritized" in tiers:
+            add(CONTACTS, "contacts_suppress", "contacts: low fit, leave out of campaigns", icp_tier="deprioritized")
+        if _is_known_who_works(marts):
+            add(CONTACTS, "contacts_nobody", "contacts: nobody works them", icp_disagreement="nobody")
+    names = Counter(one.name for one in wanted)
+    return [one._replace(name=_cut(one.name, f" [{one.key}]")) if names[one.name] > 1 else one for one in wanted]
+
+
+def _of_segments(
+    marts: duckdb.DuckDBPyConnection, config: Config, properties: dict[str, Json], rows: list[tuple[str, str, str]]
+) -> list[Wanted]:
     rules: dict[str, list[Rule]] = {segment_id: [] for segment_id, *_ in rows}
     for segment_id, *rule in marts.execute(
         "select segment_id, attribute, operator, value from marts.icp_segment_rules order by segment_id, condition_number"
@@ -59,24 +108,32 @@ def wanted_lists(marts: duckdb.DuckDBPyConnection, config: Config, properties: d
         if tier in PRIORITIZED:
             words = tier.replace("_", " ")
             written = _filters(lambda i=segment_id: [[_written("icp_segment", i, config, properties)]])
-            wanted.append(Wanted(segment_id, list_name(config, words, name, segment_id), *written))
+            wanted.append(written(segment_id, list_name(config, words, name, segment_id)))
             if config.lists.look_alikes:
                 alike = _filters(lambda i=segment_id: look_alike([rules[i]], config, properties))
-                wanted.append(Wanted(f"like {segment_id}", list_name(config, f"like {words}", name, segment_id), *alike))
+                wanted.append(alike(f"like {segment_id}", list_name(config, f"like {words}", name, segment_id)))
     low = [segment_id for segment_id, _, tier in rows if tier == "deprioritized"]
     if low:
         written = _filters(lambda: [[_written("icp_tier", "deprioritized", config, properties)]])
-        wanted.append(Wanted("deprioritized", list_name(config, "deprioritized"), *written))
+        wanted.append(written("deprioritized", list_name(config, "deprioritized")))
         if config.lists.look_alikes:
             alike = _filters(lambda: look_alike([rules[segment_id] for segment_id in low], config, properties))
-            wanted.append(Wanted("like deprioritized", list_name(config, "like deprioritized"), *alike))
+            wanted.append(alike("like deprioritized", list_name(config, "like deprioritized")))
     return wanted
 
 
+def _is_known_who_works(marts: duckdb.DuckDBPyConnection) -> bool:
+    return bool(marts.execute("select exists (select 1 from marts.icp_disagreements)").fetchone()[0])
+
+
 def list_name(config: Config, words: str, segment_name: str = "", segment_id: str = "") -> str:
-    """A list's name: one line, and different for every segment."""
-    start, end = f"{config.lists.prefix} {words}", f" [{segment_id}]" if segment_id else ""
-    name = " ".join(f"{start}: {segment_name}".split()) if segment_name else start
+    """A list's name, in one line; a segment without a name has its id."""
+    segment = segment_name or segment_id
+    start = f"{config.lists.prefix} {words}"
+    return _cut(" ".join(f"{start}: {segment}".split()) if segment else start)
+
+
+def _cut(name: str, end: str = "") -> str:
     return name[: LONGEST_NAME - len(end)] + end
 
 
@@ -94,11 +151,16 @@ def look_alike(segments: Iterable[list[Rule]], config: Config, properties: dict[
     return filters
 
 
-def _filters(made: Callable[[], Filters]) -> tuple[Filters, str]:
-    try:
-        return made(), ""
-    except CannotSay as problem:
-        return [], str(problem)
+def _filters(made: Callable[[], Filters]) -> Callable[..., Wanted]:
+    """What makes the list of these filters from its key and name."""
+
+    def wanted(key: str, name: str, kind: ObjectType = COMPANIES) -> Wanted:
+        try:
+            return Wanted(key, name, made(), kind=kind)
+        except CannotSay as problem:
+            return Wanted(key, name, [], str(problem), kind, isinstance(problem, NotYet))
+
+    return wanted
 
 
 def _contradicts(group: list[Json]) -> bool:
@@ -165,7 +227,7 @@ def _written(ours: str, value: str, config: Config, properties: dict[str, Json])
     name = config.properties[ours]
     known = properties.get(name)
     if known is None or value not in {option["value"] for option in known.get("options", [])}:
-        raise CannotSay(f"{name} does not have {value} in HubSpot yet: `icp hubspot apply` makes it")
+        raise NotYet(f"will be created after `icp hubspot apply --apply`, which makes {value} of {name}")
     return _part(name, "ENUMERATION", "IS_ANY_OF", values=[value])
 
 

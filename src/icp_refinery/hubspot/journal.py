@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -79,6 +80,7 @@ class Journal:
     def __init__(self, path: Path, first: Json) -> None:
         run_folder(path.parent)
         self.path = path
+        self._lock = threading.Lock()
         self._file = open_private(path, "ab+")
         self._cut_torn_line()
         if self._file.tell() == 0:
@@ -103,9 +105,10 @@ class Journal:
     def put(self, line: Json) -> None:
         """Writes a line, and waits until it is on disk."""
         try:
-            self._file.write(json.dumps(line).encode() + b"\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            with self._lock:
+                self._file.write(json.dumps(line).encode() + b"\n")
+                self._file.flush()
+                os.fsync(self._file.fileno())
         except OSError as problem:
             raise PlanError(
                 f"The journal {self.path} cannot be written: {problem.strerror}. Without it nothing more is written to HubSpot. "
@@ -141,8 +144,13 @@ def utc_now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def written_before(journal: Path) -> set[str]:
-    """The records that a journal says have the plan's values: a plan writes each of them once."""
+def object_of(line: Json) -> str:
+    """The object whose records a line is about; journals of earlier versions have companies only."""
+    return line.get("object", "companies")
+
+
+def written_before(journal: Path) -> set[tuple[str, str]]:
+    """The records, by object, that a journal says have the plan's values: a plan writes each of them once."""
     if not journal.exists():
         return set()
-    return {record for line in read_lines(journal, "result") for record in line["written"]}
+    return {(object_of(line), record) for line in read_lines(journal, "result") for record in line["written"]}

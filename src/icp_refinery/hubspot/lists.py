@@ -1,4 +1,4 @@
-"""HubSpot lists of the segments: how they differ from what is there, and making them.
+"""HubSpot lists of companies and contacts: how they differ from what is there, and making them.
 
 A list is this project's if the journal says that it made it; it is changed only while its filters and its name still are what
 was written last. Nothing is ever deleted.
@@ -18,10 +18,10 @@ from icp_refinery.hubspot.client import Portal
 from icp_refinery.hubspot.config import Config
 from icp_refinery.hubspot.errors import Refused, Unsure
 from icp_refinery.hubspot.filters import Json, Wanted, filter_branch, in_words, meaning, wanted_lists
-from icp_refinery.hubspot.journal import open_private, run_folder
+from icp_refinery.hubspot.journal import object_of, open_private, run_folder
+from icp_refinery.hubspot.objects import OBJECT_TYPES, ObjectType
 from icp_refinery.hubspot.plan import own_portal
 
-COMPANIES = "0-2"
 ATTEMPTS = 3
 GONE = 404
 
@@ -32,32 +32,35 @@ GONE = 404
 def plan_lists(portal: Portal, marts: duckdb.DuckDBPyConnection, config: Config, journal: Path | None = None) -> list[Json]:
     """What would be done about each list; writes nothing.
 
-    Each is a dict: `kind` (`list`), `action` (`create`, `update`, `none`, `withheld`), `name`, `reason`, `key`, `filters` (in
-    words), and for `apply_lists` `list_id`, `filter_branch`, `found` (what the filters meant) and `found_name`. Raises PlanError
-    where the settings name another portal.
+    Each is a dict: `kind` (`list`), `object`, `action` (`create`, `update`, `none`, `withheld`, `after apply`), `name`, `reason`,
+    `key`, `filters` (in words), and for `apply_lists` `list_id`, `filter_branch`, `found` (what the filters meant) and
+    `found_name`. Raises PlanError where the settings name another portal.
     """
     portal_id = own_portal(portal, config)
     ours = read_journal(journal, portal_id) if journal else {}
-    wanted = wanted_lists(marts, config, portal.properties())
+    there = {of: portal.properties(of) for of in config.objects if of != "deals"}
+    wanted = wanted_lists(marts, config, there.get("companies", {}), there.get("contacts"))
     plan = [_planned(portal, one, ours.get(one.key, {})) for one in wanted]
     for key in sorted(ours.keys() - {one.key for one in wanted}):
         listed = _by_id(portal, ours[key].get("list_id"))
         if listed:
-            reason = "its segment is no longer prioritized: kept; delete it in HubSpot if nothing uses it"
-            plan.append({"kind": "list", "action": "none", "name": listed["name"], "reason": reason, "key": key, "filters": ""})
+            reason = "no segment, tier or setting asks for it any more: kept; delete it in HubSpot if nothing uses it"
+            left = {"kind": "list", "object": object_of(ours[key]), "key": key, "name": listed["name"], "filters": ""}
+            plan.append(left | {"action": "none", "reason": reason})
     return plan
 
 
 def _planned(portal: Portal, wanted: Wanted, ours: Json) -> Json:
-    entry = {"kind": "list", "key": wanted.key, "name": wanted.name, "filters": in_words(wanted.filters)}
+    entry = {"kind": "list", "object": wanted.kind.name, "key": wanted.key, "name": wanted.name}
+    entry |= {"filters": in_words(wanted.filters)}
     if not wanted.filters:
-        return entry | {"action": "withheld", "reason": wanted.reason}
+        return entry | {"action": "after apply" if wanted.is_later else "withheld", "reason": wanted.reason}
     branch = filter_branch(wanted.filters)
     asked = meaning(branch)
     entry |= {"filter_branch": branch}
     listed = _by_id(portal, ours.get("list_id"))
     if listed is None:
-        listed = _by_name(portal, wanted.name)
+        listed = _by_name(portal, wanted.kind, wanted.name)
         if listed is None:
             return entry | {"action": "create", "reason": "there is no such list"}
         entry |= {"list_id": listed["listId"]}
@@ -82,8 +85,8 @@ def _by_id(portal: Portal, list_id: str | None) -> Json | None:
     return _listed(portal, f"/crm/lists/{{version}}/{quote(str(list_id), safe='')}") if list_id else None
 
 
-def _by_name(portal: Portal, name: str) -> Json | None:
-    return _listed(portal, f"/crm/lists/{{version}}/object-type-id/{COMPANIES}/name/{quote(name, safe='')}")
+def _by_name(portal: Portal, kind: ObjectType, name: str) -> Json | None:
+    return _listed(portal, f"/crm/lists/{{version}}/object-type-id/{kind.type_id}/name/{quote(name, safe='')}")
 
 
 def _listed(portal: Portal, path: str) -> Json | None:
@@ -123,11 +126,11 @@ def apply_lists(portal: Portal, plan: list[Json], journal: Path) -> list[Json]:
 
 
 def _create(portal: Portal, entry: Json, journal: Path, portal_id: int) -> Json:
-    asked = meaning(entry["filter_branch"])
-    _write(journal, {"portal_id": portal_id, "key": entry["key"], "name": entry["name"], "filters": asked})
+    asked, kind = meaning(entry["filter_branch"]), OBJECT_TYPES[object_of(entry)]
+    _write(journal, _line(portal_id, entry))
     body = {
         "name": entry["name"],
-        "objectTypeId": COMPANIES,
+        "objectTypeId": kind.type_id,
         "processingType": "DYNAMIC",
         "filterBranch": entry["filter_branch"],
     }
@@ -139,7 +142,7 @@ def _create(portal: Portal, entry: Json, journal: Path, portal_id: int) -> Json:
             except ValueError:
                 raise Unsure("The answer to a new list does not name it; is it HubSpot's?") from None
         except (Refused, Unsure) as problem:
-            listed = _by_name(portal, entry["name"])
+            listed = _by_name(portal, kind, entry["name"])
             if listed is None and (isinstance(problem, Refused) or attempt == ATTEMPTS):
                 raise
             if listed is not None and meaning(listed.get("filterBranch")) != asked:
@@ -193,10 +196,14 @@ def read_journal(journal: Path, portal_id: int) -> dict[str, Json]:
 
 
 def _remember(journal: Path, portal_id: int, entry: Json, before: Json) -> None:
-    asked = meaning(entry["filter_branch"])
-    line = {"portal_id": portal_id, "key": entry["key"], "list_id": entry["list_id"], "name": entry["name"], "filters": asked}
+    line = _line(portal_id, entry) | {"list_id": entry["list_id"]}
     if line != before:
         _write(journal, line)
+
+
+def _line(portal_id: int, entry: Json) -> Json:
+    asked = meaning(entry["filter_branch"])
+    return {"portal_id": portal_id, "object": object_of(entry), "key": entry["key"], "name": entry["name"], "filters": asked}
 
 
 def _write(journal: Path, line: Json) -> None:

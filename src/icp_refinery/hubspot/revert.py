@@ -1,12 +1,16 @@
 """Taking back what a journal says was written."""
 
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from icp_refinery.hubspot.apply import Choice, Outcome, Pairs, Values, write_batch
 from icp_refinery.hubspot.client import Portal
 from icp_refinery.hubspot.config import Config
-from icp_refinery.hubspot.errors import PlanError
-from icp_refinery.hubspot.journal import FORMAT, Journal, alone, alone_at, first_line, read_lines
+from icp_refinery.hubspot.errors import Json, PlanError
+from icp_refinery.hubspot.journal import FORMAT, Journal, alone, alone_at, first_line, object_of, read_lines
+from icp_refinery.hubspot.objects import OBJECT_TYPES, ObjectType
+from icp_refinery.hubspot.pace import in_order
 from icp_refinery.hubspot.plan import BY_KEY, Progress, own_portal
 from icp_refinery.hubspot.schema import differs
 
@@ -17,8 +21,10 @@ def revert(
     path: Path,
     write: bool,
     progress: Progress = lambda done, total: None,
-) -> tuple[Outcome, Path]:
+) -> tuple[Outcome, Path, list[str]]:
     """Puts back the old values of a journal where HubSpot still has what was written; with `write` false only counts.
+
+    Returns what came of it, the journal of that, and which objects it is about.
 
     What was created (properties, options, the group) stays: others may use it by now.
     """
@@ -29,7 +35,7 @@ def revert(
     portal_id = own_portal(portal, config)
     if first.get("portal_id") != portal_id:
         raise PlanError(f"The journal is of portal {first.get('portal_id')}, the token of portal {portal_id}.")
-    properties = portal.properties()
+    properties = {of: portal.properties(of) for of in sorted({object_of(line) for line in read_lines(path, "batch")})}
     outcome = Outcome()
     back = path.with_name(f"{path.stem}-reverted.jsonl")
 
@@ -38,35 +44,57 @@ def revert(
         as_left = {n: [there.get(n) or "", p[1]] for n, p in todo.items() if not differs(config, n, there.get(n), p[0])}
         return as_left, [n for n in todo if n not in as_left]
 
+    def put_back(line: Json) -> None:
+        kind = OBJECT_TYPES[object_of(line)]
+        records = {
+            record: {n: [new, old] for n, (old, new) in pairs.items() if n in properties[kind.name]}
+            for record, pairs in line["records"].items()
+        }
+        for record, name in set_by_people(portal, kind, records, config):
+            del records[record][name]
+            outcome.say(kind.said(record), f"{name} was set to the same value by somebody else since: kept")
+        if journal:
+            write_batch(portal, journal, kind, records, choose, outcome, [])
+        else:
+            _count(portal, kind, records, choose, outcome)
+
     batches = sum(1 for _ in read_lines(path, "batch"))
     with alone(path.parent), alone_at(portal_id):
         journal = Journal(back, first_line(portal_id, f"revert of {path.name}")) if write else None
         try:
-            for number, line in enumerate((line for line in lines if line["kind"] == "batch"), start=1):
-                records = {
-                    record: {n: [new, old] for n, (old, new) in pairs.items() if n in properties}
-                    for record, pairs in line["records"].items()
-                }
-                for record, name in set_by_people(portal, records, config):
-                    del records[record][name]
-                    outcome.say(record, f"{name} was set to the same value by somebody else since: kept")
-                if journal:
-                    write_batch(portal, journal, records, choose, outcome, [])
-                else:
-                    _count(portal, records, choose, outcome)
+            first_ones, further = once_each(line for line in lines if line["kind"] == "batch")
+            steps = chain(in_order(put_back, first_ones, portal.calls_at_once), map(put_back, further))
+            for number, _ in enumerate(steps, start=1):
                 progress(number, batches)
         finally:
             if journal:
                 journal.close()
-    return outcome, back
+    return outcome, back, list(properties)
 
 
-def set_by_people(portal: Portal, records: dict[str, Pairs], config: Config) -> list[tuple[str, str]]:
+def once_each(lines: Iterable[Json]) -> tuple[Iterator[Json], list[Json]]:
+    """The batches with records that no batch before has, and, once these are through, the others: a record is in one call."""
+    further: list[Json] = []
+
+    def first_ones() -> Iterator[Json]:
+        seen: set[tuple[str, str]] = set()
+        for line in lines:
+            records = {(object_of(line), record) for record in line["records"]}
+            if records & seen:
+                further.append(line)
+            else:
+                yield line
+            seen |= records
+
+    return first_ones(), further
+
+
+def set_by_people(portal: Portal, kind: ObjectType, records: dict[str, Pairs], config: Config) -> list[tuple[str, str]]:
     """The records and properties that a person set last: also where it is what was to be written, it is not ours to take away."""
     names = sorted({name for pairs in records.values() for name in pairs})
     if not names or config.human_edits == "overwrite":
         return []
-    history = portal.read_history(list(records), names)
+    history = portal.read_history(kind.name, list(records), names)
     return [
         (record, name)
         for record, pairs in records.items()
@@ -77,13 +105,11 @@ def set_by_people(portal: Portal, records: dict[str, Pairs], config: Config) -> 
     ]
 
 
-def _count(portal: Portal, records: dict[str, Pairs], choose: Choice, outcome: Outcome) -> None:
+def _count(portal: Portal, kind: ObjectType, records: dict[str, Pairs], choose: Choice, outcome: Outcome) -> None:
     names = sorted({name for pairs in records.values() for name in pairs})
-    there = {c["id"]: c.get("properties") or {} for c in portal.read_companies(list(records), names)}
+    there = {r["id"]: r.get("properties") or {} for r in portal.read_records(kind.name, list(records), names)}
     for record, pairs in records.items():
         todo, kept = choose(pairs, there[record]) if record in there else ({}, ["gone"])
-        outcome.written += bool(todo)
-        outcome.kept += bool(kept) and not todo
-        outcome.already += not todo and not kept
+        outcome.add(written=bool(todo), kept=bool(kept) and not todo, already=not todo and not kept)
         if kept:
-            outcome.say(record, f"changed since: {', '.join(kept)}")
+            outcome.say(kind.said(record), f"changed since: {', '.join(kept)}")

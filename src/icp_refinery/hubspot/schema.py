@@ -11,6 +11,7 @@ from icp_refinery.hubspot.client import Portal
 from icp_refinery.hubspot.config import Config
 from icp_refinery.hubspot.errors import Json, PlanError, Unreachable, Unsure
 from icp_refinery.hubspot.journal import Journal, utc_now
+from icp_refinery.hubspot.objects import ObjectType, types_of
 from icp_refinery.project import TIERS
 
 ATTEMPTS = 5
@@ -21,7 +22,7 @@ TYPES = {
         "ICP tier",
         "How good the customers of its segment are, as learned from orders.",
     ),
-    "icp_segment": ("enumeration", "select", "ICP segment", "The segment of the ideal customer profile that the company is in."),
+    "icp_segment": ("enumeration", "select", "ICP segment", "The segment of the ideal customer profile that its company is in."),
     "icp_fit_score": (
         "number",
         "number",
@@ -29,9 +30,50 @@ TYPES = {
         "0 to 100: how much it is like those that became good customers.",
     ),
     "icp_reasons": ("string", "textarea", "ICP reasons", "What moves the fit score most, in words and points."),
+    "icp_role": (
+        "enumeration",
+        "select",
+        "ICP role",
+        "What the contact's job title stands for when its company buys: who decides, who influences, who uses.",
+    ),
+    "icp_role_fit": (
+        "enumeration",
+        "select",
+        "ICP role fit",
+        "Whether companies of its segment have such contacts more often than others.",
+    ),
+    "icp_nurture_group": (
+        "enumeration",
+        "select",
+        "ICP nurture group",
+        "Whether its company takes part in the nurture or is held out, to see what it does. Drawn by company.",
+    ),
+    "icp_nurture_entered_on": (
+        "date",
+        "date",
+        "ICP nurture entered on",
+        "The day on which a nurture workflow took the contact.",
+    ),
+    "icp_disagreement": (
+        "enumeration",
+        "select",
+        "ICP disagreement",
+        "What Marketing and Sales should talk about: who works a company that fits well, or what one that fits badly costs.",
+    ),
     "icp_changed_on": ("date", "date", "ICP changed on", "The day (UTC) on which one of the ICP properties last changed."),
 }
-TIER_LABELS = {tier: tier.replace("_", " ").capitalize() for tier in TIERS}
+OPTIONS = {
+    "icp_tier": {tier: tier.replace("_", " ").capitalize() for tier in TIERS},
+    "icp_role": {role: role.replace("_", " ").capitalize() for role in ("decision_maker", "influencer", "user")},
+    "icp_nurture_group": {"nurture": "Nurture", "held_out": "Held out"},
+    "icp_role_fit": {"high": "More often than elsewhere", "usual": "As often as elsewhere", "low": "Less often than elsewhere"},
+    "icp_disagreement": {
+        "nobody": "Nobody works it",
+        "only_marketing": "Only Marketing works it",
+        "only_sales": "Only Sales works it",
+        "deprioritized_costs_money": "Low fit, but costs money",
+    },
+}
 
 
 @dataclass
@@ -60,7 +102,7 @@ def differs(config: Config, name: str, one: str | None, other: str | None) -> bo
 
 
 def schema_steps(
-    portal_properties: dict[str, Json], groups: Iterable[str], config: Config, segments: dict[str, str]
+    kind: ObjectType, portal_properties: dict[str, Json], groups: Iterable[str], config: Config, segments: dict[str, str]
 ) -> list[Json]:
     """What has to be created before values can be written: a group, properties, options. Nothing is changed or taken away.
 
@@ -68,37 +110,43 @@ def schema_steps(
     """
     steps: list[Json] = []
     if config.group_name not in groups:
-        steps.append({"kind": "schema", "action": "create_group", "name": config.group_name, "label": config.group_label})
-    wanted_options = {"icp_tier": TIER_LABELS, "icp_segment": segments}
-    for ours, (kind, field_type, label, description) in TYPES.items():
+        steps.append(_step(kind, "create_group", config.group_name) | {"label": config.group_label})
+    wanted_options = OPTIONS | {"icp_segment": segments}
+    for ours in (*kind.values, *kind.also, "icp_changed_on"):
+        type_, field_type, label, description = TYPES[ours]
         name = config.properties[ours]
         known = portal_properties.get(name)
         options = wanted_options.get(ours, {})
         if known is None:
             body = {"name": name, "label": label, "description": description, "groupName": config.group_name}
-            body |= {"type": kind, "fieldType": field_type}
+            body |= {"type": type_, "fieldType": field_type}
             if ours in wanted_options:
                 body["options"] = _options(options, [])
-            steps.append({"kind": "schema", "action": "create_property", "name": name, "body": body})
+            steps.append(_step(kind, "create_property", name) | {"body": body})
             continue
-        if known.get("type") != kind:
+        if known.get("type") != type_:
             raise PlanError(
-                f"The company property {name} is there already, as {known.get('type')} in place of {kind}. "
+                f"The {kind.singular} property {name} is there already, as {known.get('type')} in place of {type_}. "
                 "Give ours another name in activation/hubspot.yml (properties), or archive that one."
             )
         if known.get("groupName") != config.group_name:
             raise PlanError(
-                f"The company property {name} is there already, in the group {known.get('groupName')}: it is not taken for ours. "
-                f"If it is, move it into the group {config.group_name}; else give ours another name in activation/hubspot.yml."
+                f"The {kind.singular} property {name} is there already, in the group {known.get('groupName')}: it is not taken "
+                f"for ours. If it is, move it into the group {config.group_name}; else give ours another name in "
+                "activation/hubspot.yml."
             )
         if (known.get("modificationMetadata") or {}).get("readOnlyValue"):
-            raise PlanError(f"The company property {name} is read-only in HubSpot.")
+            raise PlanError(f"The {kind.singular} property {name} is read-only in HubSpot.")
         missing = {value: text for value, text in options.items() if value not in _values(known)}
         if missing:
             options_there = known.get("options") or []
             added = _options(missing, options_there)
-            steps.append({"kind": "schema", "action": "add_options", "name": name, "options": added})
+            steps.append(_step(kind, "add_options", name) | {"options": added})
     return steps
+
+
+def _step(kind: ObjectType, action: str, name: str) -> Json:
+    return {"kind": "schema", "object": kind.name, "action": action, "name": name}
 
 
 def _values(known: Json) -> set[str]:
@@ -146,9 +194,16 @@ def prepare_schema(
     """Creates the group, properties and options that are missing. Raises PlanError where some are that the plan does not name."""
     names = segment_names(marts)
     known = {key for step in planned for key in _keys(step)}
+    for kind in types_of(config):
+        _prepare(portal, kind, config, journal, known, names)
+
+
+def _prepare(
+    portal: Portal, kind: ObjectType, config: Config, journal: Journal, known: set[tuple[str, ...]], names: dict[str, str]
+) -> None:
     for _ in range(ATTEMPTS):
-        properties = portal.properties()
-        steps = schema_steps(properties, portal.groups(), config, names)
+        properties = portal.properties(kind.name)
+        steps = schema_steps(kind, properties, portal.groups(kind.name), config, names)
         if not steps:
             return
         unplanned = sorted({step["name"] for step in steps if not set(_keys(step)) <= known})
@@ -159,13 +214,14 @@ def prepare_schema(
             )
         try:
             for step in steps:
-                journal.put({"kind": "schema", "action": step["action"], "name": step["name"], "at": utc_now()})
+                journal.put({key: step[key] for key in ("kind", "object", "action", "name")} | {"at": utc_now()})
                 if step["action"] == "create_group":
-                    portal.create_group(step["name"], step["label"])
+                    portal.create_group(kind.name, step["name"], step["label"])
                 elif step["action"] == "create_property":
-                    portal.create_property(step["body"])
+                    portal.create_property(kind.name, step["body"])
                 else:
-                    portal.set_options(step["name"], [*_kept_options(properties[step["name"]]), *step["options"]])
+                    options = [*_kept_options(properties[step["name"]]), *step["options"]]
+                    portal.set_options(kind.name, step["name"], options)
         except Unsure:
             continue
     raise Unreachable("HubSpot does not show the properties that were created. Run the same command again later.")
@@ -174,8 +230,9 @@ def prepare_schema(
 def _keys(step: Json) -> list[tuple[str, ...]]:
     """What a step creates: itself, and each of its options."""
     options = step.get("options") or step.get("body", {}).get("options") or []
-    itself = [] if step["action"] == "add_options" else [(step["action"], step["name"])]
-    return itself + [("option", step["name"], option["value"]) for option in options]
+    of = step["object"]
+    itself = [] if step["action"] == "add_options" else [(of, step["action"], step["name"])]
+    return itself + [(of, "option", step["name"], option["value"]) for option in options]
 
 
 def _kept_options(known: Json) -> list[Json]:

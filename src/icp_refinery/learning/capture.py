@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.special import ndtr, ndtri
 from threadpoolctl import threadpool_limits
 
-AT_ONCE = 50  # resamples in memory
+AT_ONCE, LEAST_CELLS = 50, 300_000  # resamples in memory; of few accounts as many more
 MOST_STEPS = 1_000  # of a score; a finer one is read in this many steps of equal count
 TENTHS = tuple(n / 10 for n in range(1, 11))
 KEPT = (0.9, 0.95)
@@ -99,7 +99,8 @@ def steps(score: np.ndarray) -> np.ndarray:
 
 
 def _in_parts(accounts: pd.DataFrame, given: Callable, replicates: int) -> list[np.ndarray]:
-    parts = [slice(start, min(start + AT_ONCE, replicates)) for start in range(0, replicates, AT_ONCE)]
+    step = max(AT_ONCE, LEAST_CELLS // max(len(accounts), 1))
+    parts = [slice(start, min(start + step, replicates)) for start in range(0, replicates, step)]
     made = [_amounts(accounts, *given(part)) for part in parts]
     return [np.concatenate(several, axis=-1) for several in zip(*made, strict=True)]
 

@@ -12,6 +12,9 @@ from icp_refinery.learning.periods import centred
 CONFIDENCE = 0.95  # simultaneous, over the nodes of one tree
 TIER_1, TIER_2 = 1.25, 1.0
 RESAMPLES = 999
+CHANGED = "changed, not enough recent evidence"
+LATEST = 1 / 3  # of the pursuits, that may not contradict a tier
+ONE_SIDED = 0.9  # intervals of which one end is asked for, at 95 % for all segments together
 
 
 class Figures(NamedTuple):
@@ -92,6 +95,25 @@ def tier_of(low: float, high: float) -> str:
     if low > TIER_2:
         return "tier_2"
     return "deprioritized" if high < TIER_2 else "tier_3"
+
+
+def contradicted(
+    tiers: list[str],
+    leaves: list[int],
+    leaf: np.ndarray,
+    robust: np.ndarray,
+    value: np.ndarray,
+    won: np.ndarray,
+    cells: np.ndarray,
+    is_ratio: bool,
+) -> list[bool]:
+    """Which tiers of the `leaves` the latest third of the pursuits contradicts; where it has no ratios and all have, none."""
+    late = cells >= np.quantile(cells, 1 - LATEST, method="lower")
+    seen = [part[late] for part in (leaf, robust, value, won, cells)]
+    latest = segment_figures(leaves, len(leaves), 1.0, *seen, confidence=ONE_SIDED)
+    if latest.is_ratio != is_ratio:
+        return [False] * len(leaves)
+    return [contradicts(*each) for each in zip(tiers, latest.low, latest.high, strict=True)]
 
 
 def contradicts(tier: str, low: float, high: float) -> bool:

@@ -5,11 +5,13 @@ Nothing is chosen on these data, so nothing is shrunk, and the intervals pay onl
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
 from icp_refinery.learning.conditions import assign, meets
-from icp_refinery.learning.intervals import segment_figures, tier_of, wilson_interval
+from icp_refinery.learning.intervals import CHANGED, contradicted, segment_figures, tier_of, wilson_interval
 from icp_refinery.learning.periods import time_cells
 from icp_refinery.learning.segments import from_table
 from icp_refinery.learning.value import expected_value, observed_mean, winsorised
@@ -105,16 +107,39 @@ def measure_profiles(pursuits: pd.DataFrame, traits: pd.DataFrame, profiles: pd.
     return pd.concat(measured, ignore_index=True).astype(dict.fromkeys(["profile", "segment_id", "measured_tier"], "str"))
 
 
-def measured_in_force(learned: pd.DataFrame, adopted: pd.DataFrame, pursuits: pd.DataFrame, traits: pd.DataFrame) -> pd.DataFrame:
+def measured_in_force(
+    learned: pd.DataFrame, adopted: pd.DataFrame, pursuits: pd.DataFrame, traits: pd.DataFrame, revised: Iterable[str] = ()
+) -> pd.DataFrame:
     """The definition in force, a row per segment with `measured_tier`.
 
     A learned one is as it was learned; of an `adopted` one (no rows where there is none) the figures are those of today's
-    `pursuits`.
+    `pursuits`. A tier that the latest third of the pursuits contradicts, or that the review of the last cycle says is to be
+    `revised` (ids of segments), is a claim no more: `is_contradicted`, `measured_tier` is another, and `evidence` says so. What
+    was learned loses the tier too; what people adopted keeps it until they adopt again.
     """
     if adopted.empty:
         none = {"learned_as_of": pd.NaT, "recorded_value_per_pursuit": np.nan}
-        kept = learned.drop(columns="notes").assign(measured_tier=learned["tier"], **none)
-        return kept.astype({"learned_as_of": "datetime64[us]"})
+        kept = learned.drop(columns=["notes", "learned_since"]).assign(**none).astype({"learned_as_of": "datetime64[us]"})
+        lost = kept["segment_id"].isin(list(revised)) & kept["tier"].ne("tier_3")
+        kept = kept.assign(tier=kept["tier"].mask(lost, "tier_3"), evidence=kept["evidence"].mask(lost, CHANGED))
+        return kept.assign(measured_tier=kept["tier"], is_contradicted=kept["evidence"].eq(CHANGED))
     names = list(adopted["segment_id"])
     assignment = assign(traits.loc[pursuits["account_id"]], from_table(adopted).rules, names)
-    return adopted.merge(measure_segments(pursuits, assignment, segments=names), on="segment_id", validate="one_to_one")
+    made = adopted.merge(measure_segments(pursuits, assignment, segments=names), on="segment_id", validate="one_to_one")
+    lost = made["segment_id"].isin({*revised, *_contradicted(pursuits, assignment, made.set_index("segment_id")["tier"])})
+    lost &= made["tier"].ne("tier_3")
+    made["measured_tier"] = made["measured_tier"].mask(lost & made["measured_tier"].eq(made["tier"]), "tier_3")
+    return made.assign(evidence=made["evidence"].mask(lost, made["evidence"] + "; " + CHANGED), is_contradicted=lost)
+
+
+def _contradicted(pursuits: pd.DataFrame, assignment: pd.Series, tiers: pd.Series) -> list[str]:
+    """The segments whose tier the latest third of the pursuits contradicts."""
+    frame = pursuits.sort_values("account_id", ignore_index=True)
+    won = frame["is_won"].to_numpy(dtype=bool)
+    if won.sum() < LEAST_WINS or len(tiers) == 1:
+        return []
+    value, cells = expected_value(frame)[0].to_numpy(), time_cells(frame)
+    codes = pd.Categorical(assignment.reindex(frame["account_id"]), categories=list(tiers.index)).codes.astype(int)
+    robust = winsorised(value, won)
+    found = contradicted(list(tiers), list(range(len(tiers))), codes, robust, value, won, cells, bool(value.mean() > 0))
+    return list(tiers.index[found])

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import block_diag
-from scipy.sparse import csr_array
+from scipy.linalg import block_diag, cho_solve, cholesky
+from scipy.linalg.lapack import dtrtri
 
 from icp_refinery.learning.traits import Trait
 from icp_refinery.learning.value import all_positive, winsorised
@@ -24,7 +24,8 @@ LEAST_SPREAD = 0.03  # of a trait's effects, or it says nothing
 FIRST_SPREAD = 0.3
 EVEN_SPREAD = 0.2  # of every trait alike
 EVEN_SHARE = 0.1  # of what that says is added: an order of accounts also where no trait's variance is sure
-ITERATIONS, EVEN_ITERATIONS = 18, 6
+STEPS, EVEN_STEPS = 18, 3
+STILL = 0.05  # change of the logarithm of every variance, for a fit to end
 MOST_TRAITS = 24  # those that differ most, one at a time
 
 
@@ -97,10 +98,17 @@ def pooled_effects(levels: list[Levels], outcome: Outcome, rows: np.ndarray | No
     chosen = _strongest(levels, outcome, rows)
     if not chosen:
         return effects
-    shares = dict.fromkeys(PENALTIES, 1 / len(PENALTIES)) | {None: EVEN_SHARE}
-    for penalty, share in shares.items():
-        found = _fitted([levels[number] for number in chosen], outcome, rows, penalty)
-        for number, its in zip(chosen, found, strict=True):
+    known = [levels[number] for number in chosen]
+    time = _smooth(outcome.periods.max() + 1, REACH)
+    start = np.cumsum([0, *(one.size for one in known), len(time)])
+    table = _Table(np.stack([*(one.codes[rows] for one in known), outcome.periods[rows]]) + start[:-1, None], start)
+    inverse = [np.linalg.inv(its + 1e-9 * np.eye(len(its))) for its in [*(one.alike for one in known), time]]
+    here = outcome._replace(won=outcome.won[rows], amount=outcome.amount[rows], periods=outcome.periods[rows])
+    # Each fit begins where the one before ended: a higher penalty takes from what a lower one leaves.
+    found = None
+    for penalty, share, steps in (*((each, 1 / len(PENALTIES), STEPS) for each in PENALTIES), (None, EVEN_SHARE, EVEN_STEPS)):
+        found = _fitted(table, inverse, here, penalty, steps, found)
+        for number, its in zip(chosen, np.split(found.alike, start[1:-1]), strict=False):
             effects[number] += share * its
     counts = [np.bincount(one.codes[rows], minlength=one.size) for one in levels]
     return [its - its @ count / len(rows) for its, count in zip(effects, counts, strict=True)]
@@ -123,96 +131,140 @@ def _strongest(levels: list[Levels], outcome: Outcome, rows: np.ndarray) -> list
     return sorted(np.argsort(-np.array(strength), kind="stable")[:MOST_TRAITS].tolist())
 
 
-def _fitted(levels: list[Levels], outcome: Outcome, rows: np.ndarray, penalty: float | None) -> list[np.ndarray]:
-    """Penalised quasi-likelihood. Unknowns: of each trait, and of the periods, `alike` and `apart` effects; two intercepts.
+class _Table(NamedTuple):
+    """Pursuits as levels of some traits side by side: `codes` (traits × pursuits, each trait's after those before it)."""
 
-    Without a penalty all variances stay alike.
+    codes: np.ndarray
+    start: np.ndarray
+
+    @property
+    def width(self) -> int:
+        return int(self.start[-1])
+
+    def of(self, rows: np.ndarray, traits: np.ndarray) -> _Table:
+        """Some of the pursuits, and of the traits."""
+        sizes = np.diff(self.start)[traits]
+        start = np.cumsum([0, *sizes])
+        return _Table(self.codes[np.ix_(traits, rows)] + (start[:-1] - self.start[traits])[:, None], start)
+
+    def added(self, weight: np.ndarray) -> np.ndarray:
+        """The sum of a weight of the pursuits by level."""
+        return np.bincount(self.codes.ravel(), np.tile(weight, len(self.codes)), self.width)
+
+    def crossed(self, weight: np.ndarray) -> np.ndarray:
+        """The same by pair of levels."""
+        made = np.zeros((self.width, self.width))
+        for at, its in enumerate(self.codes):
+            low, high = self.start[at], self.start[at + 1]
+            pairs = ((its - low) * self.width + self.codes[at:]).ravel()
+            made[low:high] = np.bincount(pairs, np.tile(weight, len(self.codes) - at), (high - low) * self.width).reshape(
+                -1, self.width
+            )
+        return made + np.triu(made, 1).T
+
+    def told(self, effects: np.ndarray) -> np.ndarray:
+        """The sum of the effects of each pursuit's levels."""
+        return effects[self.codes].sum(axis=0)
+
+
+class _Fit(NamedTuple):
+    """Where a fit ended, for another to begin: effects that move both alike, by level; variances (kinds × traits), which of them
+    are above nothing; `eta`, the logarithm of each pursuit's chance; and the variance of amounts."""
+
+    alike: np.ndarray
+    variance: np.ndarray
+    live: np.ndarray
+    eta: np.ndarray
+    noise: float
+
+
+def _fitted(
+    table: _Table, inverse: list[np.ndarray], outcome: Outcome, penalty: float | None, steps: int, begin: _Fit | None = None
+) -> _Fit:
+    """Penalised quasi-likelihood. Unknowns: of each trait (the last: periods) `alike` and `apart` effects; two intercepts.
+
+    `inverse`: of the prior correlation of each trait's levels. Without a penalty all variances stay alike.
     """
-    won = outcome.won[rows]
-    time = _smooth(outcome.periods.max() + 1, REACH)
-    correlation = [*(one.alike for one in levels), time]
-    inverse = [np.linalg.inv(one + 1e-9 * np.eye(len(one))) for one in correlation]
-    design = _one_hot([*(one.codes[rows] for one in levels), outcome.periods[rows]], [len(one) for one in correlation])
-    width = design.shape[1] - 1
-    start = np.cumsum([0, *(len(one) for one in correlation)])
+    won, many = outcome.won, len(inverse)
     has_losses = outcome.is_ratio and not won.all()
-    valued = np.flatnonzero(won) if outcome.is_ratio else np.arange(len(rows))
-    amount = outcome.amount[rows][valued]
-    priced = design[valued]
-    crossed = (priced.T @ priced).toarray()
-    noise = max(float(amount.var()), 1e-6)
-    variance = np.full((2, len(correlation)), (FIRST_SPREAD if penalty is not None else EVEN_SPREAD) ** 2)
-    live = np.ones((2, len(correlation)), dtype=bool)
-    if not outcome.is_ratio:
-        live[1] = False  # one outcome: nothing to move apart
+    valued = np.flatnonzero(won) if outcome.is_ratio else np.arange(len(won))
+    amount, y = outcome.amount[valued], won.astype(float)
+    half = 0.5 if outcome.is_ratio else 1.0
     rate = won.mean()
     top = np.log((1 + rate) / 2)
-    y = won.astype(float)
-    eta = np.full(len(rows), np.log(max(rate, 1e-9)))
-    half = 0.5 if outcome.is_ratio else 1.0
-    first = True
-    for step in range(ITERATIONS):
+    if begin is None:
+        eta, noise = np.full(len(won), np.log(max(rate, 1e-9))), max(float(amount.var()), 1e-6)
+    else:
+        eta, noise = begin.eta, begin.noise
+    if begin is None or penalty is None:
+        variance = np.full((2, many), (FIRST_SPREAD if penalty is not None else EVEN_SPREAD) ** 2)
+        live = np.ones((2, many), dtype=bool)
+        if not outcome.is_ratio:
+            live[1] = False  # one outcome: nothing to move apart
+    else:
+        variance, live = begin.variance.copy(), begin.live.copy()
+    shown = None
+    for step in range(steps):
+        if shown is None or not np.array_equal(shown, np.flatnonzero(live.any(axis=0))):
+            shown = np.flatnonzero(live.any(axis=0))
+            here = table.of(np.arange(len(won)), shown)
+            priced = here.of(valued, np.arange(len(shown)))
+            crossed, sum_of_amounts = priced.crossed(np.ones(len(valued))), priced.added(amount)
+            width = here.width
         held = np.clip(eta, -8, top)
         mu = np.exp(held)
-        weight = mu / (1 - mu) if has_losses else np.zeros(len(rows))
-        win = (design.T @ design.multiply(weight[:, None]).tocsr()).toarray() if has_losses else np.zeros_like(crossed)
-        win_y = design.T @ (weight * (held + (y - mu) / mu)) if has_losses else np.zeros(width + 1)
-        price, price_y = crossed / noise, priced.T @ amount / noise
-        a, b = win[:width, :width], price[:width, :width]
-        blocks = [
-            [half**2 * (a + b), half**2 * (a - b), half * win[:width, -1:], half * price[:width, -1:]],
-            [half**2 * (a - b), half**2 * (a + b), half * win[:width, -1:], -half * price[:width, -1:]],
-        ]
-        blocks.append([blocks[0][2].T, blocks[1][2].T, win[-1:, -1:], np.zeros((1, 1))])
-        blocks.append([blocks[0][3].T, blocks[1][3].T, np.zeros((1, 1)), price[-1:, -1:]])
-        precision = np.block(blocks)
-        right = np.concatenate([half * (win_y[:-1] + price_y[:-1]), half * (win_y[:-1] - price_y[:-1]), win_y[-1:], price_y[-1:]])
-        places = {(kind, t): kind * width + np.arange(start[t], start[t + 1]) for kind, t in zip(*np.nonzero(live), strict=True)}
+        weight = mu / (1 - mu) if has_losses else np.zeros(len(won))
+        a, a_right = here.crossed(weight), weight * (held + (y - mu) / mu)
+        b = crossed / noise
+        precision = np.zeros((2 * width + 2, 2 * width + 2))
+        precision[:width, :width] = precision[width:-2, width:-2] = half**2 * (a + b)
+        precision[:width, width:-2] = precision[width:-2, :width] = half**2 * (a - b)
+        of_win, of_price = half * np.diagonal(a), half * np.diagonal(b)
+        precision[-2, :-2] = precision[:-2, -2] = np.concatenate([of_win, of_win])
+        precision[-1, :-2] = precision[:-2, -1] = np.concatenate([of_price, -of_price])
+        precision[[-2, -1], [-2, -1]] = weight.sum() + 1e-6, len(valued) / noise + 1e-6
+        win_right, price_right = half * here.added(a_right), half * sum_of_amounts / noise
+        right = np.concatenate([win_right + price_right, win_right - price_right, [a_right.sum(), amount.sum() / noise]])
+        places = {
+            (kind, t): kind * width + np.arange(here.start[at], here.start[at + 1])
+            for kind in (0, 1)
+            for at, t in enumerate(shown)
+            if live[kind, t]
+        }
         for (kind, t), at in places.items():
-            precision[np.ix_(at, at)] += inverse[t] / variance[kind, t]
-        kept = np.concatenate([*places.values(), [2 * width, 2 * width + 1]]).astype(int)
-        precision[[-2, -1], [-2, -1]] += 1e-6
-        spread = np.linalg.inv(precision[np.ix_(kept, kept)])
+            precision[at[0] : at[-1] + 1, at[0] : at[-1] + 1] += inverse[t] / variance[kind, t]
+        kept = np.concatenate([*places.values(), [2 * width, 2 * width + 1]])
+        factor = cholesky(precision[np.ix_(kept, kept)], lower=True, check_finite=False)
         solution = np.zeros(2 * width + 2)
-        solution[kept] = spread @ right[kept]
-        alike, apart = solution[:width], solution[width : 2 * width]
-        fitted_win = design @ np.append(half * (alike + apart), solution[-2])
-        residual = amount - priced @ np.append(half * (alike - apart), solution[-1])
-        eta = 0.5 * (eta + fitted_win) if first else fitted_win
-        first = False
+        solution[kept] = cho_solve((factor, True), right[kept], check_finite=False)
+        alike, apart = solution[:width], solution[width:-2]
+        told = here.told(half * (alike + apart)) + solution[-2]
+        residual = amount - priced.told(half * (alike - apart)) - solution[-1]
+        eta = 0.5 * (eta + told) if step == 0 and begin is None else told
         free = max(len(valued) - min(len(kept), len(valued) / 4), 1)
         noise = 0.5 * noise + 0.5 * max(float(residual @ residual) / free, 1e-4)
-        if step == (ITERATIONS if penalty is not None else EVEN_ITERATIONS) - 1:
-            break
-        if penalty is None:
+        if penalty is None or step == steps - 1:
             continue
-        moved, at = 0.0, 0
-        for kind, t in places:
-            its = solution[places[kind, t]]
-            own = slice(at, at + len(its))
-            at += len(its)
-            traced = float((inverse[t] * spread[own, own]).sum())
-            squares = float(its @ inverse[t] @ its)
-            effective = max(len(its) - traced / variance[kind, t], 1e-3)
-            is_time = t == len(levels)
-            goal = max(squares / (effective + (0.0 if is_time else penalty)), 1e-6)
+        root, moved, first = dtrtri(factor, lower=1)[0], 0.0, 0
+        for (kind, t), at in places.items():
+            its, own = solution[at], root[first:, first : first + len(at)]
+            first += len(at)
+            effective = max(len(at) - float(((own @ inverse[t]) * own).sum()) / variance[kind, t], 1e-3)
+            is_time = t == many - 1
+            goal = max(float(its @ inverse[t] @ its) / (effective + (0.0 if is_time else penalty)), 1e-6)
             new = float(np.exp(0.2 * np.log(variance[kind, t]) + 0.8 * np.log(goal)))
             if new > LEAST_SPREAD**2:
                 moved = max(moved, abs(np.log(new / variance[kind, t])))
-            elif step >= 3 and not is_time:
+            elif (step >= 3 or begin is not None) and not is_time:
                 live[kind, t] = False
             variance[kind, t] = max(new, 1e-5)
-        if step > 5 and moved < 0.03:
+        if moved < STILL and (step > 5 or begin is not None):
             break
-    return [alike[start[t] : start[t + 1]] * (1.0 if live[0, t] else 0.0) for t in range(len(levels))]
-
-
-def _one_hot(codes: list[np.ndarray], sizes: list[int]) -> csr_array:
-    """Rows × (levels of all, then 1)."""
-    start = np.cumsum([0, *sizes])
-    at = np.stack([*(its + first for its, first in zip(codes, start, strict=False)), np.full(len(codes[0]), start[-1])], axis=1)
-    n, many = at.shape
-    return csr_array((np.ones(n * many), at.ravel(), np.arange(0, n * many + 1, many)), shape=(n, start[-1] + 1))
+    effects = np.zeros(table.width)
+    for at, t in enumerate(shown):
+        if live[0, t]:
+            effects[table.start[t] : table.start[t + 1]] = alike[here.start[at] : here.start[at + 1]]
+    return _Fit(effects, variance, live, eta, noise)
 
 
 def summed(levels: list[Levels], effects: list[np.ndarray], rows: np.ndarray) -> np.ndarray:

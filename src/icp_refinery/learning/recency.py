@@ -1,8 +1,8 @@
 """Since when pursuits tell of today: where what traits are worth changed at some date, only later ones are learned from.
 
-Two questions, both answered by pursuits that were not learned from. Whether anything changed: boosted trees learn, for each of a
-few dates, for whom outcomes rose or fell after it. And whether it pays to forget: what is learned from pursuits since the date
-must foretell others since then better than what is learned from all.
+Two questions, both answered by pursuits that were not learned from. Whether anything changed: of a few dates the one at which
+the levels of traits changed most is taken, and boosted trees learn for whom outcomes rose or fell after it. And whether it pays
+to forget: what is learned from pursuits since the date must foretell others since then better than what is learned from all.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from threadpoolctl import threadpool_limits
 
 from icp_refinery.learning.boosting import TAUGHT_BINS, boosted, teach
 from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
-from icp_refinery.learning.periods import began_on, centred, folds, time_cells
+from icp_refinery.learning.periods import FOLDS, began_on, centred, folds, time_cells
+from icp_refinery.learning.pooled import Levels, levels_of
 from icp_refinery.learning.segments import LEAST_WINS, checked
 from icp_refinery.learning.signal import sampled
 from icp_refinery.learning.traits import Trait, coded_traits
@@ -24,6 +25,7 @@ from icp_refinery.learning.value import expected_value, log_score, winsorised
 
 ERROR = 0.01  # that something changed where nothing did, over all dates
 DATES = (0.35, 0.5, 0.65, 0.75)  # shares of the pursuits before a date, for whom it is asked what changed
+LEAST_HINT = 0.5  # t, of sums of levels, below which trees are not asked
 LEAST_SINCE = 200  # pursuits after a date, and before it
 BLOCKS = 3  # of the pursuits since a date, each foretold from the others
 GROUPS = 5  # of pursuits of like expectation, whose outcomes scatter alike
@@ -63,32 +65,62 @@ def recent_pursuits(pursuits: pd.DataFrame, traits: pd.DataFrame, *, seed: int =
         if first is None or not _pays(coded, seen, won[rows], cells // 3 >= first, began.rank(method="first").to_numpy()):
             return everything
     since = began[cells // 3 >= first].min().normalize()
-    kept = frame[began_on(frame) >= since].reset_index(drop=True)
+    kept = begun_since(frame, since)
     note = f"what traits are worth changed: learned from the {len(kept):,} of {len(frame):,} first deals since {since:%Y-%m-%d}"
     return Recent(kept, since, [("recent", note)])
+
+
+def begun_since(pursuits: pd.DataFrame, since: pd.Timestamp | None) -> pd.DataFrame:
+    """The pursuits that began since a day, or all."""
+    return pursuits if pd.isna(since) else pursuits[began_on(pursuits) >= since].reset_index(drop=True)
 
 
 def _change(traits: list[Trait], seen: np.ndarray, cells: np.ndarray, fold: np.ndarray) -> int | None:
     """The first period after a change, None where there is none; a period is a third of the `cells`' numbers."""
     period, each = cells // 3, np.arange(len(seen))
-    rest = _standardised(seen, teach(traits, seen, fold)[each, fold])
     counts = np.bincount(period)
     before = np.append(0, counts.cumsum()[:-1])
     possible = np.flatnonzero((before >= LEAST_SINCE) & (len(seen) - before >= LEAST_SINCE))
     if not len(possible):
         return None
     asked = sorted({int(possible[np.abs(before[possible] - share * len(seen)).argmin()]) for share in DATES})
-    told = {}
-    for date in asked:
-        change = centred(rest * _contrast(period >= date), cells)
-        guess = teach(traits, change, fold)[each, fold]
-        told[date] = (_t(guess * change), guess)
-    strength, guess = max(told.values(), key=lambda one: one[0])
-    if strength <= ndtri(1 - ERROR / len(asked)):
+    levels = [levels_of(trait) for trait in traits]
+    rest = _standardised(seen, _sums_of_levels(levels, seen, fold))
+
+    def change(date: int) -> np.ndarray:
+        return centred(rest * _contrast(period >= date), cells)
+
+    # Sums of levels are quick and say which date is worth trees; the bound is for having looked at all.
+    hinted = {date: _t(_sums_of_levels(levels, change(date), fold) * change(date)) for date in asked}
+    date = max(hinted, key=lambda one: hinted[one])
+    if hinted[date] < LEAST_HINT:
+        return None
+    guess = teach(traits, change(date), fold)[each, fold]
+    if _t(guess * change(date)) <= ndtri(1 - ERROR / len(asked)):
         return None
     # Who changed is known; when, is where their outcomes differ most.
-    at = [_t(guess * centred(rest * _contrast(period >= date), cells)) for date in possible]
-    return int(possible[int(np.argmax(at))])
+    return int(possible[int(np.argmax([_t(guess * change(date)) for date in possible]))])
+
+
+def _sums_of_levels(levels: list[Levels], y: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """What levels add up to, learned without each fold; each trait's are held back by how much its levels differ."""
+    out = np.arange(FOLDS)[:, None] != np.arange(FOLDS)
+    count = np.bincount(fold, minlength=FOLDS)
+    n = out @ count
+    mean, squares = (out @ np.bincount(fold, its, FOLDS) / n for its in (y, y**2))
+    variance = np.maximum(squares - mean**2, 1e-12)
+    told = np.zeros(len(y))
+    for one in levels:
+        place = fold * one.size + one.codes
+        many, total = (out @ np.bincount(place, its, FOLDS * one.size).reshape(FOLDS, -1) for its in (None, y))
+        total = total - many * mean[:, None]
+        by_chance = np.maximum((many > 0).sum(axis=1) - 1, 1)
+        between = (total**2 / np.maximum(many, 1)).sum(axis=1) / variance - by_chance
+        # In units of the variance within levels: how much their means differ (DerSimonian and Laird).
+        spread = np.maximum(between, 0) / np.maximum(n - (many**2).sum(axis=1) / n, 1)
+        effects = total * spread[:, None] / (many * spread[:, None] + 1)
+        told += effects[fold, one.codes]
+    return told
 
 
 def _contrast(is_late: np.ndarray) -> np.ndarray:

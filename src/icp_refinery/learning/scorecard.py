@@ -16,14 +16,14 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from icp_refinery.learning.conditions import Condition, assign, holds, meets, number_text
+from icp_refinery.learning.conditions import Condition, assign, holds, number_text
 from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
 from icp_refinery.learning.intervals import TIER_1, wilson_interval
 from icp_refinery.learning.periods import centred, folds, time_cells
 from icp_refinery.learning.pooled import Levels, Outcome, levels_of, outcome_of, pooled_effects, summed
 from icp_refinery.learning.segments import LEAST_PURSUITS, LEAST_WINS, NO_EVIDENCE, Learned, checked
 from icp_refinery.learning.signal import sampled
-from icp_refinery.learning.traits import coded_traits
+from icp_refinery.learning.traits import coded_traits, texts
 from icp_refinery.learning.value import all_positive, expected_value, log_score, winsorised
 from icp_refinery.learning.words import words
 
@@ -205,7 +205,7 @@ def _plain(condition: Condition) -> list[Condition]:
     return [Condition(condition.attribute, "is_not_missing", None), *asked]
 
 
-def described(card: pd.DataFrame, segment_names: pd.Series) -> pd.DataFrame:
+def described(card: pd.DataFrame, segment_names: pd.Series | None = None) -> pd.DataFrame:
     """The scorecard with `definition` (each condition in words), `condition_id`, and the win rate with Wilson's interval."""
     keys = card[["attribute", "operator", "value"]].fillna("").itertuples(index=False)
     low, high = wilson_interval(card["wins"].to_numpy(), card["n"].to_numpy())
@@ -234,19 +234,33 @@ def fit_scores(traits: pd.DataFrame, scorecard: pd.DataFrame, segments_of_accoun
     and by 0 and 100. Returns `fit_score` by account, to one decimal.
     """
     segment = segments_of_accounts.reindex(traits.index)
-    score = pd.Series(0.0, index=traits.index, name="fit_score")
-    low, high = pd.Series(0.0, index=traits.index), pd.Series(100.0, index=traits.index)
-    for row in scorecard.itertuples():
-        if pd.isna(row.attribute) or row.attribute == "":
-            score += row.points
-        elif row.attribute == "segment":
-            inside = segment == row.value
-            score[inside] += row.points
-            low[inside], high[inside] = row.lowest, row.highest
-        else:
-            conditions = pd.DataFrame(_plain(Condition(row.attribute, row.operator, row.value)), columns=Condition._fields)
-            score += row.points * meets(traits, conditions)
-    return score.clip(low, high).round(1)
+    own = scorecard[scorecard["attribute"].eq("segment")].set_index("value")[["points", "lowest", "highest"]]
+    own = own.reindex(segment).set_axis(traits.index)
+    score = scorecard["points"][scorecard["attribute"].fillna("").eq("")].sum() + own["points"].fillna(0.0)
+    low, high = own["lowest"].fillna(0.0), own["highest"].fillna(100.0)
+    levels: dict[str, list[tuple[str, str | None, float]]] = {}
+    for attribute, *row in zip(*(scorecard[name] for name in ("attribute", "operator", "value", "points")), strict=True):
+        if not pd.isna(attribute) and attribute in traits and attribute != "segment":
+            levels.setdefault(attribute, []).append(tuple(row))
+    for attribute, rows in levels.items():
+        score += _added(traits[attribute], rows)
+    lacking = ~scorecard["attribute"].isin([*traits.columns, "segment", ""]) & scorecard["operator"].eq("is_missing")
+    score += scorecard["points"][lacking].sum()
+    return score.clip(low, high).round(1).rename("fit_score")
+
+
+def _added(column: pd.Series, rows: list[tuple[str, str | None, float]]) -> np.ndarray:
+    """The points of one attribute's rows (operator, value, points) for each account."""
+    missing = column.isna().to_numpy()
+    points = sum((its for operator, _, its in rows if operator == "is_missing"), 0.0) * missing
+    if named := {value: its for operator, value, its in rows if operator == "="}:
+        points += texts(column).map(named).fillna(0.0).to_numpy(dtype=float)
+    if bands := [(*json.loads(value), its) for operator, value, its in rows if operator == "between"]:
+        numbers = column.to_numpy(dtype=float, na_value=np.nan)
+        for low, high, its in bands:
+            inside = (numbers >= (-np.inf if low is None else low)) & (numbers < (np.inf if high is None else high))
+            points += its * inside
+    return points
 
 
 def expected_values(scores: pd.Series, overall: float, spread: float | None = None) -> pd.Series:

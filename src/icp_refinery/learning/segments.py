@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from icp_refinery.learning.boosting import teach
 from icp_refinery.learning.conditions import RULE_COLUMNS, conditions_of, segment_id
 from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
-from icp_refinery.learning.intervals import Figures, contradicts, segment_figures, tier_of, wilson_interval
+from icp_refinery.learning.intervals import CHANGED, Figures, contradicted, segment_figures, tier_of, wilson_interval
 from icp_refinery.learning.periods import FOLDS, centred, folds, time_cells
 from icp_refinery.learning.signal import PERMUTATIONS, permutation_p
 from icp_refinery.learning.traits import Trait, coded_traits
@@ -30,9 +30,6 @@ PROVISIONAL = 0.20  # up to this p accounts are told apart, and nothing is claim
 LEAST_PURSUITS = 50
 LEAST_WINS = 15
 NO_EVIDENCE = "not enough evidence"
-CHANGED = "changed, not enough recent evidence"
-LATEST = 1 / 3  # of the pursuits, that may not contradict a tier
-ONE_SIDED = 0.9  # intervals of which one end is asked for, at 95 % for all segments together
 SEGMENT_COLUMNS = [
     "segment_id",
     "segment_name",
@@ -107,14 +104,14 @@ def learn_segments(
     n = len(frame)
     if n < LEAST_PURSUITS or won.sum() < LEAST_WINS:
         notes.append(("evidence", f"{n} first deals with {won.sum()} wins are too few to learn from"))
-        return _one_segment(frame, value, notes)
+        return one_segment(frame, value, notes)
     leaks = leak_verdicts(frame, traits) if leaks is None else leaks
     notes += [("leak", f"{leak.attribute}: {leak.note}") for leak in leaks[leaks["is_suspected"]].itertuples()]
     table = traits.loc[frame["account_id"]].drop(columns=suspected(leaks), errors="ignore")
     coded = coded_traits(table)
     if not coded:
         notes.append(("evidence", "no trait differs between accounts"))
-        return _one_segment(frame, value, notes)
+        return one_segment(frame, value, notes)
     cells = time_cells(frame)
     robust = winsorised(value, won)
     score = centred(log_score(won, robust), cells)
@@ -122,7 +119,7 @@ def learn_segments(
         p = permutation_p(coded, won, score, cells, seed, permutations or PERMUTATIONS)
         notes.append(("permutation test", f"p = {p:.3f} by permutation within periods"))
         if p > max(LEVEL, PROVISIONAL):
-            return _one_segment(frame, value, notes)
+            return one_segment(frame, value, notes)
         fold = folds(n, cells, seed)
         predicted = teach(coded, score, fold)
     target = predicted.mean(axis=1)
@@ -143,7 +140,7 @@ def learn_segments(
     leaves = sorted(set(leaves_under(tree, 0)))
     if len(leaves) == 1:
         notes.append(("evidence", "no split of the accounts explains the outcome"))
-        return _one_segment(frame, value, notes)
+        return one_segment(frame, value, notes)
     own = leaf_of(tree, coded, everyone)
     notes.append(("shrinkage", f"effects times {shrinkage:.2f}"))
     notes.append(("cross-fit", f"{np.mean(own == crossed):.0%} of pursuits keep their segment without their fold"))
@@ -151,10 +148,9 @@ def learn_segments(
     if p > LEVEL:
         # All effects may still be none, so every interval has room for that: a ranking of accounts, and not a claim.
         figures = figures._replace(low=np.minimum(figures.low, 1.0), high=np.maximum(figures.high, 1.0))
-    late = cells >= np.quantile(cells, 1 - LATEST, method="lower")
-    seen = [part[late] for part in (crossed, robust, value, won, cells)]
-    latest = segment_figures(leaves, len(leaves), 1.0, *seen, confidence=ONE_SIDED)
-    return _tables(tree, leaves, coded, own, figures, latest, frame, value, p, notes)
+    tiers = [tier_of(*bounds) for bounds in zip(figures.low, figures.high, strict=True)]
+    is_changed = contradicted(tiers, leaves, crossed, robust, value, won, cells, figures.is_ratio)
+    return _tables(tree, leaves, coded, own, figures, tiers, is_changed, frame, value, p, notes)
 
 
 def checked(pursuits: pd.DataFrame, traits: pd.DataFrame) -> pd.DataFrame:
@@ -181,7 +177,8 @@ def _shrinkage(score: np.ndarray, kept: np.ndarray, free: np.ndarray) -> float:
     return min((without + noise) / (with_choice + noise), 1.0) if with_choice + noise > 0 else 1.0
 
 
-def _one_segment(frame: pd.DataFrame, value: np.ndarray, notes: list[tuple[str, str]]) -> Learned:
+def one_segment(frame: pd.DataFrame, value: np.ndarray, notes: list[tuple[str, str]]) -> Learned:
+    """All accounts in one segment, of which nothing is claimed."""
     n, wins = len(frame), int(frame["is_won"].sum())
     low, high = wilson_interval(np.array([wins]), np.array([n]))
     overall = float(value.mean()) if n else np.nan
@@ -204,7 +201,8 @@ def _tables(
     traits: list[Trait],
     leaf: np.ndarray,
     figures: Figures,
-    latest: Figures,
+    tiers: list[str],
+    is_changed: list[bool],
     frame: pd.DataFrame,
     value: np.ndarray,
     p: float,
@@ -227,9 +225,7 @@ def _tables(
         observed = [n, wins, wins / n if n else np.nan, rate_low, rate_high]
         worths = [float(worth), observed_mean(frame[inside])]
         evidence = f"permutation p = {p:.3f}" if p <= LEVEL else f"{NO_EVIDENCE}: permutation p = {p:.3f}"
-        tier = tier_of(low, high)
-        if contradicts(tier, float(latest.low[i]), float(latest.high[i])) and latest.is_ratio == figures.is_ratio:
-            tier, evidence = "tier_3", CHANGED
+        tier, evidence = ("tier_3", CHANGED) if is_changed[i] else (tiers[i], evidence)
         segments.append([key, name, definition(conditions), tier, *observed, *worths, lift, low, high, evidence])
         rules += [[key, j + 1, *condition] for j, condition in enumerate(conditions)]
     if not figures.is_ratio:
@@ -244,13 +240,14 @@ def _tables(
 # ------------------------------------------------------------------------------------------- as one table
 
 
-def as_table(learned: Learned, notes: list[tuple[str, str]]) -> pd.DataFrame:
-    """A row per segment with `rules`, a JSON array of {attribute, operator, value}, and all `notes` in one text."""
+def as_table(learned: Learned, notes: list[tuple[str, str]], since: pd.Timestamp | None = None) -> pd.DataFrame:
+    """A row per segment with `rules`, a JSON array of {attribute, operator, value}, `notes` in one text, and `learned_since`."""
     rules = {key: rows for key, rows in learned.rules.groupby("segment_id")}
     said = [*notes, *learned.model_notes.itertuples(index=False)]
     return learned.segments.assign(
         rules=[_as_json(rules.get(key)) for key in learned.segments["segment_id"]],
         notes="; ".join(f"{topic}: {note}" for topic, note in said),
+        learned_since=pd.Series(since, learned.segments.index, dtype="datetime64[us]"),
     )
 
 

@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import json
 from math import ceil
-from pathlib import Path
 from typing import Any
 
 import duckdb
-import yaml
 
-from icp_refinery.hubspot.config import Config, load_config
+from icp_refinery.hubspot.config import Config, Nurture, load_config
 from icp_refinery.hubspot.filters import list_name
+from icp_refinery.nurture.holdout import NO_EVIDENCE, holdout
 from icp_refinery.project import PRIORITIZED, project_directory
 
-NO_EVIDENCE = "no evidence"
-ALPHA, POWER = 0.05, 0.8
 ROLES = 3  # of each kind
+USUAL_DELAY = 7  # days between e-mails where nothing is known
 UNITS = {"lead": "contacts", "mql": "contacts", "sql": "contacts", "opportunity": "opportunities"}
 BEHAVIOURS = {"topics": "topic_", "formats": "engagement_"}
 DIMENSIONS = {"topics": "topic", "formats": "engagement_type"}
@@ -53,6 +51,7 @@ def _plan(marts: duckdb.DuckDBPyConnection, config: Config, segment: Plan) -> Pl
     goal = _goal(config, funnel)
     rules = _rows(marts, "select attribute, operator, value from marts.icp_segment_rules where segment_id = ?", segment_id)
     look_alike = list_name(config, f"like {words}", segment["segment_name"], segment_id)
+    content = {what: _content(marts, what, segment_id, rules, settings.topics) for what in BEHAVIOURS}
     return {
         "segment": {
             "id": segment_id,
@@ -70,9 +69,11 @@ def _plan(marts: duckdb.DuckDBPyConnection, config: Config, segment: Plan) -> Pl
         },
         "exit": _exits(goal, funnel),
         "audience": _audience(marts, segment_id),
-        **{what: _content(marts, what, segment_id, rules, settings.topics) for what in BEHAVIOURS},
+        **content,
+        "products": _products(marts, segment_id, settings.topics),
         "timing": {"stages": [_stage(row) for row in funnel if row["stage"] != "won"], "season": _season(marts, segment_id)},
-        "holdout": _holdout(config, goal),
+        "steps": _steps(settings, segment_id, goal, funnel, content["topics"]),
+        "holdout": holdout(marts, config.nurture, segment_id, goal, funnel),
     }
 
 
@@ -179,6 +180,54 @@ def _profile(marts: duckdb.DuckDBPyConnection, segment_id: str, aspect: str, dim
     )
 
 
+def _products(marts: duckdb.DuckDBPyConnection, segment_id: str, most: int) -> list[Plan] | str:
+    """What the segment's customers buy more often than others, beyond chance."""
+    rows = _rows(
+        marts,
+        "select item_name as value, attach_rate as share, overall_attach_rate as overall_share, customer_count as accounts,"
+        " true as is_typical from marts.icp_product_mix where segment_id = ? and item_type = 'product' and item_name is not null"
+        " and attach_rate_low > overall_attach_rate order by attach_rate / overall_attach_rate desc, item_name limit ?",
+        segment_id,
+        most,
+    )
+    return [_frequency(row, "what") for row in rows] or NO_EVIDENCE
+
+
+def _steps(settings: Nurture, segment_id: str, goal: Plan, funnel: list[Plan], topics: Plan) -> list[Plan]:
+    """What is sent on which day, and about what: first what raises an outcome, then what is more usual here than elsewhere."""
+    moves = [] if topics["moves"] == NO_EVIDENCE else topics["moves"]
+    usual = [] if topics["usual_here"] == NO_EVIDENCE else topics["usual_here"]
+    raises = [move["what"] for move in moves if move["verdict"].startswith("raises")]
+    typical = [topic["what"] for topic in usual if topic["more_than_elsewhere"]]
+    about = list(dict.fromkeys([*raises, *typical]))
+    chosen = emails_of(settings, segment_id)
+    count = len(chosen) or settings.topics
+    delay = delay_days(settings, goal, funnel, count)
+    steps: list[Plan] = [
+        {
+            "day": number * delay,
+            "step": f"e-mail {number + 1}",
+            "about": about[number] if number < len(about) else NO_EVIDENCE,
+            "hubspot_email": chosen[number] if chosen else "to choose: nurture.emails",
+        }
+        for number in range(count)
+    ]
+    if settings.owner_task:
+        steps.append({"day": count * delay, "step": "task for the contact's owner", "about": "a call", "hubspot_email": None})
+    return steps
+
+
+def emails_of(settings: Nurture, segment_id: str) -> list[int]:
+    """The e-mails that are chosen for a segment, in order; empty where none are."""
+    return settings.emails.get(segment_id, settings.emails.get("all", []))
+
+
+def delay_days(settings: Nurture, goal: Plan, funnel: list[Plan], count: int) -> int:
+    """Days between e-mails: as set, else so that the last is over when three of four that reach the goal have reached it."""
+    slow = next((row["p75_days_to_next"] for row in funnel if row["stage"] == goal["from_stage"]), None)
+    return settings.delay_days or (ceil(slow / count) if slow else USUAL_DELAY)
+
+
 def _frequency(row: Plan, name: str) -> Plan:
     return {
         name: row["value"],
@@ -208,46 +257,6 @@ def _season(marts: duckdb.DuckDBPyConnection, segment_id: str) -> Plan | str:
     return {"months": [row["calendar_month"] for row in rows], "reason": rows[0]["reason"]} if rows else NO_EVIDENCE
 
 
-def _holdout(config: Config, goal: Plan) -> Plan:
-    """How many must take part for the smallest effect to be seen: two proportions, two-sided."""
-    settings = config.nurture
-    plan: Plan = {
-        "share": settings.holdout_share,
-        "how": "at random, by company: colleagues stay together; those left out get what they get today",
-        "smallest_effect": settings.smallest_effect,
-        "needed": None,
-    }
-    if goal["rate_today"] == NO_EVIDENCE:
-        return plan | {"why": "nobody knows how many reach the goal today"}
-    rate = goal["rate_today"]["value"]
-    needed = participants_needed(rate, settings.smallest_effect, settings.holdout_share)
-    if needed is None:
-        return plan | {"why": f"a rate of {rate:.1%} cannot grow by {settings.smallest_effect:.0%}"}
-    raised = rate * (1 + settings.smallest_effect)
-    return plan | {
-        "needed": needed,
-        "unit": goal["unit"],
-        "is_enough_now": needed <= goal["waiting_now"],
-        "why": f"to see {rate:.1%} become {raised:.1%} with a chance of {POWER:.0%}, at {ALPHA:.0%}",
-    }
-
-
-def participants_needed(rate: float, relative_effect: float, holdout_share: float) -> int | None:
-    """Participants, those left out included, with which a relative rise of `rate` is found with 80 % power at 5 % (two-sided).
-
-    None where the raised rate would not be below 1, or there is nothing to raise. Normal approximation, pooled variance under the
-    null hypothesis, unequal groups (Fleiss, Levin and Paik, Statistical Methods for Rates and Proportions, chapter 4).
-    """
-    from statsmodels.stats.proportion import samplesize_proportions_2indep_onetail
-
-    raised = rate * (1 + relative_effect)
-    if not 0 < rate < raised < 1:
-        return None
-    ratio = holdout_share / (1 - holdout_share)
-    treated = samplesize_proportions_2indep_onetail(raised - rate, rate, POWER, ratio=ratio, alpha=ALPHA, alternative="two-sided")
-    return ceil(treated) + ceil(treated * ratio)
-
-
 def _interval(row: Plan, name: str, suffix: str = "") -> Plan | str:
     value = row[f"{name}{suffix}"]
     if value is None:
@@ -259,22 +268,3 @@ def _rows(marts: duckdb.DuckDBPyConnection, query: str, *values: object) -> list
     cursor = marts.execute(query, list(values))
     names = [column[0] for column in cursor.description]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-# ---------------------------------------------------------------------------------------------- writing them
-
-
-def write(found: list[Plan], folder: Path) -> list[Path]:
-    """One YAML file per plan, `<segment_id>.yml`, in `folder`; returns their paths. Other files there are left."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for plan in found:
-        path = folder / f"{plan['segment']['id']}.yml"
-        path.write_text(as_yaml(plan), encoding="utf-8")
-        paths.append(path)
-    return paths
-
-
-def as_yaml(plan: Plan) -> str:
-    """A plan as YAML, in the order in which it is read."""
-    return yaml.safe_dump(plan, sort_keys=False, allow_unicode=True, width=120)

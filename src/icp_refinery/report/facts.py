@@ -2,27 +2,43 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from markupsafe import Markup
 
-from icp_refinery.project import MOST_ACCOUNTS
+from icp_refinery.project import MOST_ACCOUNTS, project_directory
 from icp_refinery.report import first_page
 from icp_refinery.report.first_page import add_recent_wins, add_review, glance, last_quarters, tier_shares, upside
-from icp_refinery.report.labels import DIMENSIONS, TIERS
+from icp_refinery.report.labels import DIMENSIONS, DISAGREEMENTS, TIERS
 from icp_refinery.report.tables import figure_table, tables
 from icp_refinery.report.tables.comparison import comparison
-from icp_refinery.report.tables.model import BY_TIER, Company, Marts, Row, rows
+from icp_refinery.report.tables.model import BY_TIER, LEAST_SHOWN, Company, Marts, Row, rows
 from icp_refinery.report.unknown import unknown
 from icp_refinery.report.words import day
 
 PERSONA_LINES = 3
+# What is not told of any segment without contracts, or products.
+NEEDS = {
+    "contracts": ["multi_year_share", "average_annual_contract_value", "average_total_contract_value"],
+    "products": ["add_on_share"],
+}
+RETENTION = [f"{kind}_revenue_retention{end}" for kind in ("gross", "net") for end in ("", "_low", "_high")]
+# What is not told of a segment where it is of too few, by its n.
+RATES = {
+    "pursuit_count": ["win_rate", "win_rate_low", "win_rate_high"],
+    "order_count": ["multi_year_share", "add_on_share", "average_annual_contract_value", "average_total_contract_value"],
+    "won_with_dates_count": ["median_days_to_close"],
+    "retention_customer_count": ["customer_retention"],
+    "starting_mrr_customer_count": [*RETENTION],
+}
 
 
-def read(marts: Marts, manifest: Mapping[str, Any]) -> Row:
+def read(marts: Marts, manifest: Mapping[str, Any], hubspot_record_url: str | None = None) -> Row:
     """All that the template is given."""
     segments = read_segments(marts)
     company = read_company(segments, manifest)
     made = tables(marts, company, {segment["segment_id"]: segment["segment_name"] for segment in segments})
+    add_record_urls(marts, made["disagreements"].rows, hubspot_record_url)
     add_review(segments, made["review"].rows)
     quarters = last_quarters(marts)
     add_recent_wins(marts, segments, quarters)
@@ -36,22 +52,23 @@ def read(marts: Marts, manifest: Mapping[str, Any]) -> Row:
         "shares": tier_shares(marts, quarters),
         "upside": upside(segments, company),
         "most_to_stop": first_page.MOST_TO_STOP,
-        "comparison": comparison(segments, company),
+        "comparison": comparison(segments, company) if segments else "",
         "totals": read_totals(marts),
         "tiers": [tier for tier in TIERS if any(segment["tier"] == tier for segment in segments)],
         "adoption": next((row for row in made["adoptions"].rows if row["is_in_force"]), None),
         "backtest": read_backtest(marts),
         "savings": {row["what_if"]: row for row in made["what-if"].rows},
         "review": made["review"].rows,
-        "disagreements": rows(
-            marts,
-            "select reason, count(*) as n, sum(at_stake) as at_stake from marts.icp_disagreements group by all order by 1",
+        "disagreements": sorted(
+            rows(marts, "select reason, count(*) as n, sum(at_stake) as at_stake from marts.icp_disagreements group by all"),
+            key=lambda row: list(DISAGREEMENTS).index(row["reason"]),
         ),
         "leaks": read_leaks(marts),
         "renewals_inferred": read_inferred_renewals(marts),
         "tables": made,
         "figures": read_figures(marts, company, {segment["segment_id"]: segment["segment_name"] for segment in segments}),
         "nurture": nurture_plans(marts),
+        "outcome": hubspot_outcome(marts),
     }
     facts["unknown"] = unknown(marts, facts)
     facts["missing"] = missing_inputs(marts)
@@ -79,17 +96,23 @@ def read_segments(marts: Marts) -> list[Row]:
             (
                 select count(*) from marts.icp_disagreements as accounts
                 where accounts.segment_id = icp_segments.segment_id and accounts.reason = 'nobody'
-            ) as unworked_count,
-            (
-                select coalesce(sum(starting_mrr_customers), 0)
-                from marts.cohort_retention as cohorts
-                where cohorts.segment_id = icp_segments.segment_id and months_since = 12
-            ) as starting_mrr_customer_count
+            ) as unworked_count
         from marts.icp_segments
         order by {BY_TIER}, value_per_pursuit desc nulls last, account_count desc, segment_id
         """,
     )
-    return [segment | {"persona": persona(marts, segment["segment_id"])} for segment in segments]
+    [known] = rows(
+        marts,
+        "select exists (from marts.fct_contracts) as contracts, exists (from marts.dim_products) as products",
+    )
+    unknown_of = [rate for what, rates in NEEDS.items() if not known[what] for rate in rates]
+    for segment in segments:
+        segment |= dict.fromkeys(unknown_of)
+        for n, rates in RATES.items():
+            if segment[n] < LEAST_SHOWN:
+                segment |= dict.fromkeys(rates)
+        segment["persona"] = persona(marts, segment["segment_id"])
+    return segments
 
 
 def read_company(segments: list[Row], manifest: Mapping[str, Any]) -> Company:
@@ -121,6 +144,25 @@ def persona(marts: Marts, segment_id: str) -> list[tuple[str, list[Row]]]:
     labels = DIMENSIONS | {"product": "Products"}
     lines = [(label, [row for row in found if row["dimension"] == dimension]) for dimension, label in labels.items()]
     return [(label, of_label[:PERSONA_LINES]) for label, of_label in lines if of_label]
+
+
+def add_record_urls(marts: Marts, accounts: list[Row], url: str | None) -> None:
+    """Where an account is in HubSpot, if it is one company there and the address of companies is set."""
+    if url is None:
+        return
+    ids = {
+        row["account_id"]: row["id"]
+        for row in rows(
+            marts,
+            """
+            select account_id, min(hubspot_company_id) as id from marts.sync_hubspot_companies
+            where withheld_reason is null group by account_id having count(*) = 1
+            """,
+        )
+    }
+    for account in accounts:
+        if account["account_id"] in ids:
+            account["record_url"] = url.replace("{id}", quote(ids[account["account_id"]], safe=""))
 
 
 def read_totals(marts: Marts) -> Row:
@@ -179,7 +221,7 @@ def read_backtest(marts: Marts) -> Row:
     return {
         "followed": followed,
         "cutoff_count": cutoffs["n"],
-        "note": next((row["note"] for row in found if row["note"]), None),
+        "note": next((row["note"] for row in found if row["note"] and row["measure"] == "value_captured"), None),
         "of": {f"{row['measure']} {row['scorer']} {row['share']:.2f}": row for row in found},
     }
 
@@ -201,6 +243,20 @@ def nurture_plans(marts: Marts) -> Markup | str:
         return Markup(nurture.as_html(nurture.plans(marts)))
     except ConfigError as problem:
         return f"The settings of the plans cannot be read: {problem}"
+
+
+def hubspot_outcome(marts: Marts) -> list[str]:
+    """What happened since to the companies that were written to in HubSpot, and what the workflows did."""
+    from icp_refinery.hubspot.config import Config, ConfigError, load_config
+    from icp_refinery.hubspot.errors import PlanError
+    from icp_refinery.hubspot.outcome import outcome, sentences
+
+    folder = project_directory() / "activation"
+    try:
+        config = load_config(folder / "hubspot.yml") if (folder / "hubspot.yml").exists() else Config()
+        return sentences(outcome(marts, config, folder / "runs"))
+    except (ConfigError, PlanError) as problem:
+        return [f"What came of HubSpot cannot be read: {problem}"]
 
 
 def missing_inputs(marts: Marts) -> dict[str, list[Row]]:

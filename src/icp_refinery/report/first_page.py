@@ -6,7 +6,7 @@ from typing import Any
 from icp_refinery.project import PRIORITIZED, TIER_NAMES
 from icp_refinery.report import words
 from icp_refinery.report.labels import VERDICTS
-from icp_refinery.report.tables.model import BY_TIER, Column, Company, Marts, Row, Table, rows
+from icp_refinery.report.tables.model import BY_TIER, LEAST_SHOWN, Column, Company, Marts, Row, Table, rows
 
 MEASURES = {"lead": "leads", "opportunity": "opportunities", "spend": "spend", "won_value": "won value", "win": "wins"}
 QUARTERS_DRAWN = 12
@@ -70,7 +70,7 @@ def add_recent_wins(marts: Marts, segments: list[Row], quarters: Row | None) -> 
         for when, is_recent in (("recent", True), ("earlier", False)):
             counted = [row for row in of if quarters and (row["closed_quarter"] >= quarters["starts"]) == is_recent]
             n, won = sum(row["n"] for row in counted), sum(row["won"] for row in counted)
-            segment |= {f"{when}_count": n, f"{when}_won_count": won, f"{when}_win_rate": won / n if n else None}
+            segment |= {f"{when}_count": n, f"{when}_won_count": won, f"{when}_win_rate": won / n if n >= LEAST_SHOWN else None}
         segment["trend"] = spark(of[-QUARTERS_DRAWN:], segment["earlier_win_rate"])
 
 
@@ -102,10 +102,10 @@ def glance(segments: list[Row], company: Company) -> Table:
     columns = [
         Column("segment_name", "Segment", "name"),
         Column("tier", "Tier", "tier"),
-        Column("lift", "Worth of a first deal, × average", "number")
-        if any(segment["lift"] is not None for segment in segments)
+        Column("lift", "First deal's worth, × average", "number")
+        if len(segments) > 1 and any(segment["lift"] is not None for segment in segments)
         else Column("value_per_pursuit", company.says("First deal's value ({value_unit})"), "money"),
-        Column("recent_win_rate", "Win rate, last 4 quarters", "share"),
+        Column("recent_win_rate", "Win rate, last four quarters", "share"),
         Column("recent_count", "of (n)", "count"),
         Column("earlier_win_rate", "Win rate before", "share"),
         Column("earlier_count", "of (n)", "count"),
@@ -162,7 +162,9 @@ def upside(segments: list[Row], company: Company) -> list[Row]:
     """
     found = []
     for segment in segments:
-        is_known = company.has_losses and segment["recent_count"] and segment["win_rate"] and segment["value_per_pursuit"]
+        is_known = (
+            company.has_losses and segment["recent_win_rate"] is not None and segment["win_rate"] and segment["value_per_pursuit"]
+        )
         if segment["tier"] in PRIORITIZED and segment["unworked_count"] and is_known:
             per_win = segment["value_per_pursuit"] / segment["win_rate"]
             low, high = wilson(segment["recent_won_count"], segment["recent_count"])

@@ -34,6 +34,7 @@ VERDICTS = {
     "watch": "watch",
     "revise": "to be revised",
 }
+TRENDS = {"emerged": "Rising", "faded": "Fading"}
 PAIRS = {
     "marketing_sales": "Marketing and Sales",
     "marketing_icp": "Marketing and the ICP",

@@ -1,4 +1,4 @@
-"""The page: what the marts say, in one file that needs no network and lets nothing in."""
+"""The pages: what the marts say, in files that need no network and let nothing in."""
 
 import base64
 import hashlib
@@ -7,6 +7,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -21,25 +22,95 @@ from icp_refinery.report import facts, labels, words
 FOLDER = Path(__file__).parent
 
 
-def render(marts: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any], stop_share: float = 0.25) -> str:
-    """The report as one HTML document.
+@dataclass(frozen=True)
+class Page:
+    """A page: its title, what links to it say, its parts by id, and the scripts that it runs."""
+
+    title: str
+    label: str
+    skips_to: str
+    sections: dict[str, str]
+    scripts: tuple[str, ...]
+    is_charted: bool = True
+
+
+PAGES = {
+    "report": Page(
+        "Ideal Customer Profile",
+        "Answer",
+        "the answer",
+        {
+            "answer": "The answer",
+            "segments": "Segments",
+            "raises": "What raises value",
+            "customers": "Retention",
+            "funnel": "Funnel",
+            "spend": "Spend",
+            "changed": "What changed",
+            "unknown": "What is not known",
+        },
+        ("tables.js", "page.js"),
+    ),
+    "accounts": Page(
+        "Accounts to talk about",
+        "Accounts",
+        "the accounts",
+        {"accounts": "Accounts", "nurture": "How to nurture"},
+        ("tables.js", "accounts.js"),
+        is_charted=False,
+    ),
+    "analyst": Page(
+        "Figures and methods",
+        "For analysts",
+        "the segments",
+        {
+            "compared": "Segments side by side",
+            "score": "Effects and score",
+            "cohorts": "Cohorts and clusters",
+            "teams": "Do teams agree?",
+            "seasons": "Seasons",
+            "proof": "Backtest",
+            "quality": "Data quality",
+            "missing": "Not in the input",
+            "terms": "Terms",
+        },
+        ("tables.js", "page.js"),
+    ),
+}
+
+
+def render(
+    marts: duckdb.DuckDBPyConnection,
+    manifest: Mapping[str, Any],
+    stop_share: float = 0.25,
+    hubspot_record_url: str | None = None,
+) -> dict[str, str]:
+    """The pages of the report as HTML documents by file name: `report.html`, `accounts.html` and `analyst.html`.
 
     `marts` is a connection to the published marts (schema `marts`), `manifest` what was published: `as_of`, `published_at`,
     `project_version`, `reporting_currency`, `reporting_cycle` and `files` (name, bytes). `stop_share` is the share of won value
-    up to which the report says of low-fit segments to stop targeting them. Everything that comes from the data is escaped;
-    scripts and styles run by their hash only, and nothing may be loaded.
+    up to which the report says of low-fit segments to stop targeting them. `hubspot_record_url` is the address of a company
+    in HubSpot, with `{id}` for its record id. Everything that comes from the data is escaped; scripts and styles run by their
+    hash only, and nothing may be loaded.
     """
-    script, style = read("page.js"), read("page.css")
-    vega = vega_bundle()
+    told = facts.read(marts, manifest, hubspot_record_url) | {"stop_share": stop_share, "PAGES": PAGES}
+    return {f"{name}.html": render_page(name, told) for name in PAGES}
+
+
+def render_page(name: str, told: Mapping[str, Any]) -> str:
+    page, style = PAGES[name], read("page.css")
+    scripts = [*([vega_bundle()] if page.is_charted else []), *map(read, page.scripts)]
+    sections = {id: title for id, title in page.sections.items() if id != "missing" or told["missing"]}
     return (
         environment()
-        .get_template("page.html")
+        .get_template(f"{name}.html")
         .render(
-            **facts.read(marts, manifest),
-            stop_share=stop_share,
-            policy=policy([vega, script], [style]),
-            vega=Markup(vega),
-            script=Markup(script),
+            **told,
+            page=name,
+            sections=sections,
+            first=next(iter(sections)),
+            policy=policy(scripts, [style]),
+            scripts=[Markup(script) for script in scripts],
             style=Markup(style),
         )
     )
@@ -100,6 +171,7 @@ def environment() -> jinja2.Environment:
     made.filters |= words.KINDS | {
         "embedded_json": embedded_json,
         "plain": words.plain,
+        "isolated": words.isolated,
         "sentence": words.sentence,
         "difference": words.difference,
     }
@@ -107,6 +179,7 @@ def environment() -> jinja2.Environment:
         "TIERS": labels.TIERS,
         "TEXTS": words.TEXTS,
         "DISAGREEMENTS": labels.DISAGREEMENTS,
+        "TRENDS": labels.TRENDS,
         "is_missing": words.is_missing,
         "many": words.many,
         "write": write,

@@ -2,6 +2,7 @@
 
 from icp_refinery.report.labels import POLICIES
 from icp_refinery.report.tables.model import Company, Marts, Row, rows
+from icp_refinery.report.words import isolated, many
 
 
 def unknown(marts: Marts, facts: Row) -> list[str]:
@@ -22,7 +23,7 @@ def unknown_of_segments(segments: list[Row], company: Company) -> list[str]:
         ]
     else:
         said = [
-            f"Whether {row['segment_name']} is worth more or less than the average: it could be either"
+            f"Whether {isolated(row['segment_name'])} is worth more or less than the average: it could be either"
             f" (n = {row['pursuit_count']:,} first deals)."
             for row in segments
             if row["measured_tier"] == "tier_3"
@@ -35,7 +36,7 @@ def unknown_of_segments(segments: list[Row], company: Company) -> list[str]:
     if segments and not company.has_losses:
         said.append("The chance of winning: lost deals are not recorded, so no win rate is shown.")
     said += [
-        f"How well {row['segment_name']} does on data that did not choose it: {row['new_pursuit_count']:,} of its"
+        f"How well {isolated(row['segment_name'])} does on data that did not choose it: {row['new_pursuit_count']:,} of its"
         f" {row['pursuit_count']:,} first deals closed after it was learned."
         for row in segments
         if row["status"] == "adopted"
@@ -96,7 +97,7 @@ def unknown_of_time(marts: Marts, facts: Row) -> list[str]:
     said += [
         f"{facts['company'].says(POLICIES[what_if])}: {row['note'].rstrip('.')}."
         for what_if, row in facts["savings"].items()
-        if row["note"]
+        if row["note"] and row["note"].rstrip(".") != (facts["backtest"]["note"] or "").rstrip(".")
     ]
     bands = [row for row in facts["tables"]["calibration"].rows if row["score_band"] != "all"]
     outside = [row["score_band"] for row in bands if row["is_within_interval"] is False]
@@ -107,13 +108,17 @@ def unknown_of_time(marts: Marts, facts: Row) -> list[str]:
         )
     if not bands:
         said.append("Whether the fit score holds on later first deals: there are too few before or after a cut-off.")
-    said += [
-        f"This cycle's verdict on {row['segment_name']}: {row['reason']}." for row in facts["review"] if row["verdict"] is None
-    ]
+    open_verdicts: dict[str, list[str]] = {}
+    for row in facts["review"]:
+        if row["verdict"] is None:
+            open_verdicts.setdefault(row["reason"], []).append(isolated(row["segment_name"]))
+    said += [f"This cycle's verdict on {'; '.join(names)}: {reason}." for reason, names in open_verdicts.items()]
     [thin] = rows(
         marts,
         "select count(distinct (dimension, value)) as n from marts.icp_seasonality where verdict = 'not_enough_data'",
     )
     if thin["n"]:
-        said.append(f"Whether {thin['n']:,} of the groups that were looked at have a season: not enough data.")
+        said.append(
+            f"Whether {thin['n']:,} of the groups that were looked at {many(thin['n'], 'has', 'have')} a season: not enough data."
+        )
     return said

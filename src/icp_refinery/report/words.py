@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -84,6 +85,12 @@ def yes(value: Any) -> str:
 def text(value: Any) -> str:
     """A name or sentence, as it is."""
     return NONE if is_missing(value) or value == "" else str(value)
+
+
+def isolated(value: Any) -> str:
+    """A name within a sentence; one that is written from right to left does not turn the numbers beside it round."""
+    name = text(value)
+    return f"\u2068{name}\u2069" if any(unicodedata.bidirectional(letter) in {"R", "AL"} for letter in name) else name
 
 
 def sentence(value: Any) -> str:

@@ -16,6 +16,7 @@ FIGURES: tuple[Callable[[Marts, Company], Figure], ...] = (
     value.effects,
     value.scorecard,
     value.score_calibration,
+    customers.retention,
     customers.cohort_retention,
     customers.cohort_retention_net_revenue,
     customers.cohort_retention_gross_revenue,

@@ -151,7 +151,21 @@ def signs(field: str, series: dict[str, tuple[str, str]], legend: alt.Legend | N
     }
 
 
-ROW = 44
+ROW = 38
+WIDE = "width > 640"  # names then stand in a gutter beside their marks, and no line crosses them
+
+
+def gutter(room: int) -> alt.Scale:
+    """The scale of marks that leave a gutter for names at the left, and `room` for figures at the right, where there is width."""
+    ends_at = (f"{WIDE} ? 0.36 * width : 0", f"{WIDE} ? width - {room} : width")
+    return alt.Scale(nice=True, range=[{"expr": end} for end in ends_at])
+
+
+def gutter_headings(room: int, above: int, beside: int = 0) -> list[alt.Chart]:
+    """As `headings`, `above` their marks, or in the gutter of `gutter`."""
+    dy = alt.ExprRef(f"{WIDE} ? {beside} : {above}")
+    limit = alt.ExprRef(f"{WIDE} ? 0.36 * width - 12 : max(60, width - {room})")
+    return [row_names(room, dy=dy, limit=limit), row_texts("figure", "width", align="right", color=DARK, dy=dy)]
 
 
 def forest(
@@ -171,7 +185,7 @@ def forest(
     """
     by = signs("series", series, alt.Legend(columns=3) if len(series) > 1 else None)
     y = alt.Y("row:O", axis=None, scale=alt.Scale(padding=0))
-    x = alt.X("value:Q", axis=alt.Axis(title=axis, format=form, tickCount=5), scale=alt.Scale(nice=True))
+    x = alt.X("value:Q", axis=alt.Axis(title=axis, format=form, tickCount=5), scale=gutter(room))
     offset = alt.YOffset("nudge:Q", scale=alt.Scale(domain=[-10, 10], range=[ROW // 2 - 7, ROW // 2 + 13]))
     drawn = alt.Chart().transform_filter("isValid(datum.value)")
     layers = [
@@ -179,7 +193,7 @@ def forest(
         .mark_rule(strokeWidth=2)
         .encode(x="low:Q", x2="high:Q", y=y, yOffset=offset, color=by["color"]),
         drawn.mark_point(filled=True, size=90, opacity=1).encode(x=x, y=y, yOffset=offset, tooltip=tooltip, **by),
-        *(heading.transform_filter("isValid(datum.series)") for heading in headings(room)),
+        *(heading.transform_filter("isValid(datum.series)") for heading in gutter_headings(room, -16, 3)),
         row_names(0, fontWeight="bold", dy=0).transform_filter("!isValid(datum.series)"),
     ]
     if reference is not None:

@@ -3,7 +3,7 @@
 import altair as alt
 import pandas as pd
 
-from icp_refinery.report import words
+from icp_refinery.report import labels, words
 from icp_refinery.report.charts.builder import (
     LAST_YEAR,
     PICKED,
@@ -23,11 +23,16 @@ from icp_refinery.report.charts.theme import ACCENT, ACCENT_MID, INK, LIGHT, MID
 from icp_refinery.report.tables.model import Company, Marts
 
 VERDICTS = {
-    "keep": (LIGHT, "square"),
-    "watch": (ACCENT_MID, "diamond"),
-    "revise": (INK, "triangle-up"),
+    labels.VERDICTS["keep"]: (LIGHT, "square"),
+    labels.VERDICTS["watch"]: (ACCENT_MID, "diamond"),
+    labels.VERDICTS["revise"]: (INK, "triangle-up"),
     "not judged": (LIGHT, "stroke"),
 }
+
+
+def span(counts: pd.Series) -> str:
+    """The least to the largest count, or the one there is."""
+    return " to ".join(dict.fromkeys(f"{int(count):,}" for count in (counts.min(), counts.max())))
 
 
 def cycle_review(marts: Marts, company: Company) -> Figure:
@@ -49,7 +54,7 @@ def cycle_review(marts: Marts, company: Company) -> Figure:
         why = "; ".join(table["reason"].dropna().unique()[:3]) or "no cycle is finished"
         return figure.unknown(f"Nothing could be judged: {why}.", table)
     starts = pd.to_datetime(table["cycle_start"])
-    figure = figure.of(f"{starts.min():%d %b %Y} to {pd.to_datetime(table['cycle_end']).max():%d %b %Y}")
+    figure = figure.of(f"{words.day(starts.min())} to {words.day(pd.to_datetime(table['cycle_end']).max())}")
     order = frame(
         marts,
         """
@@ -58,7 +63,7 @@ def cycle_review(marts: Marts, company: Company) -> Figure:
         """,
     )["segment_id"]
     rows = {name: row for row, name in enumerate(["all", *order])}
-    drawn = table.assign(row=table["segment_id"].map(rows), series=table["verdict"].fillna("not judged"))
+    drawn = table.assign(row=table["segment_id"].map(rows), series=table["verdict"].map(labels.VERDICTS).fillna("not judged"))
     drawn = drawn[drawn["row"].notna()]
     newest = drawn["cycle_start"] == drawn["cycle_start"].max()
     drawn["name"] = [
@@ -95,7 +100,7 @@ def cycle_review(marts: Marts, company: Company) -> Figure:
     everything = drawn[drawn["segment_id"] == "all"]
     note = (
         f"n: {many(everything['pursuit_count'].sum(), 'closed first deal')} in {many(len(everything), 'cycle')}. At the right, "
-        "the latest verdict. Revise: a change beyond what chance brings in 1 of 20 years that contradicts the tier."
+        "the latest verdict. To be revised: a change beyond what chance brings in 1 of 20 years that contradicts the tier."
     )
     return figure.drawn(drawing(layers, drawn, {"step": 52}, filters), note, table)
 
@@ -118,14 +123,17 @@ def emerging(marts: Marts, company: Company) -> Figure:
     )
     if table.empty:
         return figure.unknown("No trait emerged or faded in the finished cycles of the last year, as far as can be told.", table)
-    figure = figure.of(f"cycle from {pd.Timestamp(table['cycle_start'].iloc[0]):%d %b %Y}: the year to its end, and before")
+    figure = figure.of(f"cycle from {words.day(pd.Timestamp(table['cycle_start'].iloc[0]))}: the year to its end, and before")
     parts = []
     for series, prefix, nudge in (("before", "before_", 4), ("the latest year", "latest_", -4)):
         part = pd.DataFrame({"row": range(len(table)), "series": series, "nudge": nudge})
         for name, column in (("low", "win_rate_low"), ("value", "win_rate"), ("high", "win_rate_high"), ("n", "pursuit_count")):
             part[name] = table[prefix + column]
         parts.append(part)
-    parts[0]["name"] = (table["trend"] + " · " + table["attribute"] + ": " + table["trait_value"]).str.replace("_", " ")
+    parts[0]["name"] = [
+        f"{labels.TRENDS.get(trend, trend)} · {words.code(attribute)}: {words.code(value)}"
+        for trend, attribute, value in zip(table["trend"], table["attribute"], table["trait_value"], strict=True)
+    ]
     parts[0]["figure"] = [
         f"{shares(before)} → {shares(latest)}"
         for before, latest in zip(table["before_win_rate"], table["latest_win_rate"], strict=True)
@@ -139,8 +147,7 @@ def emerging(marts: Marts, company: Company) -> Figure:
     series = {"before": (MID, "diamond"), "the latest year": (ACCENT, "circle")}
     spec = forest(pd.concat(parts), "Win rate", tooltip, series, form=".0%")
     note = (
-        f"n: {int(table['latest_pursuit_count'].min()):,} to {int(table['latest_pursuit_count'].max()):,} first deals in the"
-        f" year, {int(table['before_pursuit_count'].min()):,} to {int(table['before_pursuit_count'].max()):,} before. "
+        f"n: {span(table['latest_pursuit_count'])} first deals in the year, {span(table['before_pursuit_count'])} before. "
         "Lines are 95 % intervals. At most 12 are shown."
     )
     return figure.drawn(spec, note, table)

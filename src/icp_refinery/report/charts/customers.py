@@ -5,15 +5,73 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from icp_refinery.report.charts.builder import PICKED, ROWS, Figure, drawing, frame, many, row_names, shares, tips
+from icp_refinery.report.charts.builder import (
+    PICKED,
+    ROWS,
+    Figure,
+    drawing,
+    ends,
+    forest,
+    frame,
+    many,
+    row_names,
+    shares,
+    tips,
+)
 from icp_refinery.report.charts.theme import ACCENT, ACCENT_LIGHT, ACCENT_MID, DARK, INK, LIGHT, MID
 from icp_refinery.report.labels import RETENTIONS
-from icp_refinery.report.tables.model import Company, Marts
+from icp_refinery.report.tables.model import BY_TIER, LEAST_SHOWN, Company, Marts
 
 COHORTS_SHOWN = 12
 
 
-def retention(marts: Marts, company: Company, measure: str) -> Figure:
+def retention(marts: Marts, company: Company) -> Figure:
+    """Revenue retention of each segment after a year, gross and net, with intervals; not where it is of too few."""
+    figure = Figure(
+        "retention",
+        "Revenue left after a year, by segment",
+        "Share of the MRR that customers began with",
+        f"up to {company.as_of}",
+    )
+    ends_of = ", ".join(f"{measure}_revenue_retention{end}" for measure in ("net", "gross") for end in ("", "_low", "_high"))
+    table = frame(
+        marts,
+        f"""
+        select segment_id, segment_name, tier, starting_mrr_customer_count, {ends_of}
+        from marts.icp_segments order by {BY_TIER}, lift desc nulls last, segment_id
+        """,
+    )
+    measures = [column for column in table if "retention" in column]
+    few = table["starting_mrr_customer_count"] < LEAST_SHOWN
+    table[measures] = table[measures].astype(float).mask(few)
+    if table[measures].notna().sum().sum() == 0:
+        most = int(table["starting_mrr_customer_count"].max()) if len(table) else 0
+        return figure.unknown(
+            f"Not known: no segment has {LEAST_SHOWN} customers who began with MRR a year ago or earlier (at most {most}).", table
+        )
+    parts = []
+    for series, measure, nudge in (("net, with expansion", "net", -4), ("gross, without", "gross", 4)):
+        part = table[["segment_id", "tier"]].assign(row=range(len(table)), series=series, nudge=nudge)
+        for name, end in (("value", ""), ("low", "_low"), ("high", "_high")):
+            part[name] = table[f"{measure}_revenue_retention{end}"]
+        part["n"] = table["starting_mrr_customer_count"]
+        parts.append(part)
+    parts[0]["name"] = table["segment_name"]
+    parts[0]["figure"] = [
+        f"too few, n {n:,}" if is_few else f"{shares(net)} · n {n:,}"
+        for n, net, is_few in zip(table["starting_mrr_customer_count"], table["net_revenue_retention"], few, strict=True)
+    ]
+    tooltip = tips(("Retention", "series"), ("Share", "value", ".0%"), *ends(".0%"), ("Customers with MRR (n)", "n", ","))
+    series = {"net, with expansion": (ACCENT, "circle"), "gross, without": (DARK, "diamond")}
+    spec = forest(pd.concat(parts), "Share of the starting MRR", tooltip, series, form=".0%", reference=1, filters=PICKED)
+    note = (
+        f"n: {many(table.loc[~few, 'starting_mrr_customer_count'].sum(), 'customer')} who began with MRR, a year ago or "
+        f"earlier. Lines are 95 % intervals, by resampling customers. Of fewer than {LEAST_SHOWN} nothing is shown."
+    )
+    return figure.drawn(spec, note, table)
+
+
+def retention_of_cohorts(marts: Marts, company: Company, measure: str) -> Figure:
     """Retention of quarterly cohorts every three months; a cell only where all of the quarter's cohorts have come so far."""
     title, unit, part, whole = RETENTIONS[measure]
     name = "cohort_retention" if measure == "customers" else f"cohort_retention_{measure}"
@@ -69,7 +127,7 @@ def retention(marts: Marts, company: Company, measure: str) -> Figure:
     cells = (
         alt.Chart()
         .transform_aggregate(customers="sum(customers)", kept="sum(kept)", whole="sum(whole)", groupby=["cohort", "months"])
-        .transform_filter("datum.whole > 0")
+        .transform_filter(f"datum.whole > 0 && datum.customers >= {LEAST_SHOWN}")
         .transform_calculate(retention="datum.kept / datum.whole")
     )
     place = {
@@ -92,24 +150,24 @@ def retention(marts: Marts, company: Company, measure: str) -> Figure:
     note = (
         f"n: {many(starters, 'customer')} in {many(table['cohort'].nunique(), 'cohort')} by quarter, the last {COHORTS_SHOWN} "
         f"at most, to {last:%b %Y}. In each cell per cent. A cell is empty until every customer "
-        "of the quarter could have come so far."
+        f"of the quarter could have come so far, and where it is of fewer than {LEAST_SHOWN}."
     )
     return figure.drawn(drawing(layers, rows, {"step": 26}, PICKED), note, table)
 
 
 def cohort_retention(marts: Marts, company: Company) -> Figure:
     """Share of each cohort's customers that is still active."""
-    return retention(marts, company, "customers")
+    return retention_of_cohorts(marts, company, "customers")
 
 
 def cohort_retention_net_revenue(marts: Marts, company: Company) -> Figure:
     """MRR of each cohort, growth included, as a share of what it began with."""
-    return retention(marts, company, "net_revenue")
+    return retention_of_cohorts(marts, company, "net_revenue")
 
 
 def cohort_retention_gross_revenue(marts: Marts, company: Company) -> Figure:
     """MRR of each cohort, growth left out, as a share of what it began with."""
-    return retention(marts, company, "gross_revenue")
+    return retention_of_cohorts(marts, company, "gross_revenue")
 
 
 MOVEMENTS = ["new", "expansion", "reactivation", "contraction", "churn"]
@@ -123,7 +181,7 @@ def mrr_movements(marts: Marts, company: Company) -> Figure:
         f"Change of MRR, {company.currency} a month",
         f"up to {company.as_of}",
     )
-    table = frame(
+    rows = frame(
         marts,
         """
         select
@@ -140,9 +198,9 @@ def mrr_movements(marts: Marts, company: Company) -> Figure:
         order by movements.month, accounts.segment_id, movements.movement
         """,
     )
-    if table.empty:
-        return figure.unknown("There is no MRR: no order has a contract with a term.", table)
-    months = pd.to_datetime(table["month"])
+    if rows.empty:
+        return figure.unknown("There is no MRR: no order has a contract with a term.", rows)
+    months = pd.to_datetime(rows["month"])
     figure = figure.of(f"{months.min():%b %Y} to {months.max():%b %Y}")
     axis = alt.Axis(title=None, format="%b %Y", labelOverlap=True, grid=False)
     month = alt.X("utcyearmonth(month):T", axis=axis, bandPosition=0.5)
@@ -179,10 +237,13 @@ def mrr_movements(marts: Marts, company: Company) -> Figure:
         net.mark_point(color=INK, filled=True, size=22, opacity=1).encode(tooltip=tooltip),
     ]
     note = (
-        f"n: {many(table['accounts'].sum(), 'change')} of accounts' MRR; several within a month are netted. "
+        f"n: {many(rows['accounts'].sum(), 'change')} of accounts' MRR; several within a month are netted. "
         "The black line is the net of all movements. At most the last 36 months with a change are shown."
     )
-    return figure.drawn(drawing(layers, table, 260, PICKED), note, table)
+    table = rows.assign(mrr_change=rows["mrr_change"].astype(float))
+    table = table.pivot_table(index="month", columns="movement", values="mrr_change", aggfunc="sum").fillna(0.0)
+    table = table.reindex(columns=[movement for movement in MOVEMENTS if movement in table]).assign(net=table.sum(axis=1))
+    return figure.drawn(drawing(layers, rows, 260, PICKED), note, table.reset_index())
 
 
 def clusters(marts: Marts, company: Company) -> Figure:

@@ -7,14 +7,18 @@ import pandas as pd
 from icp_refinery.project import PRIORITIZED
 from icp_refinery.report import words
 from icp_refinery.report.charts.builder import short
-from icp_refinery.report.labels import OUTCOMES, STAGES
-from icp_refinery.report.tables.model import Company, Marts, rows
+from icp_refinery.report.labels import OUTCOMES, STAGES, TRENDS
+from icp_refinery.report.tables.model import LEAST_SHOWN, Company, Marts, rows
 
 Table = pd.DataFrame
 
 
 def per_cent(share: float) -> str:
     return words.share(share).replace("\u00a0", " ")
+
+
+def tier_name(tier: str) -> str:
+    return words.TIERS[tier][0].split(":")[0]
 
 
 def money(table: Table, company: Company, marts: Marts) -> str:
@@ -26,16 +30,17 @@ def money(table: Table, company: Company, marts: Marts) -> str:
     best = gain.idxmax()
     got = shares.loc[best].dropna()
     name = "spend" if "spend" in got else got.index[0]
-    return f"{words.TIERS[best][0]}: {per_cent(brought[best])} of {company.won_value} for {per_cent(got[name])} of {name}"
+    return f"{tier_name(best)}: {per_cent(brought[best])} of {company.won_value} for {per_cent(got[name])} of {name}"
 
 
 def segment_lifts(table: Table, company: Company, marts: Marts) -> str:
     more, less = table[table["lift_low"] > 1], table[table["lift_high"] < 1]
     if len(more) and pd.notna(more["lift"].iloc[0]):
-        return f"A first deal in {more['segment_name'].iloc[0]} is worth {more['lift'].iloc[0]:.1f} times the average"
+        best = more.iloc[0]
+        return f"A first deal in {words.isolated(best['segment_name'])} is worth {best['lift']:.1f} times the average"
     if len(more) + len(less):
         name, word = (more["segment_name"].iloc[0], "more") if len(more) else (less["segment_name"].iloc[-1], "less")
-        return f"A first deal in {name} is worth {word} than the average"
+        return f"A first deal in {words.isolated(name)} is worth {word} than the average"
     return "No segment is shown to be worth more or less than the average"
 
 
@@ -44,7 +49,7 @@ def effects(table: Table, company: Company, marts: Marts) -> str:
     of_winning = plain[plain["outcome"] == "won"]
     told = next(rows for rows in (of_winning, plain, table) if len(rows))
     surest = told.sort_values("q_value", kind="stable").iloc[0]
-    trait = words.code(f"{surest['attribute']} {surest['value']}")
+    trait = f"{words.code(surest['attribute'])} {words.isolated(words.code(surest['value']))}"
     outcome = OUTCOMES[surest["outcome"]]
     return f"{outcome}: {per_cent(surest['rate'])} with {trait}, where it is {per_cent(surest['baseline_rate'])}"
 
@@ -65,25 +70,41 @@ def score_calibration(table: Table, company: Company, marts: Marts) -> str:
     return f"What was predicted held in {'the one score band' if len(judged) == 1 else f'all {len(judged)} score bands'}"
 
 
-def retained(column: str, what: str) -> Callable[[Table, Company, Marts], str]:
+def retained(column: str, n: str, what: str) -> Callable[[Table, Company, Marts], str]:
     """The share that is left after a year, over all customers who began a year ago or earlier."""
 
     def finding(table: Table, company: Company, marts: Marts) -> str:
         found = rows(
-            marts, f"select {column} as share from marts.retention_by_tier where tier = 'all' order by month desc limit 1"
+            marts,
+            f"""
+            select {column} as share from marts.retention_by_tier
+            where tier = 'all' and {n} >= {LEAST_SHOWN} order by month desc limit 1
+            """,
         )
         if not found or found[0]["share"] is None:
-            return "No cohort is a year old yet"
+            return "Not enough customers are a year old yet"
         return f"After a year {per_cent(found[0]['share'])} of {what}"
 
     return finding
 
 
+def retention(table: Table, company: Company, marts: Marts) -> str:
+    known = table.dropna(subset="net_revenue_retention_low")
+    grows, shrinks = known[known["net_revenue_retention_low"] > 1], known[known["net_revenue_retention_high"] < 1]
+    if grows.empty and shrinks.empty:
+        return "Whether revenue grows or shrinks after the first year is not shown for any segment"
+    told = grows if len(grows) else shrinks
+    best = told.loc[(told["net_revenue_retention"] - 1).abs().idxmax()]
+    return (
+        f"{words.isolated(best['segment_name'])}: {per_cent(best['net_revenue_retention'])} of the starting revenue a year later"
+    )
+
+
 def mrr_movements(table: Table, company: Company, marts: Marts) -> str:
     months = pd.to_datetime(table["month"])
     latest = table[months > months.max() - pd.DateOffset(years=1)]
-    change = float(latest["mrr_change"].sum())
-    lost = -float(latest.loc[latest["movement"].isin(["churn", "contraction"]), "mrr_change"].sum())
+    change = float(latest["net"].sum())
+    lost = -float(latest.filter(["churn", "contraction"]).sum().sum())
     word = "grew" if change > 0 else "shrank" if change < 0 else "changed"
     lost_too = f"; {company.currency} {short(lost)} was lost" if lost > 0 and change > 0 else ""
     return f"MRR {word} by {company.currency} {short(abs(change))} in the year to {months.max():%b %Y}{lost_too}"
@@ -122,8 +143,12 @@ def agreement(table: Table, company: Company, marts: Marts) -> str:
 
 def spend(table: Table, company: Company, marts: Marts) -> str:
     by_tier = table.groupby("tier")["spend"].sum() / table["spend"].sum()
-    tier = "deprioritized" if "deprioritized" in by_tier else by_tier.idxmax()
-    return f"{per_cent(by_tier[tier])} of campaign spend goes to {words.TIERS[tier][0].split(':')[0].lower()}"
+    if "deprioritized" not in by_tier:
+        by_channel = table.groupby("channel")["spend"].sum()
+        return (
+            f"Most goes to {words.code(by_channel.idxmax())}: {per_cent(by_channel.max() / by_channel.sum())} of campaign spend"
+        )
+    return f"{per_cent(by_tier['deprioritized'])} of campaign spend goes to {tier_name('deprioritized').lower()}"
 
 
 def spend_saving(table: Table, company: Company, marts: Marts) -> str:
@@ -139,7 +164,7 @@ def seasonality(table: Table, company: Company, marts: Marts) -> str:
         return "No season is shown"
     most = seasons.loc[seasons["order_index"].idxmax()]
     month = words.calendar_month(most["calendar_month"])
-    return f"{most['name']} buys most in {month}: {most['order_index']:.1f} times an even spread"
+    return f"{words.isolated(most['name'])} buys most in {month}: {most['order_index']:.1f} times an even spread"
 
 
 def backtest(table: Table, company: Company, marts: Marts) -> str:
@@ -154,20 +179,24 @@ def backtest(table: Table, company: Company, marts: Marts) -> str:
 def cycle_review(table: Table, company: Company, marts: Marts) -> str:
     latest = table[(table["cycle_start"] == table["cycle_start"].max()) & (table["segment_id"] != "all")]
     revised = list(latest.loc[latest["verdict"] == "revise", "segment_name"])
-    return f"To be revised: {', '.join(revised)}" if revised else "No segment is to be revised"
+    return f"To be revised: {', '.join(map(words.isolated, revised))}" if revised else "No segment is to be revised"
 
 
 def emerging(table: Table, company: Company, marts: Marts) -> str:
     first = table.iloc[0]
-    word = "Rising" if first["trend"] == "emerged" else "Fading"
-    trait = words.code(f"{first['attribute']} {first['trait_value']}")
+    word = TRENDS[first["trend"]]
+    trait = f"{words.code(first['attribute'])} {words.isolated(words.code(first['trait_value']))}"
     return f"{word}: {trait}, won {per_cent(first['latest_win_rate'])} after {per_cent(first['before_win_rate'])}"
 
 
-DRAWN = (money, segment_lifts, effects, scorecard, score_calibration, mrr_movements, clusters, funnel)
+DRAWN = (money, segment_lifts, effects, scorecard, score_calibration, retention, mrr_movements, clusters, funnel)
 DRAWN += (alignment, agreement, spend, spend_saving, seasonality, backtest, cycle_review, emerging)
 FINDINGS: dict[str, Callable[[Table, Company, Marts], str]] = {finding.__name__: finding for finding in DRAWN} | {
-    "cohort_retention": retained("customer_retention", "all customers are still there"),
-    "cohort_retention_net_revenue": retained("net_revenue_retention", "all starting revenue is there, growth included"),
-    "cohort_retention_gross_revenue": retained("gross_revenue_retention", "all starting revenue is left, growth aside"),
+    "cohort_retention": retained("customer_retention", "customer_count", "all customers are still there"),
+    "cohort_retention_net_revenue": retained(
+        "net_revenue_retention", "starting_mrr_customer_count", "all starting revenue is there, growth included"
+    ),
+    "cohort_retention_gross_revenue": retained(
+        "gross_revenue_retention", "starting_mrr_customer_count", "all starting revenue is left, growth aside"
+    ),
 }

@@ -3,13 +3,14 @@
 import altair as alt
 import pandas as pd
 
+from icp_refinery.report import words
 from icp_refinery.report.charts.builder import Figure, drawing, row_names, shares, tips
 from icp_refinery.report.charts.theme import ACCENT, DARK, LIGHT, MID, NAMES
 from icp_refinery.report.first_page import MEASURES, last_quarters, tier_shares
 from icp_refinery.report.tables.model import Company, Marts
 
 GOT = ("lead", "opportunity", "spend")
-ROW = 42
+ROW = 36
 
 
 def money(marts: Marts, company: Company) -> Figure:
@@ -24,7 +25,7 @@ def money(marts: Marts, company: Company) -> Figure:
     found = tier_shares(marts, last_quarters(marts))
     if found is None:
         return figure.unknown("Not known: no reporting cycle of the last four quarters is finished.", pd.DataFrame())
-    figure = figure.of(f"{found['starts']:%d %b %Y} to {found['ends']:%d %b %Y}")
+    figure = figure.of(f"{words.day(found['starts'])} to {words.day(found['ends'])}")
     table = pd.DataFrame(
         [
             {
@@ -41,6 +42,8 @@ def money(marts: Marts, company: Company) -> Figure:
     if not known["series"].isin([MEASURES[measure] for measure in GOT]).any() or MEASURES[brought] not in set(known["series"]):
         return figure.unknown("Not known: no effort, or nothing won, is recorded in this time.", table)
     tiers = [row["tier"] for row in found["tiers"] if row["tier"] != "unassigned"]
+    if len(tiers) < 2:
+        return figure.unknown("All accounts are of one tier: there is nothing to compare.", table)
     drawn = known[known["tier"].isin(tiers)].assign(row=[tiers.index(tier) for tier in known["tier"] if tier in tiers])
     drawn["value"] = drawn["share"]
     drawn["name"] = [
@@ -51,7 +54,7 @@ def money(marts: Marts, company: Company) -> Figure:
     names = [MEASURES[measure] for measure in (*GOT, brought)]
     series = alt.Scale(domain=names, range=[MID, DARK, "#b26a00", ACCENT])
     shapes = alt.Scale(domain=names, range=["square", "diamond", "triangle-up", "circle"])
-    legend = alt.Legend(columns=2, symbolSize=80)
+    legend = alt.Legend(columns=4, symbolSize=80, columnPadding=12)
     y = alt.Y("row:O", axis=None, scale=alt.Scale(padding=0))
     x = alt.X("value:Q", axis=alt.Axis(title=None, format=".0%", tickCount=5), scale=alt.Scale(domainMin=0))
     layers = [

@@ -5,7 +5,19 @@ from dataclasses import replace
 import altair as alt
 import pandas as pd
 
-from icp_refinery.report.charts.builder import PICKED, ROWS, Figure, drawing, ends, frame, headings, many, signs, tips
+from icp_refinery.report.charts.builder import (
+    PICKED,
+    ROWS,
+    Figure,
+    drawing,
+    ends,
+    frame,
+    gutter,
+    gutter_headings,
+    many,
+    signs,
+    tips,
+)
 from icp_refinery.report.charts.theme import MID, NAMES, TIER_SIGNS
 from icp_refinery.report.tables.model import Company, Marts
 
@@ -60,9 +72,9 @@ def segment_lifts(marts: Marts, company: Company) -> Figure:
         alt.Chart().mark_rule(color=MID).encode(x=alt.datum(1)),
         alt.Chart()
         .mark_rule(strokeWidth=2)
-        .encode(x=alt.X("lift_low:Q", axis=axis), x2="lift_high:Q", y=ROWS, color=by["color"]),
+        .encode(x=alt.X("lift_low:Q", axis=axis, scale=gutter(95)), x2="lift_high:Q", y=ROWS, color=by["color"]),
         alt.Chart().mark_point(filled=True, size=110, opacity=1).encode(x="lift:Q", y=ROWS, tooltip=tooltip, **by),
-        *headings(95),
+        *gutter_headings(95, -16),
     ]
     note = (
         f"n: {many(rows['pursuit_count'].sum(), 'first deal')}, {int(rows['won_pursuit_count'].sum()):,} of them won. "

@@ -31,7 +31,7 @@ def spend(marts: Marts, company: Company) -> Figure:
     if not len(table) or table["spend"].sum() == 0:
         return figure.unknown("No campaign spend is recorded in the finished cycles of the last year.", table)
     days = [pd.Timestamp(table["first_day"].min()), pd.Timestamp(table["last_day"].max())]
-    figure = figure.of(f"{days[0]:%d %b %Y} to {days[1]:%d %b %Y}")
+    figure = figure.of(f"{words.day(days[0])} to {words.day(days[1])}")
     table = table.drop(columns=["first_day", "last_day"])
     by_channel = table.groupby("channel")["spend"].sum()
     spent = by_channel[by_channel > 0].sort_values(ascending=False, kind="stable")
@@ -128,7 +128,7 @@ def spend_saving(marts: Marts, company: Company) -> Figure:
     )
     series = {"spend saved": (ACCENT, "circle"), kept: (DARK, "diamond")}
     spec = forest(pd.concat(parts), "Share", tooltip, series, form=".0%", room=125)
-    spec["layer"][1]["encoding"]["x"]["scale"] = {"domain": [0, 1]}
+    spec["layer"][1]["encoding"]["x"]["scale"]["domain"] = [0, 1]
     note = (
         f"n: {many(known['pursuit_count'].iloc[0], 'first deal')}, {int(known['won_pursuit_count'].iloc[0]):,} won; of a yearly "
         f"spend of {company.currency} {float(known['yearly_spend'].iloc[0]):,.0f}. Lines are 95 % intervals; without one the "

@@ -7,7 +7,7 @@ from icp_refinery.report import words
 from icp_refinery.report.charts.builder import CYCLES_SHOWN, PICKED_SET, Figure, ends, forest, frame, ridges, shares, short, tips
 from icp_refinery.report.charts.theme import ACCENT, LIGHT, MID
 from icp_refinery.report.labels import ALIGNED, CHOICES, STAGES
-from icp_refinery.report.tables.model import Company, Marts
+from icp_refinery.report.tables.model import LEAST_SHOWN, Company, Marts
 
 WINDOWS = (30, 90, 180)
 
@@ -28,6 +28,9 @@ def funnel(marts: Marts, company: Company) -> Figure:
         from marts.icp_funnel where stage <> 'won' order by tier <> 'all', tier, segment_id <> 'all', segment_id, stage_number
         """,
     )
+    for days in WINDOWS:
+        rates = [f"conversion_{days}_days_{what}" for what in ("rate", "low", "high")]
+        table[rates] = table[rates].astype(float).mask(table[f"matured_{days}_days_count"] < LEAST_SHOWN)
     parts = []
     for days in WINDOWS:
         part = table[["tier", "segment_id", "stage", "entered_count"]].assign(row=table["stage_number"], series=f"{days} days")
@@ -37,7 +40,11 @@ def funnel(marts: Marts, company: Company) -> Figure:
             part["low"], part["high"] = table[f"conversion_{days}_days_low"], table[f"conversion_{days}_days_high"]
             part["name"] = table["stage"].map(STAGES)
             part["figure"] = [
-                f"{shares(rate)} of {int(n):,}" if n == n and n > 0 else "none is old enough"
+                f"{shares(rate)} of {int(n):,}"
+                if n >= LEAST_SHOWN
+                else f"too few, n {int(n):,}"
+                if n > 0
+                else "none is old enough"
                 for rate, n in zip(part["value"], part["n"], strict=True)
             ]
         parts.append(part)
@@ -54,7 +61,7 @@ def funnel(marts: Marts, company: Company) -> Figure:
     )
     series = {"30 days": (LIGHT, "diamond"), "90 days": (MID, "square"), "180 days": (ACCENT, "circle")}
     spec = forest(drawn, "Share that reached the next stage", tooltip, series, form=".0%", filters=PICKED_SET, room=120)
-    spec["layer"][1]["encoding"]["x"]["scale"] = {"domain": [0, 1]}
+    spec["layer"][1]["encoding"]["x"]["scale"]["domain"] = [0, 1]
     everyone = table[(table["tier"] == "all") & (table["segment_id"] == "all")]
     plural = {"lead": "leads", "mql": "MQLs", "sql": "SQLs", "opportunity": "opportunities"}
     entered = ", ".join(f"{int(row.entered_count):,} {plural[row.stage]}" for row in everyone.itertuples())
@@ -95,7 +102,7 @@ def alignment(marts: Marts, company: Company) -> Figure:
     if table.empty:
         return figure.unknown("Not known: less than a year of finished cycles.", table)
     days = pd.to_datetime(table["cycle_end"])
-    figure = figure.of(f"years that end from {days.min():%d %b %Y} to {days.max():%d %b %Y}")
+    figure = figure.of(f"years that end from {words.day(days.min())} to {words.day(days.max())}")
     for name in ALIGNED:
         table[name] = table[name].astype(float)
     both = table[table["tier"].isin(PRIORITIZED)].groupby("cycle_end", as_index=False)[list(ALIGNED)].sum()
@@ -154,7 +161,7 @@ def agreement(marts: Marts, company: Company) -> Figure:
     if table["overlap"].notna().sum() == 0:
         return figure.unknown("Not known: it is not recorded whom two of the sides choose.", table)
     days = pd.to_datetime(table["cycle_end"])
-    figure = figure.of(f"cycles that end from {days.min():%d %b %Y} to {days.max():%d %b %Y}")
+    figure = figure.of(f"cycles that end from {words.day(days.min())} to {words.day(days.max())}")
     pairs = [pair for pair in CHOICES if pair in set(table["pair"])]
     drawn = pd.DataFrame(
         {

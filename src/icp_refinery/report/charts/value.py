@@ -5,12 +5,13 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from icp_refinery.report import words
 from icp_refinery.report.charts.builder import PICKED, ROWS, Figure, drawing, ends, forest, frame, headings, many, tips
 from icp_refinery.report.charts.theme import ACCENT, DARK, INK, MID
 from icp_refinery.report.labels import OUTCOMES
 from icp_refinery.report.tables.model import Company, Marts
 
-EFFECTS_SHOWN = 5
+EFFECTS_SHOWN = 3
 
 
 def effects(marts: Marts, company: Company) -> Figure:
@@ -54,7 +55,7 @@ def effects(marts: Marts, company: Company) -> Figure:
             rows.append(
                 effect
                 | {
-                    "name": f"{effect['attribute']}: {effect['value']}".replace("_", " "),
+                    "name": f"{words.code(effect['attribute'])}: {words.code(effect['value'])}",
                     "figure": f"{effect['lift']:.1f}× · n {int(effect['accounts']):,}",
                     "series": effect["verdict"],
                     "low": effect["lift_low"],
@@ -161,7 +162,7 @@ def score_calibration(marts: Marts, company: Company) -> Figure:
     if table["value_per_pursuit"].notna().sum() == 0:
         return figure.unknown("Not known: no first deal began and closed after a cut-off to learn before.", table)
     figure = figure.of(
-        f"first deals begun from {pd.Timestamp(table['cutoff_on'].iloc[0]):%d %b %Y} and closed up to {company.as_of}"
+        f"first deals begun from {words.day(pd.Timestamp(table['cutoff_on'].iloc[0]))} and closed up to {company.as_of}"
     )
     base = table.assign(row=range(len(table)))
     happened = base.assign(series="happened", value=base["value_per_pursuit"], low=base["value_low"], high=base["value_high"])

@@ -6,7 +6,7 @@ from typing import Any
 
 from icp_refinery.report.labels import BACKTESTED, DISAGREEMENTS, MEASURES, OUTCOMES, PAIRS, POLICIES, SCORERS, STAGES
 from icp_refinery.report.tables import changes, customers, proof, quality, seasons, segments, spend, teams, value
-from icp_refinery.report.tables.model import LISTED_ROWS, Column, Company, Marts, Row, Table, cut, rows
+from icp_refinery.report.tables.model import LISTED_ACCOUNTS, LISTED_ROWS, Column, Company, Marts, Row, Table, cut, rows
 
 ROOMS = (spend, segments, value, customers, teams, seasons, proof, changes, quality)
 IN_WORDS = {
@@ -31,7 +31,7 @@ def tables(marts: Marts, company: Company, names: Mapping[str, str]) -> dict[str
             for column in columns
             if company.shows(column.key) and (column.key not in MAY_BE_EMPTY or any(row[column.key] is not None for row in found))
         ]
-        shown = [in_words(id, row, names, company) for row in found[:LISTED_ROWS]]
+        shown = [in_words(id, row, names, company) for row in found[: LISTED_ACCOUNTS if id == "disagreements" else LISTED_ROWS]]
         made[id] = Table(id, caption, written, shown, sampling(marts, id, len(shown), len(found)))
     return made
 

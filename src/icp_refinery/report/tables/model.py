@@ -11,10 +11,11 @@ from icp_refinery.report.words import TEXTS
 Row = dict[str, Any]
 Marts = duckdb.DuckDBPyConnection
 
-LISTED_ACCOUNTS = 200
+LISTED_ACCOUNTS = 3_000
 LISTED_EFFECTS = 60
 LISTED_PRODUCTS = 20
 LISTED_ROWS = 300
+LEAST_SHOWN = 10  # of what a rate is of: no rate is shown of fewer
 
 # A tier's place in an order by tier: the best first, what has no tier last.
 BY_TIER = f"coalesce(list_position({list(TIERS)}, tier), {len(TIERS) + 1}), tier"

@@ -80,6 +80,7 @@ TABLES: dict[str, Definition] = {
             Column("said", "What is the matter", "name"),
             Column("at_stake", "At stake ({value_unit})", "money"),
             Column("fit_score", "Fit score", "number"),
+            Column("engagement_score", "Engagement", "number"),
             Column("spend", "Recent spend ({currency})", "money"),
             Column("open_opportunity_count", "Open opportunities", "count"),
             Column("last_targeted_at", "Last targeted", "day"),

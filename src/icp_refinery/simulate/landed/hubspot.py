@@ -329,11 +329,16 @@ def _line_item(number: int, row: Row) -> Row:
     }
 
 
-def land(files: Rows, loader: str, rng: np.random.Generator, mess: bool) -> list[Table]:
-    """The loader's tables of these files. What the mess adds to the input is added to `files`."""
+def records(files: Rows, loader: str, rng: np.random.Generator, mess: bool) -> Rows:
+    """The portal's records. What the mess adds to the input is added to `files`."""
     portal = portal_of(files)
-    for row in [record for records in portal.values() for record in records]:
+    for row in [record for rows in portal.values() for record in rows]:
         row["loaded_at"] = LOADED
     if mess:
         add_mess(files, portal, loader, rng)
+    return portal
+
+
+def tables(portal: Rows, loader: str, rng: np.random.Generator, mess: bool) -> list[Table]:
+    """The loader's tables of the portal's records."""
     return tables_of(portal, loader, mess)

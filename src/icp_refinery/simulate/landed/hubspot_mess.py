@@ -71,7 +71,8 @@ def _more_companies(row: Row, others: list[str], loader: str, rng: np.random.Gen
     if rng.random() < 0.3:
         for partner in partners:
             row["associations"] += [(partner, UNLABELED, "HUBSPOT_DEFINED"), (partner, PRIMARY, "USER_DEFINED")]
-    if rng.random() < 0.5 and (loader != "dlt" or len(row["associations"]) == 2):
+    # A company that was merged away has no record that lists its deals, as dlt reads them.
+    if rng.random() < 0.5 and (loader != "dlt" or (len(row["associations"]) == 2 and primary in others)):
         row["hs_primary_associated_company"] = None
     named = [company for company, type_id, category in row["associations"] if category == "HUBSPOT_DEFINED"]
     row["companies"] = named

@@ -12,26 +12,31 @@ from icp_refinery.simulate.landed.salesforce_objects import Object, sobjects
 from icp_refinery.simulate.landed.salesforce_org import canonical
 from icp_refinery.simulate.landed.tables import Row, Rows, Table
 
-__all__ = ["canonical", "land"]
+__all__ = ["canonical", "records", "tables"]
 
 LOADED_AT = dt.datetime(2025, 7, 1, 4)
 NOT_DELETED = {"OpportunityStage", "DatedConversionRate", "CurrencyType"}  # objects without IsDeleted
 REPLACED_BY_DLT = {"Contact", "Lead", "Campaign", "Product2"}  # the others are appended to
 
 
-def land(files: Rows, loader: str, rng: np.random.Generator, mess: bool) -> list[Table]:
-    """The loader's tables of the org that holds these entities. Mess adds the losers of merges to `files`."""
+def records(files: Rows, loader: str, rng: np.random.Generator, mess: bool) -> dict[str, Object]:
+    """The sObjects of the org that holds these entities. Mess adds the losers of merges to `files`."""
     if mess:
         _merge(files, rng)
     objects = sobjects(files, loader)
     if mess:
         _add_mess(objects, loader, rng)
+    return objects
+
+
+def tables(objects: dict[str, Object], loader: str, rng: np.random.Generator, mess: bool) -> list[Table]:
+    """The loader's tables of these sObjects."""
     in_source_case = bool(mess and loader == "fivetran" and rng.random() < 0.5)
-    tables = [_table(name, *object, loader, mess, in_source_case, rng) for name, object in objects.items()]
+    landed = [_table(name, *object, loader, mess, in_source_case, rng) for name, object in objects.items()]
     if loader == "dlt":
         loads = {"load_id": "VARCHAR", "inserted_at": "TIMESTAMPTZ"}
-        tables.append(Table("_dlt_loads", loads, [{"load_id": _load_id(days), "inserted_at": _loaded(days)} for days in (0, 9)]))
-    return tables
+        landed.append(Table("_dlt_loads", loads, [{"load_id": _load_id(days), "inserted_at": _loaded(days)} for days in (0, 9)]))
+    return landed
 
 
 def _merge(files: Rows, rng: np.random.Generator) -> None:
@@ -62,7 +67,7 @@ def _add_mess(objects: dict[str, Object], loader: str, rng: np.random.Generator)
                 later = row["CreatedDate"] + dt.timedelta(seconds=1)
                 extra.append(row | other | {"Amount": 60.0, "CreatedDate": later})
             elif name == "Event" and number % 2:
-                extra.append(row | other | ({"IsChild": True} if number % 4 == 1 else {"StartDateTime": dt.datetime(2027, 1, 1)}))
+                extra.append(row | other | ({"IsChild": True} if number % 4 == 1 else {"StartDateTime": dt.datetime(2090, 1, 1)}))
             elif name == "Task" and number % 2:
                 extra.append(row | other | ({"IsClosed": False} if number % 4 == 1 else {"TaskSubtype": "Task"}))
             elif name == "CampaignMember" and number % 2 and row["ContactId"]:

@@ -1,0 +1,47 @@
+"""When an account is likely to begin: points of what it did in the last 90 days, learned on what preceded first opportunities.
+
+Apart from fit, which says what a deal would be worth. An account is looked at a few times, each time before its first
+opportunity, so nothing that happened after one began is learned from.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from icp_refinery.learning.scorecard import learn_scorecard
+from icp_refinery.learning.segments import one_segment
+
+
+def learn_engagement(moments: pd.DataFrame, signals: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """Learn the points of signals, as a scorecard of one segment: 50 is the chance of all, and 20 points double it.
+
+    Parameters
+    ----------
+    moments
+        `account_id`, `moment_at`, `is_followed`: accounts without an opportunity, and whether their first one began in the 90
+        days after the moment.
+    signals
+        `account_id`, `moment_at`, `attribute`, `number`: what each did in the 90 days before; what it did not do has no row.
+
+    Returns rows as `learn_scorecard` does, with the operators `between` and `is_missing`; `wins` are moments that were followed.
+    Only the first row where nothing can be learned.
+    """
+    moments = moments.sort_values(["account_id", "moment_at"], ignore_index=True)
+    key = moments["account_id"] + " " + moments["moment_at"].dt.strftime("%Y-%m-%d")
+    place = pd.Series(key.to_numpy(), pd.MultiIndex.from_frame(moments[["account_id", "moment_at"]]))
+    row = place.reindex(pd.MultiIndex.from_frame(signals[["account_id", "moment_at"]])).to_numpy()
+    known = signals.assign(row=row).dropna(subset="row")
+    traits = known.pivot(index="row", columns="attribute", values="number").astype(float).reindex(key)
+    followed = moments["is_followed"].astype(bool)
+    frame = pd.DataFrame(
+        {
+            "account_id": key,
+            "began_on": moments["moment_at"],
+            "closed_on": moments["moment_at"],
+            "is_won": followed,
+            "value": followed.astype(float),
+            "months_observed": float("nan"),
+        }
+    )
+    nothing_leaks = pd.DataFrame({"attribute": pd.Series(dtype=object), "is_suspected": pd.Series(dtype=bool)})
+    return learn_scorecard(frame, traits, one_segment(frame, frame["value"].to_numpy(), []), seed=seed, leaks=nothing_leaks)
