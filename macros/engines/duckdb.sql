@@ -117,6 +117,12 @@
 {%- endmacro %}
 
 
+{#- 64 bits of a text's MD5. -#}
+{% macro duckdb__hash_number(text) -%}
+    md5_number_lower({{ text }})
+{%- endmacro %}
+
+
 {% macro duckdb__numbers(count) -%}
     {{ dbt.generate_series(count) }}
 {%- endmacro %}

@@ -140,6 +140,12 @@
 {%- endmacro %}
 
 
+{#- The last eight bytes of the MD5, the last one first. -#}
+{% macro spark__hash_number(text) -%}
+    conv(regexp_replace(right(md5({{ text }}), 16), '(..)(..)(..)(..)(..)(..)(..)(..)', '$8$7$6$5$4$3$2$1'), 16, 10)
+{%- endmacro %}
+
+
 {% macro spark__numbers(count) -%}
     select explode(sequence(1, {{ count }})) as generated_number
 {%- endmacro %}

@@ -68,6 +68,7 @@ EXPRESSIONS = {
     "rounded_to_an_integer": ("cast(round(cast(-2.5 as double)) as integer)", -3),
     "the_sign": ("cast(sign(cast(-2.5 as decimal(18, 4))) as integer)", -1),
     "wilson": ("round({{ wilson_low('3', '7') }}, 9)", 0.158219849),
+    "drawn_by_a_text": ("{{ uniform(\"concat('a', 1)\") }}", 0.6341404922739845),
     # Texts.
     "a_condition_without_a_value": (
         "(select {{ condition_id() }} from (select 'a' as attribute, 'is_missing' as operator, cast(null as string) as value) as c)",
