@@ -145,6 +145,11 @@
 {%- endmacro %}
 
 
+{% macro duckdb__json_item(json, place) -%}
+    json_extract_string({{ json }}, '$[{{ place }}]')
+{%- endmacro %}
+
+
 {% macro duckdb__json_texts(json) -%}
     unnest(from_json({{ json }}, '["VARCHAR"]'))
 {%- endmacro %}

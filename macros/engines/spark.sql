@@ -158,13 +158,24 @@
 
 {# JSON #}
 
+{#- A time has the digits below a second that it needs: `¦` marks those that Spark writes. -#}
 {% macro spark__raw_text(raw) -%}
-    to_json({{ raw }}, map('ignoreNullFields', 'false', 'timestampNTZFormat', 'yyyy-MM-dd HH:mm:ss[.SSSSSS]'))
+    regexp_replace(
+        replace(
+            to_json({{ raw }}, map('ignoreNullFields', 'false', 'timestampNTZFormat', 'yyyy-MM-dd HH:mm:ss¦SSSSSS')), '¦000000"', '"'
+        ), '¦([0-9]*[1-9])0*"', '.$1"'
+    )
 {%- endmacro %}
 
 
 {% macro spark__json_text(json, path) -%}
     get_json_object({{ json }}, '{{ path }}')
+{%- endmacro %}
+
+
+{#- `get_json_object` would make a text of null. -#}
+{% macro spark__json_item(json, place) -%}
+    get(from_json({{ json }}, 'array<string>'), {{ place }})
 {%- endmacro %}
 
 
