@@ -6,7 +6,7 @@
 
 {#- An item of a JSON array, by its place from 0. -#}
 {% macro json_item(json, place) -%}
-    {{ adapter.dispatch('json_text', 'icp_refinery')(json, '$[' ~ place ~ ']') }}
+    {{ adapter.dispatch('json_item', 'icp_refinery')(json, place) }}
 {%- endmacro %}
 
 

@@ -35,5 +35,5 @@
 
 {#- A number from 0 up to 1 that looks drawn at random, and is the same for the same text. -#}
 {% macro uniform(text) -%}
-    cast(md5_number_lower({{ text }}) as double) / 18446744073709551616.0
+    cast({{ adapter.dispatch('hash_number', 'icp_refinery')(text) }} as double) / 18446744073709551616.0
 {%- endmacro %}

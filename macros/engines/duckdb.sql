@@ -117,6 +117,12 @@
 {%- endmacro %}
 
 
+{#- 64 bits of a text's MD5. -#}
+{% macro duckdb__hash_number(text) -%}
+    md5_number_lower({{ text }})
+{%- endmacro %}
+
+
 {% macro duckdb__numbers(count) -%}
     {{ dbt.generate_series(count) }}
 {%- endmacro %}
@@ -136,6 +142,11 @@
 
 {% macro duckdb__json_text(json, path) -%}
     json_extract_string({{ json }}, '{{ path }}')
+{%- endmacro %}
+
+
+{% macro duckdb__json_item(json, place) -%}
+    json_extract_string({{ json }}, '$[{{ place }}]')
 {%- endmacro %}
 
 

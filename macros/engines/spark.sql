@@ -140,6 +140,12 @@
 {%- endmacro %}
 
 
+{#- The last eight bytes of the MD5, the last one first. -#}
+{% macro spark__hash_number(text) -%}
+    conv(regexp_replace(right(md5({{ text }}), 16), '(..)(..)(..)(..)(..)(..)(..)(..)', '$8$7$6$5$4$3$2$1'), 16, 10)
+{%- endmacro %}
+
+
 {% macro spark__numbers(count) -%}
     select explode(sequence(1, {{ count }})) as generated_number
 {%- endmacro %}
@@ -152,13 +158,24 @@
 
 {# JSON #}
 
+{#- A time has the digits below a second that it needs: `¦` marks those that Spark writes. -#}
 {% macro spark__raw_text(raw) -%}
-    to_json({{ raw }}, map('ignoreNullFields', 'false', 'timestampNTZFormat', 'yyyy-MM-dd HH:mm:ss[.SSSSSS]'))
+    regexp_replace(
+        replace(
+            to_json({{ raw }}, map('ignoreNullFields', 'false', 'timestampNTZFormat', 'yyyy-MM-dd HH:mm:ss¦SSSSSS')), '¦000000"', '"'
+        ), '¦([0-9]*[1-9])0*"', '.$1"'
+    )
 {%- endmacro %}
 
 
 {% macro spark__json_text(json, path) -%}
     get_json_object({{ json }}, '{{ path }}')
+{%- endmacro %}
+
+
+{#- `get_json_object` would make a text of null. -#}
+{% macro spark__json_item(json, place) -%}
+    get(from_json({{ json }}, 'array<string>'), {{ place }})
 {%- endmacro %}
 
 

@@ -25,8 +25,14 @@ moved_accounts as (
 )
 
 select
-    coalesce(segment_id, 'all') as segment_id,
+    segment_id,
     sum(is_raised) as raised_account_count,
     sum(is_lowered) as lowered_account_count
 from moved_accounts
-group by rollup(segment_id)
+group by segment_id
+union all
+select
+    'all' as segment_id,
+    sum(is_raised) as raised_account_count,
+    sum(is_lowered) as lowered_account_count
+from moved_accounts

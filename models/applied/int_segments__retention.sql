@@ -21,9 +21,9 @@ customers as (
         starting.account_id,
         starting.segment_id,
         starting.starting_mrr,
-        arg_max(activity.is_active, activity.month) as is_retained,
-        arg_max(activity.mrr, activity.month) as retained_mrr,
-        least(arg_max(activity.mrr, activity.month), starting.starting_mrr) as kept_mrr
+        max_by(activity.is_active, activity.month) as is_retained,
+        max_by(activity.mrr, activity.month) as retained_mrr,
+        least(max_by(activity.mrr, activity.month), starting.starting_mrr) as kept_mrr
     from starting
     inner join {{ ref('int_accounts__monthly_activity') }} as activity on starting.account_id = activity.account_id
     where activity.month between starting.cohort_month and {{ add_months('starting.cohort_month', 12) }}

@@ -61,13 +61,14 @@ EXPRESSIONS = {
     "a_stored_boolean": ("{{ read_boolean('false') }}", False),
     "days_as_months": ("cast(5 as integer) / {{ days_per_month() }}", 5 / 30.4375),
     "rounded_once": ("{{ at_rate('cast(0.0001 as decimal(18, 4))', '0.4999999995') }}", Decimal("0.0000")),
-    "at_a_rate": ("{{ at_rate('cast(123456789012.3456 as decimal(18, 4))', '1.2345678901') }}", Decimal("152415787516.9948")),
-    "per_month": ("{{ per_month('cast(-100.0001 as decimal(18, 4))', '3') }}", Decimal("-33.3334")),
+    "at_a_rate": ("{{ at_rate('cast(123456789012.3456 as decimal(18, 4))', '1.2345678901') }}", Decimal("152415787529.4924")),
+    "per_month": ("{{ per_month('cast(100.0001 as decimal(18, 4))', '3') }}", Decimal("33.3334")),
     "a_share": ("cast(cast(1 as decimal(18, 4)) as double) / nullif(cast(3 as double), 0)", 1 / 3),
     "nothing_of_nothing": ("cast(1 as double) / nullif(0, 0)", None),
     "rounded_to_an_integer": ("cast(round(cast(-2.5 as double)) as integer)", -3),
     "the_sign": ("cast(sign(cast(-2.5 as decimal(18, 4))) as integer)", -1),
-    "wilson": ("round({{ wilson_low('3', '7') }}, 9)", 0.158219849),
+    "wilson": ("round({{ wilson_low('3', '7') }}, 9)", 0.158219855),
+    "drawn_by_a_text": ("{{ uniform(\"concat('a', 1)\") }}", 0.6341404922739845),
     # Texts.
     "a_condition_without_a_value": (
         "(select {{ condition_id() }} from (select 'a' as attribute, 'is_missing' as operator, cast(null as string) as value) as c)",
@@ -81,11 +82,11 @@ EXPRESSIONS = {
     "joined_without_any": ("(select {{ joined_text('x') }} from (select cast(null as string) as x) as t)", None),
     # JSON, rows and lists.
     "a_row_as_text": (
-        "(select {{ raw_text('t') }} from (select 'a\"b' as x, cast(null as string) as y, cast('2024-01-05 10:00:00' as timestamp) as z,"
-        " cast(1.5 as decimal(18, 4)) as w) as t)",
-        '{"x":"a\\"b","y":null,"z":"2024-01-05 10:00:00","w":1.5000}',
+        "(select {{ raw_text('raw') }} from (select {{ whole_row() }} as raw from (select 'a\"b' as x, cast(null as string) as y, cast('2024-01-05 10:00:00' as timestamp) as z,"
+        " cast('2024-01-05 10:00:00.25' as timestamp) as v, cast(1.5 as decimal(18, 4)) as w) as t) as r)",
+        '{"x":"a\\"b","y":null,"z":"2024-01-05 10:00:00","v":"2024-01-05 10:00:00.25","w":1.5000}',
     ),
-    "a_field": ("{{ json_text(\"'{\\\"a\\\": 1.50}'\", 'a') }}", "1.50"),
+    "a_field": ("{{ json_text(\"'{\\\"a\\\": 1.50}'\", 'a') }}", "1.5"),
     "an_item": ("{{ json_item(\"'[null, 3]'\", 1) }}", "3"),
     "an_item_that_is_null": ("{{ json_item(\"'[null, 3]'\", 0) }}", None),
     "each_text": (
@@ -96,8 +97,8 @@ EXPRESSIONS = {
         '(select max(concat(t.o.a, t.o.b)) from (select {{ json_objects("\'[{\\"a\\": \\"x\\", \\"b\\": 2}]\'", [\'a\', \'b\']) }} as o) as t)',
         "x2",
     ),
-    "the_numbers": ("(select sum(generated_number) from ({{ numbers(2400) }}) as n)", 2881200),
-    "each_of_a_list": ("(select sum(x) from (select {{ each_of(list_of(['1', '2'])) }} as x) as t)", 3),
+    "the_numbers": ("(select cast(sum(generated_number) as integer) from ({{ numbers(2400) }}) as n)", 2881200),
+    "each_of_a_list": ("(select cast(sum(x) as integer) from (select {{ each_of(list_of(['1', '2'])) }} as x) as t)", 3),
     "a_struct": ("({{ struct_of([['rule', \"'a'\"], ['column_name', \"'b'\"]]) }}).column_name", "b"),
     "the_newest_with_a_figure": ("(select max_by(a, b) from (values (1, 1), (2, 2)) as t (a, b))", 2),
     "no_smallest_of_nulls": ("least(cast(null as integer), 3)", 3),

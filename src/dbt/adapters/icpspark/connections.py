@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -131,6 +132,8 @@ def session(credentials: IcpSparkCredentials) -> SparkSession:
         spark = builder.getOrCreate()
         if "spark.remote" not in settings:
             spark.sparkContext.setLogLevel("ERROR")
+            # dbt says what failed; this would say it again, with Java's call stack.
+            logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
         _session = spark
         return spark
 

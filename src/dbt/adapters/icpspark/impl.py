@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from dbt.adapters.base import BaseRelation
 from dbt.adapters.base.meta import available
+from dbt.adapters.contracts.relation import RelationType
 from dbt.adapters.spark.impl import SparkAdapter
 
 from dbt.adapters.icpspark import python_models
@@ -25,6 +27,18 @@ class IcpSparkAdapter(SparkAdapter):
     @property
     def python_submission_helpers(self) -> dict[str, type]:
         return {"session": python_models.SessionJob}
+
+    def list_relations_without_caching(self, schema_relation: BaseRelation) -> list[BaseRelation]:
+        """By their names: dbt-spark asks for all that is known of each, which takes a minute for a few hundred views."""
+        spark, schema = session(self.config.credentials), schema_relation.schema
+        if not spark.catalog.databaseExists(schema):
+            return []
+        views = {row.viewName for row in spark.sql(f"show views in `{schema}`").collect() if not row.isTemporary}
+        tables = {row.tableName for row in spark.sql(f"show tables in `{schema}`").collect() if not row.isTemporary}
+        return [
+            self.Relation.create(schema=schema, identifier=name, type=RelationType.View if name in views else RelationType.Table)
+            for name in sorted(tables | views)
+        ]
 
     @available
     def keep_descriptions(self, descriptions: dict[str, Any]) -> str:

@@ -60,9 +60,11 @@ result = model(dbtObj(load), session)
         {%- set counts = [] -%}
         {%- for condition in broken.values() -%} {%- do counts.append('count_if(' ~ condition ~ ')') -%} {%- endfor -%}
         {%- set row = run_query('select ' ~ counts | join(', ') ~ ' from ' ~ relation).rows[0] -%}
-        {%- for rule in broken if row[loop.index0] -%}
-            {%- do adapter.drop_relation(relation) -%}
-            {%- do exceptions.raise_compiler_error(relation ~ ' breaks the constraint ' ~ rule ~ ' of its contract in ' ~ row[loop.index0] ~ ' rows.') -%}
+        {%- for rule in broken -%}
+            {%- if row[loop.index0] -%}
+                {%- do adapter.drop_relation(relation) -%}
+                {%- do exceptions.raise_compiler_error(relation ~ ' breaks the constraint ' ~ rule ~ ' of its contract in ' ~ row[loop.index0] ~ ' rows.') -%}
+            {%- endif -%}
         {%- endfor -%}
     {%- endif -%}
 {% endmacro %}
