@@ -404,6 +404,11 @@ def test_people_read_words_and_no_identifiers(demo_page: Page, demo_report: Path
     assert {value for value in shown if re.search(r"[a-z]\w*_\w+|\b(mql|sql)\b", value)} == set()
 
 
+def test_a_name_from_right_to_left_leaves_the_numbers_beside_it_in_place() -> None:
+    assert words.isolated("محمد 2") == "\u2068محمد 2\u2069"
+    assert words.isolated("株式会社 Energy") == "株式会社 Energy"
+
+
 @pytest.mark.slow
 def test_only_the_demo_company_says_that_it_is_one(demo: BuildResult, demo_page: Page) -> None:
     assert "This is the demo company" in demo_page.texts["top"]
