@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from icp_refinery.learning.engagement import learn_engagement
+from icp_refinery.learning.engagement import described_signals, learn_engagement
 
 MOMENTS = pd.date_range("2024-01-01", periods=4, freq="90D")
 
@@ -62,3 +62,10 @@ def test_signals_of_other_moments_are_not_learned_from() -> None:
 def test_without_engagements_nothing_is_learned() -> None:
     moments, signals = company(1)
     assert len(learn_engagement(moments, signals.iloc[:0])) == 1
+
+
+def test_without_accounts_there_is_the_base() -> None:
+    moments, signals = company(1)
+    card = learn_engagement(moments.iloc[:0], signals.iloc[:0])
+    assert card[["points", "n", "wins"]].values.tolist() == [[50.0, 0, 0]]
+    assert described_signals(card)["definition"].tolist() == ["everyone (50 is the chance of all)"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from icp_refinery.learning.scorecard import learn_scorecard
+from icp_refinery.learning.scorecard import described, learn_scorecard
 from icp_refinery.learning.segments import one_segment
 
 
@@ -45,3 +45,9 @@ def learn_engagement(moments: pd.DataFrame, signals: pd.DataFrame, *, seed: int 
     )
     nothing_leaks = pd.DataFrame({"attribute": pd.Series(dtype=object), "is_suspected": pd.Series(dtype=bool)})
     return learn_scorecard(frame, traits, one_segment(frame, frame["value"].to_numpy(), []), seed=seed, leaks=nothing_leaks)
+
+
+def described_signals(card: pd.DataFrame) -> pd.DataFrame:
+    """The same as `described` says of a scorecard."""
+    made = described(card)
+    return made.assign(definition=made["definition"].mask(made["attribute"].isna(), "everyone (50 is the chance of all)"))
