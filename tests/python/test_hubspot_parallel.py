@@ -39,8 +39,8 @@ def portal_of(hubspot: HubSpotPortal, at_once: int = 8) -> Portal:
     return Portal(hubspot.url, TOKEN, requests_per_10_seconds=190, calls_at_once=at_once, sleep=clock.sleep, clock=clock.now)
 
 
-def read(hubspot: HubSpotPortal) -> list[int]:
-    with portal_of(hubspot) as portal:
+def read(hubspot: HubSpotPortal, at_once: int = 8) -> list[int]:
+    with portal_of(hubspot, at_once) as portal:
         return sorted(int(record["id"]) for page in all_records(portal, "contacts", []) for record in page)
 
 
@@ -52,6 +52,15 @@ def test_every_record_is_read_once(hubspot: HubSpotPortal, ids: list[int], mark_
     hubspot.mark_beyond = mark_beyond
     assert read(hubspot) == sorted(ids)
     assert len(hubspot.calls) < len(ids) / 100 * 1.1 + 60
+
+
+def test_a_page_that_ends_where_another_begins_loses_nothing(hubspot: HubSpotPortal) -> None:
+    """Of 301 to 3002 the second half begins after 1701, at which the mark of a page of the first half points."""
+    hubspot.mark_beyond = 1
+    for number in range(1, 3003):
+        hubspot.add_record("contacts", str(number))
+    assert read(hubspot, at_once=2) == list(range(1, 3003))
+    assert "1701" in {call.query.get("after") for call in hubspot.calls}
 
 
 def test_pages_are_asked_for_at_once_in_a_large_portal_only(hubspot: HubSpotPortal, monkeypatch: pytest.MonkeyPatch) -> None:
