@@ -65,7 +65,7 @@ select count(*) as learned from {{ ref('learned') }}
 """,
     "macros/refuse.sql": """
 {% macro refuse() %}
-    {%- do log('the answer is ' ~ run_query('set icp.answer').rows[0][1], info=true) -%}
+    {%- if execute -%} {%- do log('the answer is ' ~ run_query('set icp.answer').rows[0][1], info=true) -%} {%- endif -%}
 {% endmacro %}
 """,
 }
