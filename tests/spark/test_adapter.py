@@ -154,7 +154,8 @@ import sys
 from dbt.cli.main import dbtRunner
 assert dbtRunner().invoke(["--quiet", "parse", "--no-write-json"]).success
 import icp_refinery.cli
-sys.exit(str([name for name in sys.modules if name.split(".")[0] in ("pyspark", "py4j") or "icpspark" in name] or ""))
+found = [name for name in sys.modules if name.split(".")[0] in ("pyspark", "py4j") or "icpspark" in name]
+sys.exit(str(found) if found else 0)
 """
     env: dict[str, Any] = os.environ | {"DBT_TARGET_PATH": str(tmp_path), "DBT_LOG_PATH": str(tmp_path)}
     ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=env, capture_output=True, text=True)
