@@ -54,9 +54,9 @@ groups as (
     select
         numbered.segment_id,
         numbered.customer_group,
-        cast(sum(numbered.starting_mrr) as double) as starting_mrr,
-        cast(sum(numbered.kept_mrr) as double) as kept_mrr,
-        cast(sum(numbered.retained_mrr) as double) as retained_mrr
+        cast(sum(numbered.starting_mrr) as decimal(24, 4)) as starting_mrr,
+        cast(sum(numbered.kept_mrr) as decimal(24, 4)) as kept_mrr,
+        cast(sum(numbered.retained_mrr) as decimal(24, 4)) as retained_mrr
     from numbered
     inner join segments on numbered.segment_id = segments.segment_id
     where segments.starting_mrr_customer_count >= {{ least_customers }}
@@ -92,12 +92,13 @@ weighted as (
     from draws
 ),
 
+-- Sums of decimals, so that their order does not show.
 resampled as (
     select
         segment_id,
         resample,
-        sum(times * kept_mrr) / nullif(sum(times * starting_mrr), 0) as gross_revenue_retention,
-        sum(times * retained_mrr) / nullif(sum(times * starting_mrr), 0) as net_revenue_retention
+        cast(sum(times * kept_mrr) as double) / nullif(cast(sum(times * starting_mrr) as double), 0) as gross_revenue_retention,
+        cast(sum(times * retained_mrr) as double) / nullif(cast(sum(times * starting_mrr) as double), 0) as net_revenue_retention
     from weighted
     group by segment_id, resample
 ),
