@@ -33,8 +33,10 @@ def test_a_broken_rule_of_a_column_is_said(broken: str, tmp_path: Path) -> None:
             create schema marts;
             create table marts.dim_accounts
                 (account_id text, segment_id text, is_customer bool, has_duplicate_domain bool, fit_score double,
-                merged_account_count int, tier text);
-            insert into marts.dim_accounts values ('A1', 's', true, false, 1, 0, 'tier_1'), ({row});
+                merged_account_count int, tier text,
+                engagement_score double, engagement_band text, fit_band text);
+            insert into marts.dim_accounts
+                select *, null, null, 'high' from (values ('A1', 's', true, false, 1, 0, 'tier_1'), ({row}));
             """
         )
     result = build(tmp_path, command="test", select="dim_accounts,test_name:column_rules", check=False, unit_tests=False)
