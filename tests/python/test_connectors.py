@@ -21,7 +21,7 @@ from icp_refinery.simulate.landed import LAYOUTS, write_landed
 # `make connectors` tries all; else each layout once as far as it is staged, and the marts of one that has everything.
 TRIES_ALL = "ICP_CONNECTOR_SEEDS" in os.environ
 SEEDS = [int(seed) for seed in os.environ.get("ICP_CONNECTOR_SEEDS", "1").split(",")]
-TRIED = [(layout, mess) for layout in LAYOUTS for mess in (True, False) if mess or TRIES_ALL or layout == "hubspot-airbyte"]
+TRIED = [(layout, mess) for layout in LAYOUTS for mess in (True, False) if mess or TRIES_ALL]
 ACCOUNTS = int(os.environ.get("ICP_CONNECTOR_ACCOUNTS", "120"))
 SETTINGS: dict[str, dict[str, Any]] = {
     "hubspot": {"hubspot_account_attributes": ["funding_stage"]},

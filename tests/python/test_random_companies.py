@@ -16,7 +16,7 @@ from test_marts_match_reference import assert_same
 from ugly_companies import write_company
 
 pytestmark = pytest.mark.slow
-COMPANIES = int(os.environ.get("ICP_RANDOM_COMPANIES", 3))
+COMPANIES = int(os.environ.get("ICP_RANDOM_COMPANIES", 2))
 
 
 @pytest.mark.parametrize("seed", range(1, COMPANIES + 1))
