@@ -51,3 +51,9 @@
 {% macro condition_id() -%}
     md5(concat(coalesce(attribute, ''), '|', coalesce(operator, ''), '|', coalesce(value, '')))
 {%- endmacro %}
+
+
+{#- An end of the band of numbers that a row of a scorecard holds for (place 0 its least, 1 what is above it); `otherwise` where it is open. -#}
+{% macro band_bound(place, otherwise) -%}
+    case when operator = 'between' then coalesce(try_cast({{ json_item('value', place) }} as double), cast('{{ otherwise }}' as double)) end
+{%- endmacro %}

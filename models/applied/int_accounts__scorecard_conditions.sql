@@ -6,8 +6,8 @@ scorecard as (
         attribute,
         operator,
         value,
-        case when operator = 'between' then coalesce(try_cast({{ json_item('value', 0) }} as double), cast('-infinity' as double)) end as at_least,
-        case when operator = 'between' then coalesce(try_cast({{ json_item('value', 1) }} as double), cast('infinity' as double)) end as below
+        {{ band_bound(0, '-infinity') }} as at_least,
+        {{ band_bound(1, 'infinity') }} as below
     from {{ ref('learned_scorecard') }}
 ),
 

@@ -84,7 +84,7 @@ def wanted_lists(
     if of_contacts is not None:
         for tier in sorted(tiers & set(PRIORITIZED)):
             for role, words in ROLES.items():
-                key, words = f"contacts_{tier}_{role}", f"contacts: {words}, {tier.replace('_', ' ')}"
+                key, words = f"contacts_{tier}_{role}", f"contacts: {words}, {tier_words(tier)}"
                 add(CONTACTS, key, words, icp_tier=tier, icp_role=role)
         if "deprioritized" in tiers:
             add(CONTACTS, "contacts_suppress", "contacts: low fit, leave out of campaigns", icp_tier="deprioritized")
@@ -106,7 +106,7 @@ def _of_segments(
     wanted: list[Wanted] = []
     for segment_id, name, tier in rows:
         if tier in PRIORITIZED:
-            words = tier.replace("_", " ")
+            words = tier_words(tier)
             written = _filters(lambda i=segment_id: [[_written("icp_segment", i, config, properties)]])
             wanted.append(written(segment_id, list_name(config, words, name, segment_id)))
             if config.lists.look_alikes:
@@ -124,6 +124,11 @@ def _of_segments(
 
 def _is_known_who_works(marts: duckdb.DuckDBPyConnection) -> bool:
     return bool(marts.execute("select exists (select 1 from marts.icp_disagreements)").fetchone()[0])
+
+
+def tier_words(tier: str) -> str:
+    """A tier as the names of lists and workflows say it."""
+    return tier.replace("_", " ")
 
 
 def list_name(config: Config, words: str, segment_name: str = "", segment_id: str = "") -> str:

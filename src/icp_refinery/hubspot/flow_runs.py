@@ -7,6 +7,7 @@ was made.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -111,10 +112,7 @@ def _planned(portal: Portal, entry: Json, ours: Json, there: list[Json]) -> Json
     flow = flow_of(portal, ours, there) if ours else None
     if flow is None:
         if any(one.get("name") == entry["name"] for one in there):
-            return entry | {
-                "action": "withheld",
-                "reason": "the name is taken by a workflow that this project did not make: kept",
-            }
+            return entry | {"action": "withheld", "reason": TAKEN}
         return entry
     entry |= {"action": "none", "flow_id": flow["id"], "revision": flow["revisionId"] if is_as_made(flow, ours) else None}
     state = "switched on by a person" if flow["isEnabled"] else "switched off"
@@ -132,11 +130,8 @@ def all_flows(portal: Portal) -> list[Json]:
     found: dict[str, Json] = {}
     while True:
         answer = portal.request("GET", FLOWS, params=query)
-        try:
-            page = shaped(answer.get("results"), "flows")
-            after = (shaped(answer.get("paging") or {}, "paging").get("next") or {}).get("after")
-        except ValueError as problem:
-            raise Unreachable(f"GET {FLOWS}: the answer cannot be read ({problem}); is it HubSpot's?") from None
+        page = _read(answer.get("results"), "flows", FLOWS)
+        after = (_read(answer.get("paging") or {}, "paging", FLOWS).get("next") or {}).get("after")
         if page and page[0]["id"] in found:
             raise Unreachable(f"GET {FLOWS}: the pages go round in a circle; is it HubSpot's?")
         found |= {flow["id"]: flow for flow in page}
@@ -159,10 +154,14 @@ def flow_of(portal: Portal, ours: Json, there: list[Json]) -> Json | None:
         if problem.status == GONE:
             return None
         raise
+    return _read(answer, "flow", f"{FLOWS}/{flow_id}")
+
+
+def _read(answer: object, shape: str, path: str) -> Any:
     try:
-        return shaped(answer, "flow")
+        return shaped(answer, shape)
     except ValueError as problem:
-        raise Unreachable(f"GET {FLOWS}/{flow_id}: the answer cannot be read ({problem}); is it HubSpot's?") from None
+        raise Unreachable(f"GET {path}: the answer cannot be read ({problem}); is it HubSpot's?") from None
 
 
 def is_as_made(flow: Json, ours: Json) -> bool:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from icp_refinery.hubspot.config import Config
 from icp_refinery.hubspot.errors import Json
-from icp_refinery.hubspot.filters import filter_branch, list_name
+from icp_refinery.hubspot.filters import filter_branch, list_name, tier_words
 from icp_refinery.nurture import emails_of
 
 CONTACTS = "0-1"
@@ -37,7 +37,7 @@ def wanted_flow(plan: Json, config: Config, lists: dict[str, str], properties: d
     """The workflow of a nurture plan. `lists` are ids of this project's lists by key, `properties` those of contacts by name."""
     segment, settings = plan["segment"], config.nurture
     key, tier = segment["id"], segment["tier"]
-    name = list_name(config, f"nurture {tier.replace('_', ' ')}", segment["name"], key)
+    name = list_name(config, f"nurture {tier_words(tier)}", segment["name"], key)
     keys = [f"contacts_{tier}_{role}" for role in settings.roles]
     missing = [one for one in keys if one not in lists]
     own = {ours: config.properties[ours] for ours in ("icp_segment", GROUP, ENTERED)}

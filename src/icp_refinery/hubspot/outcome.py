@@ -40,10 +40,10 @@ def written_since(runs: Path, config: Config) -> dict[str, tuple[str, str]]:
     for path in runs.glob("journal-*.jsonl"):
         if not is_of_flows(path):
             journals.append((str(next(read_lines(path, "journal"), {}).get("begun_at")), path))
+    tier = config.properties["icp_tier"]
     found: dict[str, tuple[str, str]] = {}
     for _, path in sorted(journals):
         is_back = path.stem.endswith("-reverted")
-        tier = config.properties["icp_tier"]
         sent: dict[str, tuple[str, str]] = {}
         for line in read_lines(path):
             if line["kind"] not in ("batch", "result") or object_of(line) != COMPANIES.name:

@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 
 from icp_refinery.hubspot.config import Config, Nurture, load_config
-from icp_refinery.hubspot.filters import list_name
+from icp_refinery.hubspot.filters import list_name, tier_words
 from icp_refinery.nurture.holdout import NO_EVIDENCE, holdout
 from icp_refinery.project import PRIORITIZED, project_directory
 
@@ -41,7 +41,7 @@ def plans(marts: duckdb.DuckDBPyConnection, config: Config | None = None) -> lis
 
 
 def _plan(marts: duckdb.DuckDBPyConnection, config: Config, segment: Plan) -> Plan:
-    segment_id, words = segment["segment_id"], segment["tier"].replace("_", " ")
+    segment_id, words = segment["segment_id"], tier_words(segment["tier"])
     settings = config.nurture
     funnel = _rows(
         marts,
