@@ -26,7 +26,7 @@ def test_a_held_database_is_one_sentence_that_names_the_process(build_input: Inp
     (files / "orders.csv").write_text(ORDERS)
     before = os.umask(0o022)
     try:
-        built = build_input(files, folder=tmp_path / "build", arguments=WITHOUT_TESTS)
+        built = build_input(files, folder=tmp_path / "build", arguments=(*WITHOUT_TESTS, "--log-level-file", "debug"))
     finally:
         os.umask(before)
     private = [built.database, tmp_path / "build" / "logs" / "dbt.log"]

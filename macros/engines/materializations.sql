@@ -1,0 +1,58 @@
+{#-
+    Tables and views on DuckDB, made in their place: what stood there before goes in the same transaction. dbt's own make each under another
+    name, rename twice and drop twice; each of these takes dbt longer than DuckDB takes for most queries (D87).
+-#}
+{% materialization table, adapter='duckdb', supported_languages=['sql', 'python'] %}
+    {%- set target = this.incorporate(type='table') -%}
+    {#- A Python model writes through a connection of its own, which would wait for this transaction: its table is renamed afterwards. -#}
+    {%- set written = make_intermediate_relation(target) if model.language == 'python' else target -%}
+    {%- do run_hooks_before() -%}
+    {%- if written == target -%}
+        {%- do drop_in_transaction(load_cached_relation(this)) -%}
+    {%- else -%}
+        {%- do drop_relation_if_exists(load_cached_relation(written)) -%}
+    {%- endif -%}
+    {%- call statement('main', language=model.language) -%}
+        {{ create_table_as(False, written, compiled_code, model.language) }}
+    {%- endcall -%}
+    {%- if written != target -%}
+        {%- do drop_in_transaction(load_cached_relation(this)) -%}
+        {%- do adapter.rename_relation(written, target) -%}
+    {%- endif -%}
+    {%- do finish_relation(target) -%}
+    {{ return({'relations': [target]}) }}
+{% endmaterialization %}
+
+
+{% materialization view, adapter='duckdb' %}
+    {%- set target = this.incorporate(type='view') -%}
+    {%- do run_hooks_before() -%}
+    {%- do drop_in_transaction(load_cached_relation(this)) -%}
+    {%- call statement('main') -%} {{ create_view_as(target, compiled_code) }} {%- endcall -%}
+    {%- do finish_relation(target) -%}
+    {{ return({'relations': [target]}) }}
+{% endmaterialization %}
+
+
+{% macro run_hooks_before() %}
+    {%- if pre_hooks -%}
+        {{ run_hooks(pre_hooks, inside_transaction=False) }}
+        {{ run_hooks(pre_hooks, inside_transaction=True) }}
+    {%- endif -%}
+{% endmacro %}
+
+
+{% macro drop_in_transaction(relation) %}
+    {%- if relation -%}
+        {%- call statement('drop') -%} drop {{ relation.type }} if exists {{ relation }} cascade {%- endcall -%}
+        {%- do adapter.cache_dropped(relation) -%}
+    {%- endif -%}
+{% endmacro %}
+
+
+{% macro finish_relation(relation) %}
+    {%- if config.get('persist_docs') -%} {%- do persist_docs(relation, model) -%} {%- endif -%}
+    {%- if post_hooks -%} {{ run_hooks(post_hooks, inside_transaction=True) }} {%- endif -%}
+    {{ adapter.commit() }}
+    {%- if post_hooks -%} {{ run_hooks(post_hooks, inside_transaction=False) }} {%- endif -%}
+{% endmacro %}
