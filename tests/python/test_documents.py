@@ -44,12 +44,17 @@ def test_the_architecture_names_files_and_models_that_exist() -> None:
     assert [model for model in models if model not in known] == []
 
 
-def test_every_decision_is_listed_once() -> None:
+def test_every_decision_has_an_id_a_choice_a_reason_and_a_price() -> None:
     text = (ROOT / "DECISIONS.md").read_text()
-    listed = re.findall(r"^- \[D(\d+)\]\(#d\1\) (.+)$", text, re.MULTILINE)
-    written = re.findall(r'^<a id="d(\d+)"></a>\n### D\1\. (.+)$', text, re.MULTILINE)
-    assert listed == written
-    assert [int(number) for number, _ in written] == list(range(1, len(written) + 1))
+    rows = [re.split(r" *\| *", row)[1:-1] for row in re.findall(r"^\| <a id.+$", text, re.MULTILINE)]
+    ids = [re.fullmatch(r'<a id="d(\w+)"></a>\[D\1\]\(#d\1\)', row[0])[1] for row in rows]
+    assert all(len(row) == 4 and all(row) for row in rows)
+    assert [number for number in ids if number.isdigit()] == [str(n + 1) for n in range(sum(map(str.isdigit, ids)))]
+    assert len(set(ids)) == len(ids)
+    areas = re.findall(
+        r"^## (.+)\n\n.+\n.+\n\| <a id=\"d(\w+)\"(?:.+\n)*?.*<a id=\"d(\w+)\".+\n(?!\|)", text + "\n", re.MULTILINE
+    )
+    assert re.findall(r"^- \[(.+)\]\(#.+\): D(\w+) to D(\w+)$", text, re.MULTILINE) == areas
 
 
 def test_the_readme_lists_every_setting() -> None:
