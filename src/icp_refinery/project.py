@@ -11,6 +11,7 @@ TIER_NAMES = {
     "tier_3": "Neutral: no evidence",
     "deprioritized": "Low fit",
 }
+TIER_WORDS = {tier: name.split(":")[0].lower() for tier, name in TIER_NAMES.items()}  # the same within a sentence
 MOST_ACCOUNTS = 10_000  # pursuits that the backtest reads, and as many accounts that were only paid for
 NOT_IN_PATHS = "?\\"  # DuckDB opens another file than the one that has these in its path
 OUTCOMES = ("won", "high_value", "multi_year", "add_on", "retained", "expanded")

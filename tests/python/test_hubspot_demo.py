@@ -25,8 +25,8 @@ def test_the_demo_ends_with_only_the_edit_by_hand(demo: BuildResult, tmp_path: P
     assert (companies > 1000, contacts > 2000, deals > 10) == (True, True, True), run.stdout
     assert second == ("0", "0", "0", first[3]), run.stdout
     assert re.search("all [0-9,]+ values are as they were, but for that one", run.stdout)
-    assert re.search("ICP contacts: decision makers, tier 1: [1-9][0-9]* contacts", run.stdout)
-    flow = r"In HubSpot: 'ICP nurture tier 1: .*' is switched (\w+)\. .*: (\d+) held out, (\d+) nurture\."
+    assert re.search("ICP contacts: decision makers, best fit: [1-9][0-9]* contacts", run.stdout)
+    flow = r"In HubSpot: 'ICP nurture best fit: .*' is switched (\w+)\. .*: (\d+) held out, (\d+) nurture\."
     [(off, held_out, nurture)] = re.findall(flow, run.stdout)
     assert (off, int(held_out) > 10, int(nurture) > 100) == ("off", True, True), run.stdout
     assert "is as it should be (switched off)" in run.stdout

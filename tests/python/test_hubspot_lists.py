@@ -298,19 +298,19 @@ def test_lists_hold_contacts_by_tier_and_role_and_what_nobody_works(with_contact
     assert {line["action"] for line in done.values()} == {"created"}
     members = {key: (line["name"], with_contacts.members(line["name"])) for key, line in done.items()}
     assert {key: found for key, found in members.items() if key.startswith(("contacts_", "disagreement_", "tier_"))} == {
-        "contacts_tier_1_decision_maker": ("ICP contacts: decision makers, tier 1", ["1"]),
-        "contacts_tier_1_influencer": ("ICP contacts: influencers, tier 1", ["2"]),
-        "contacts_tier_1_user": ("ICP contacts: users, tier 1", ["3"]),
-        "contacts_tier_2_decision_maker": ("ICP contacts: decision makers, tier 2", []),
-        "contacts_tier_2_influencer": ("ICP contacts: influencers, tier 2", []),
-        "contacts_tier_2_user": ("ICP contacts: users, tier 2", []),
+        "contacts_tier_1_decision_maker": ("ICP contacts: decision makers, best fit", ["1"]),
+        "contacts_tier_1_influencer": ("ICP contacts: influencers, best fit", ["2"]),
+        "contacts_tier_1_user": ("ICP contacts: users, best fit", ["3"]),
+        "contacts_tier_2_decision_maker": ("ICP contacts: decision makers, good fit", []),
+        "contacts_tier_2_influencer": ("ICP contacts: influencers, good fit", []),
+        "contacts_tier_2_user": ("ICP contacts: users, good fit", []),
         "contacts_suppress": ("ICP contacts: low fit, leave out of campaigns", ["11", "12", "13", "14"]),
         "contacts_nobody": ("ICP contacts: nobody works them", ["1", "2", "3", "4"]),
         "disagreement_nobody": ("ICP nobody works them", ["1"]),
         "disagreement_only_marketing": ("ICP only Marketing works them", []),
         "disagreement_only_sales": ("ICP only Sales works them", []),
         "disagreement_deprioritized_costs_money": ("ICP low fit, but cost money", ["4"]),
-        "tier_3": ("ICP tier 3", ["3"]),
+        "tier_3": ("ICP neutral", ["3"]),
     }
     kept = read_journal(journal, with_contacts.portal_id)["contacts_tier_1_user"]
     assert (kept["object"], with_contacts.lists[kept["list_id"]]["objectTypeId"]) == ("contacts", "0-1")
@@ -339,7 +339,7 @@ def test_a_list_of_contacts_is_made_once_whatever_happens(with_contacts: HubSpot
 def test_segments_of_the_same_name_have_lists_of_their_own(stand_in: HubSpotPortal, journal: Path) -> None:
     same = {"seg_1": ("Banks", "tier_1", SEGMENTS["seg_1"][2]), "seg_2": ("Banks", "tier_1", SEGMENTS["seg_2"][2])}
     done = run(stand_in, journal, marts_of(same))
-    assert done["seg_1"]["name"] == "ICP tier 1: Banks [seg_1]"
+    assert done["seg_1"]["name"] == "ICP best fit: Banks [seg_1]"
     assert len({line["name"] for line in done.values()}) == len(done) == 4
 
 
@@ -358,13 +358,13 @@ def test_a_plan_writes_nothing_and_a_second_run_writes_nothing(stand_in: HubSpot
     done = run(stand_in, journal)
     members = {line["name"]: stand_in.members(line["name"]) for line in done.values()}
     assert members == {
-        "ICP tier 1: Large banks": ["1"],
-        "ICP like tier 1: Large banks": [],
-        "ICP tier 2: Energy": [],
-        "ICP like tier 2: Energy": ["3"],
-        "ICP deprioritized": ["2"],
-        "ICP like deprioritized": ["1", "2"],
-        "ICP tier 3": [],
+        "ICP best fit: Large banks": ["1"],
+        "ICP like best fit: Large banks": [],
+        "ICP good fit: Energy": [],
+        "ICP like good fit: Energy": ["3"],
+        "ICP low fit": ["2"],
+        "ICP like low fit": ["1", "2"],
+        "ICP neutral": [],
     }
     assert len(stand_in.writes()) == LISTS
 
@@ -383,7 +383,7 @@ def test_a_plan_writes_nothing_and_a_second_run_writes_nothing(stand_in: HubSpot
 
 
 def test_a_list_that_a_person_made_under_the_name_is_kept(stand_in: HubSpotPortal, journal: Path) -> None:
-    name = list_name(CONFIG, "tier 1", "Large banks", "seg_1")
+    name = list_name(CONFIG, "best fit", "Large banks", "seg_1")
     theirs = filter_branch([[part("country", "DE")]])
     stand_in.add_list(name, theirs)
     for _ in range(2):
@@ -460,7 +460,7 @@ def test_a_segment_in_another_tier_keeps_its_list_under_a_new_name(stand_in: Hub
         "list_id": first["seg_2"]["list_id"],
         "reason": "",
     }
-    assert stand_in.lists[first["seg_2"]["list_id"]]["name"] == "ICP tier 1: Energy"
+    assert stand_in.lists[first["seg_2"]["list_id"]]["name"] == "ICP best fit: Energy"
     assert {line["action"] for line in run(stand_in, journal, marts_of(moved)).values()} == {"none"}
 
 
@@ -751,7 +751,7 @@ def test_a_nurture_plan_says_what_the_marts_say(demo: BuildResult, demo_plan: di
         (kind, role["role"]) for kind, roles in demo_plan["audience"].items() for role in roles if role["more_than_elsewhere"]
     }
     assert roles == set(typical) != set()
-    assert demo_plan["entry"]["list"] == f"ICP tier 1: {demo_plan['segment']['name']}"
+    assert demo_plan["entry"]["list"] == f"ICP best fit: {demo_plan['segment']['name']}"
 
 
 def test_what_nothing_speaks_for_is_no_evidence(demo: BuildResult, demo_plan: dict) -> None:

@@ -12,7 +12,7 @@ import duckdb
 
 from icp_refinery.hubspot.config import Config, Trait
 from icp_refinery.hubspot.objects import COMPANIES, CONTACTS, ObjectType
-from icp_refinery.project import PRIORITIZED
+from icp_refinery.project import PRIORITIZED, TIER_WORDS
 
 LONGEST_NAME = 200
 
@@ -78,13 +78,13 @@ def wanted_lists(
 
     if "companies" in config.objects:
         if "tier_3" in tiers:
-            add(COMPANIES, "tier_3", "tier 3", icp_tier="tier_3")
+            add(COMPANIES, "tier_3", TIER_WORDS["tier_3"], icp_tier="tier_3")
         for reason, words in DISAGREEMENTS.items() if _is_known_who_works(marts) else ():
             add(COMPANIES, f"disagreement_{reason}", words, icp_disagreement=reason)
     if of_contacts is not None:
         for tier in sorted(tiers & set(PRIORITIZED)):
             for role, words in ROLES.items():
-                key, words = f"contacts_{tier}_{role}", f"contacts: {words}, {tier_words(tier)}"
+                key, words = f"contacts_{tier}_{role}", f"contacts: {words}, {TIER_WORDS[tier]}"
                 add(CONTACTS, key, words, icp_tier=tier, icp_role=role)
         if "deprioritized" in tiers:
             add(CONTACTS, "contacts_suppress", "contacts: low fit, leave out of campaigns", icp_tier="deprioritized")
@@ -106,7 +106,7 @@ def _of_segments(
     wanted: list[Wanted] = []
     for segment_id, name, tier in rows:
         if tier in PRIORITIZED:
-            words = tier_words(tier)
+            words = TIER_WORDS[tier]
             written = _filters(lambda i=segment_id: [[_written("icp_segment", i, config, properties)]])
             wanted.append(written(segment_id, list_name(config, words, name, segment_id)))
             if config.lists.look_alikes:
@@ -115,20 +115,15 @@ def _of_segments(
     low = [segment_id for segment_id, _, tier in rows if tier == "deprioritized"]
     if low:
         written = _filters(lambda: [[_written("icp_tier", "deprioritized", config, properties)]])
-        wanted.append(written("deprioritized", list_name(config, "deprioritized")))
+        wanted.append(written("deprioritized", list_name(config, TIER_WORDS["deprioritized"])))
         if config.lists.look_alikes:
             alike = _filters(lambda: look_alike([rules[segment_id] for segment_id in low], config, properties))
-            wanted.append(alike("like deprioritized", list_name(config, "like deprioritized")))
+            wanted.append(alike("like deprioritized", list_name(config, f"like {TIER_WORDS['deprioritized']}")))
     return wanted
 
 
 def _is_known_who_works(marts: duckdb.DuckDBPyConnection) -> bool:
     return bool(marts.execute("select exists (select 1 from marts.icp_disagreements)").fetchone()[0])
-
-
-def tier_words(tier: str) -> str:
-    """A tier as the names of lists and workflows say it."""
-    return tier.replace("_", " ")
 
 
 def list_name(config: Config, words: str, segment_name: str = "", segment_id: str = "") -> str:

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from icp_refinery.hubspot.config import Config
 from icp_refinery.hubspot.errors import Json
-from icp_refinery.hubspot.filters import filter_branch, list_name, tier_words
+from icp_refinery.hubspot.filters import filter_branch, list_name
 from icp_refinery.nurture import emails_of
+from icp_refinery.project import TIER_WORDS
 
 CONTACTS = "0-1"
 DELAY, TASK, EMAIL, SET_PROPERTY = "0-1", "0-3", "0-4", "0-5"  # HubSpot's types of actions
@@ -37,7 +38,7 @@ def wanted_flow(plan: Json, config: Config, lists: dict[str, str], properties: d
     """The workflow of a nurture plan. `lists` are ids of this project's lists by key, `properties` those of contacts by name."""
     segment, settings = plan["segment"], config.nurture
     key, tier = segment["id"], segment["tier"]
-    name = list_name(config, f"nurture {tier_words(tier)}", segment["name"], key)
+    name = list_name(config, f"nurture {TIER_WORDS[tier]}", segment["name"], key)
     keys = [f"contacts_{tier}_{role}" for role in settings.roles]
     missing = [one for one in keys if one not in lists]
     own = {ours: config.properties[ours] for ours in ("icp_segment", GROUP, ENTERED)}

@@ -12,9 +12,9 @@ from typing import Any
 import duckdb
 
 from icp_refinery.hubspot.config import Config, Nurture, load_config
-from icp_refinery.hubspot.filters import list_name, tier_words
+from icp_refinery.hubspot.filters import list_name
 from icp_refinery.nurture.holdout import NO_EVIDENCE, holdout
-from icp_refinery.project import PRIORITIZED, project_directory
+from icp_refinery.project import PRIORITIZED, TIER_WORDS, project_directory
 
 ROLES = 3  # of each kind
 USUAL_DELAY = 7  # days between e-mails where nothing is known
@@ -41,7 +41,7 @@ def plans(marts: duckdb.DuckDBPyConnection, config: Config | None = None) -> lis
 
 
 def _plan(marts: duckdb.DuckDBPyConnection, config: Config, segment: Plan) -> Plan:
-    segment_id, words = segment["segment_id"], tier_words(segment["tier"])
+    segment_id, words = segment["segment_id"], TIER_WORDS[segment["tier"]]
     settings = config.nurture
     funnel = _rows(
         marts,

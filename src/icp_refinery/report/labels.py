@@ -1,6 +1,6 @@
 """What people read in place of the marts' codes."""
 
-from icp_refinery.project import TIER_NAMES
+from icp_refinery.project import TIER_NAMES, TIER_WORDS
 
 # By tier: sign and meaning, so that it never hangs on a colour or on its name alone.
 SIGNS = {
@@ -19,7 +19,7 @@ DISAGREEMENTS = {
     "deprioritized_costs_money": "Low fit, and costs money",
 }
 # What people read for the names, operators and terms that stand in texts of the marts.
-TERMS = {name: title.split(":")[0].lower() for name, title in TIER_NAMES.items()} | {
+TERMS = TIER_WORDS | {
     "employee_count": "employees",
     "first_order_add_on": "add-on in the first order",
     "first_order_multi_year": "multi-year first order",
