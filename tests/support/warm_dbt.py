@@ -116,7 +116,7 @@ def start_dbt(
     environment = {name: value for name, value in os.environ.items() if name in KEPT}
     environment["DBT_LOG_LEVEL_FILE"] = "none"
     output.unlink(missing_ok=True)
-    if "--threads" not in arguments and {"build", "run", "test", "seed"} & {*arguments}:
+    if {"--threads", "deps", "docs", "ls", "parse"}.isdisjoint(arguments):
         # dbt's own work is Python: two threads of it take half as much time again, and no less to the end.
         arguments = [*arguments, "--threads", "1"]
     given = (arguments, str(cwd), environment | env, str(output), parsed and str(parsed), keep and str(keep))
