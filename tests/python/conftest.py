@@ -293,12 +293,21 @@ def input_layer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return project
 
 
+@pytest.fixture(scope="session")
+def start_only(input_layer: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project with one model of nothing: what a run looks at before it builds, and no more to parse."""
+    project = tmp_path_factory.mktemp("start_only") / "project"
+    shutil.copytree(input_layer, project, ignore=shutil.ignore_patterns("target", "logs", "models"))
+    (project / "models").mkdir()
+    (project / "models" / "nothing.sql").write_text("select 1 as nothing")
+    return project
+
+
 InputBuild = Callable[..., BuildResult]
-Made = TypeVar("Made")
 
 
 @pytest.fixture(scope="session")
-def build_input(input_layer: Path, tmp_path_factory: pytest.TempPathFactory) -> InputBuild:
+def build_input(input_layer: Path, start_only: Path, tmp_path_factory: pytest.TempPathFactory) -> InputBuild:
     """A function that builds the input layer of a folder in a database of its own."""
 
     def run(
@@ -309,8 +318,10 @@ def build_input(input_layer: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         folder: Path | None = None,
         parse: bool = False,
         landed: Path | str | None = None,
+        starts: bool = False,
     ) -> BuildResult:
-        """`parse=True` has dbt parse with the very variables, where these are the matter."""
+        """`parse=True` has dbt parse with the very variables, where these are the matter; `starts=True` has it build nothing."""
+        project = start_only if starts else input_layer
         folder = folder or tmp_path_factory.mktemp("input")
         if files_dir is not None:
             variables = {"connectors": ["files"], "files_dir": str(files_dir)} | (variables or {})
@@ -318,9 +329,9 @@ def build_input(input_layer: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         command += ["--exclude-resource-type", "test", "unit_test"]
         command += ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
         database = folder / "icp.duckdb"
-        parsed = None if parse else parsed_project(input_layer, variables or {})
+        parsed = None if parse else parsed_project(project, variables or {})
         places = {"ICP_DATABASE": str(database)} | ({"ICP_LANDED": str(landed)} if landed else {})
-        code, output = run_dbt(command, input_layer, places, folder / "output", parsed=parsed)
+        code, output = run_dbt(command, project, places, folder / "output", parsed=parsed)
         assert code == 0 or not check, output
         return BuildResult(database, code, output, folder)
 

@@ -515,5 +515,5 @@ def test_what_cannot_be_read_stops_with_a_sentence(
     tables: dict[str, list[Row]], settings: dict[str, Any], sentence: str, tmp_path: Path, build_input: InputBuild
 ) -> None:
     landed = write_landed_tables(tmp_path / "landed.duckdb", "salesforce", tables)
-    result = build_input(variables={"connectors": ["salesforce"]} | settings, landed=landed, check=False)
+    result = build_input(variables={"connectors": ["salesforce"]} | settings, landed=landed, check=False, starts=True)
     assert one_sentence(result) == sentence

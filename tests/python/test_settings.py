@@ -295,7 +295,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize(("variable", "value"), UNUSABLE, ids=[f"{name}={value}" for name, value in UNUSABLE])
 def test_unusable_value_stops_the_run_with_one_sentence(variable: str, value: Any, build_input: InputBuild, files: Path) -> None:
-    sentence = one_sentence(build_input(files, {variable: value}, check=False))
+    sentence = one_sentence(build_input(files, {variable: value}, check=False, starts=True))
     assert variable in sentence
     assert str(value).lower() in sentence.lower()
 
