@@ -1,4 +1,5 @@
 def model(dbt, session):
+    from icp_refinery.apart import apart
     from icp_refinery.learning.backtest import adopted_values, backtest
     from icp_refinery.warehouse import sampled_traits, tried
 
@@ -13,4 +14,5 @@ def model(dbt, session):
     both = sampled_traits(session, it.accounts, traits, sizes="both")
     adopted = adopted_values(dbt.ref("learned_segments_in_force").order("segment_id").df(), both)
     as_of = dbt.ref("int_as_of").select("cast(as_of as timestamp) as as_of").df()["as_of"].iloc[0]
-    return backtest(it.pursuits, sampled_traits(session, it.accounts, traits), it.sales, it.spend, as_of=as_of, adopted=adopted)
+    given = (it.pursuits, sampled_traits(session, it.accounts, traits), it.sales, it.spend)
+    return apart(backtest, *given, as_of=as_of, adopted=adopted)

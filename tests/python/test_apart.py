@@ -1,0 +1,40 @@
+"""A function in a process of its own answers, or fails, as in this one."""
+
+from __future__ import annotations
+
+import operator
+import os
+import signal
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from icp_refinery.apart import apart
+
+
+def test_it_returns_what_the_function_returns_from_another_process() -> None:
+    given = pd.DataFrame({"day": pd.to_datetime(["2024-02-29", None]), "name": ["訂單", None]})
+    pd.testing.assert_frame_equal(apart(pd.concat, [given, given], ignore_index=True), pd.concat([given] * 2, ignore_index=True))
+    assert apart(os.getpid) != os.getpid()
+
+
+def test_what_is_printed_is_no_part_of_the_answer(capfd: pytest.CaptureFixture[str]) -> None:
+    assert apart(print, "said") is None
+    assert capfd.readouterr().err == "said\n"
+
+
+def test_it_raises_what_the_function_raises() -> None:
+    with pytest.raises(ZeroDivisionError):
+        apart(operator.truediv, 1, 0)
+
+
+def test_a_process_that_ends_without_an_answer_is_a_sentence() -> None:
+    with pytest.raises(RuntimeError, match=r"raise_signal ended with code -9, without an answer\.$"):
+        apart(signal.raise_signal, signal.SIGKILL)
+
+
+def test_it_imports_nothing_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "pickle.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+    assert apart(len, "abc") == 3
