@@ -102,6 +102,7 @@ def test_what_rises_and_what_is_too_much_to_stop_is_counted_anew(demo: BuildResu
             "no leads, opportunities or campaign spend are recorded",
         ),
         ("update marts.icp_segments set tier = 'tier_3'", "No tier stands out"),
+        ("update marts.icp_segments set tier = 'tier_3', segment_name = 'A'", "but which of them is worth more is not shown"),
         ("update marts.icp_segments set won_pursuit_count = pursuit_count", "so the chance of winning is not known"),
         ("delete from marts.icp_disagreements", "no open account of the best tiers is known that nobody works"),
         (

@@ -3,6 +3,7 @@
 import math
 import re
 import unicodedata
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -99,10 +100,12 @@ def sentence(value: Any) -> str:
     return words[:1].upper() + words[1:] + ("" if words.endswith((".", "?", "!")) or not words else ".")
 
 
-def difference(evidence: str) -> str:
-    """What the test of the whole partition says (`icp_segments.evidence`), without its figures."""
+def difference(evidence: str, tiers: Iterable[str]) -> str:
+    """What the test of the whole partition says (`icp_segments.evidence`), without its figures, and whether that gave a tier."""
     if "not enough evidence" in evidence:
         return "That the segments differ at all is not shown: there is not enough evidence."
+    if set(tiers) == {"tier_3"}:
+        return "That the segments differ at all is beyond chance, but which of them is worth more is not shown."
     return "That the segments differ at all is beyond chance."
 
 
