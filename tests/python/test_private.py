@@ -43,10 +43,10 @@ def test_a_held_database_is_one_sentence_that_names_the_process(build_input: Inp
 
 
 @pytest.mark.parametrize("name", ["main.duckdb", "Marts.duckdb", "what?.duckdb", "my#db.duckdb"])
-def test_a_database_with_a_name_that_cannot_be_is_one_sentence(name: str, input_layer: Path, tmp_path: Path) -> None:
+def test_a_database_with_a_name_that_cannot_be_is_one_sentence(name: str, start_only: Path, tmp_path: Path) -> None:
     arguments = ["--no-use-colors", "build", "--vars", "{connectors: [files], files_dir: nowhere}"]
     arguments += ["--target-path", str(tmp_path / "target"), "--log-path", str(tmp_path / "logs")]
-    code, output = run_dbt(arguments, input_layer, {"ICP_DATABASE": str(tmp_path / name)}, tmp_path / "output")
+    code, output = run_dbt(arguments, start_only, {"ICP_DATABASE": str(tmp_path / name)}, tmp_path / "output")
     assert code != 0
     assert "Traceback" not in output
     [sentence] = {line.strip() for line in output.splitlines() if "ICP_DATABASE" in line}

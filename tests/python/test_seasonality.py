@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from statsmodels.stats.multitest import multipletests
 
 from conftest import BuildResult, frame, seeds
 from icp_refinery import learning
@@ -65,6 +66,12 @@ def test_only_the_fifty_largest_of_many_groups_are_tested() -> None:
 def test_the_order_of_rows_does_not_matter() -> None:
     months = simulate_months(300, 41, seed=1, in_season=0.75)
     pd.testing.assert_frame_equal(seasonality(months), seasonality(months.sample(frac=1, random_state=0)))
+
+
+def test_p_values_of_a_dimension_are_adjusted_as_holm_has_it() -> None:
+    found = seasonality(simulate_months(300, 36, seed=2, in_season=0.75)).drop_duplicates(["dimension", "value"])
+    for _, its in found.dropna(subset="p_value").groupby("dimension"):
+        np.testing.assert_array_equal(its["adjusted_p_value"], multipletests(its["p_value"], method="holm")[1])
 
 
 def test_nothing_gives_nothing_with_the_same_columns() -> None:

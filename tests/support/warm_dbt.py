@@ -40,7 +40,7 @@ KEPT = {"HOME", "LANG", "PATH", "TMPDIR", "USER", "OMP_NUM_THREADS", "OPENBLAS_N
 CONTEXT = multiprocessing.get_context("forkserver")
 _DBT = ["dbt.cli.main", "dbt.adapters.duckdb", "dbt.task.build", "dbt.task.parse", "dbt.task.docs.generate"]
 _OF_MODELS = ["pandas", "pyarrow", "scipy.stats", "sklearn.cluster", "sklearn.ensemble", "sklearn.linear_model"]
-_OF_MODELS += ["statsmodels.stats.multitest", "icp_refinery.publish", "icp_refinery.report", "icp_refinery.warehouse"]
+_OF_MODELS += ["icp_refinery.publish", "icp_refinery.report", "icp_refinery.warehouse"]
 CONTEXT.set_forkserver_preload([*_DBT, *_OF_MODELS, "great_expectations", "warmed"])
 
 

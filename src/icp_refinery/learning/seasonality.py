@@ -7,7 +7,6 @@ import calendar
 import numpy as np
 import pandas as pd
 from scipy.stats import binom
-from statsmodels.stats.multitest import multipletests
 
 # Cycle after cycle, a year sees two verdicts: before and after its full years grow by one. Each spends half of 5 %.
 LEVEL = 0.025
@@ -68,7 +67,9 @@ def seasonality(months: pd.DataFrame) -> pd.DataFrame:
     tested = (largest & (groups["tested_orders"] >= LEAST_ORDERS) & (years >= LEAST_YEARS)).to_numpy()
     groups.loc[tested, "p_value"] = [recurrence_p_value(its, share) for its in counts[tested]]
     for _, its in groups[tested].groupby(level="dimension"):
-        groups.loc[its.index, "adjusted_p_value"] = multipletests(its["p_value"], method="holm")[1]
+        # Holm (1979), by hand: statsmodels collects garbage each time, which in dbt's process takes a third of a second.
+        ordered = its["p_value"].sort_values()
+        groups.loc[ordered.index, "adjusted_p_value"] = (ordered * np.arange(len(ordered), 0, -1)).cummax().clip(upper=1)
     rows = []
     for (dimension, value), row, its, is_large in zip(groups.index, groups.itertuples(), counts, largest, strict=True):
         season = season_months(its, share)
