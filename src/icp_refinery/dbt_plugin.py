@@ -1,12 +1,11 @@
-"""What the profile adds to dbt-duckdb: private files, threads that wait less for each other, landed data, what only the file
-system knows of an input file, and sentences where the database cannot be used.
+"""What the profile adds to dbt-duckdb: private files, landed data, what only the file system knows of an input file, and a sentence
+where the database cannot be used.
 
 `profiles.yml` names this module (`plugins`).
 """
 
 import re
 import stat
-import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -45,8 +44,6 @@ class Plugin(BasePlugin):
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         """From now on, what this process writes is its owner's only; published files are as the user's umask says."""
         permissions.keep_private()
-        # Learning makes many short calls of NumPy, and after each waits as long as another thread may keep on rendering SQL.
-        sys.setswitchinterval(0.0001)
         log = Path(get_flags().LOG_PATH or ".") / "dbt.log"
         if log.is_file():
             permissions.make_private(log)
