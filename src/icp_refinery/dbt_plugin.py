@@ -1,5 +1,5 @@
-"""What the profile adds to dbt-duckdb: private files, landed data, what only the file system knows of an input file, and a sentence
-where the database cannot be used.
+"""What the profile adds to dbt-duckdb: private files, landed data, what only the file system knows of an input file, and a
+sentence where the database cannot be used.
 
 `profiles.yml` names this module (`plugins`).
 """
