@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import duckdb
@@ -24,6 +25,7 @@ from filelock import FileLock
 
 from hubspot_desk import Desk, row
 from hubspot_portal import HubSpotPortal
+from icp_refinery import check
 from icp_refinery.hubspot.apply import Outcome
 from warm_dbt import parsed_project, run_dbt, start_dbt
 
@@ -336,6 +338,23 @@ def build_input(input_layer: Path, start_only: Path, tmp_path_factory: pytest.Te
         return BuildResult(database, code, output, folder)
 
     return run
+
+
+@pytest.fixture(scope="module")
+def warm_check(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """`icp check` runs dbt without its start, which takes most of the time; test_cli.py has it as people start it."""
+
+    def run(command: list[str], env: dict[str, str], **_: Any) -> subprocess.CompletedProcess[str]:
+        arguments = ["--no-write-json", *command[command.index("dbt.cli.main") + 1 :]]
+        folder, variables = tmp_path_factory.mktemp("dbt"), json.loads(arguments[arguments.index("--vars") + 1])
+        places = {name: place for name, place in env.items() if name.startswith("ICP_")}
+        parsed = parsed_project(ROOT, variables, {"ICP_DATABASE": Path(places["ICP_DATABASE"]).name})
+        code, printed = run_dbt(arguments, folder, places, folder / "output", parsed=parsed)
+        return subprocess.CompletedProcess(command, code, printed, "")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(check, "subprocess", SimpleNamespace(run=run))
+        yield
 
 
 def one_sentence(result: BuildResult) -> str:

@@ -1,39 +1,18 @@
 """`icp check` says what a folder holds before any build."""
 
-import json
 import os
-import subprocess
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 
-from conftest import ROOT, SAMPLE
-from icp_refinery import check
+from conftest import SAMPLE
 from icp_refinery.check import CheckError, check_folder
 from icp_refinery.cli import app
 from icp_refinery.input_folder import look_at
-from warm_dbt import parsed_project, run_dbt
 
-
-@pytest.fixture(scope="module", autouse=True)
-def warm(tmp_path_factory):
-    """dbt without its start, which takes most of the time; test_cli.py has `icp check` as people start it."""
-
-    def run(command, env, **_):
-        arguments = command[command.index("dbt.cli.main") + 1 :]
-        folder, variables = tmp_path_factory.mktemp("dbt"), json.loads(arguments[arguments.index("--vars") + 1])
-        place = env["ICP_DATABASE"]
-        parsed = parsed_project(ROOT, variables, {"ICP_DATABASE": Path(place).name})
-        command = ["--no-write-json", *arguments]
-        code, printed = run_dbt(command, folder, {"ICP_DATABASE": place}, folder / "output", parsed=parsed)
-        return subprocess.CompletedProcess(command, code, printed, "")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(check, "subprocess", SimpleNamespace(run=run))
-        yield
+pytestmark = pytest.mark.usefixtures("warm_check")
 
 
 def write(folder: Path, **files: str) -> Path:
@@ -44,7 +23,7 @@ def write(folder: Path, **files: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory):
+def report(tmp_path_factory, warm_check):
     folder = write(
         tmp_path_factory.mktemp("check"),
         accounts="account_id,Account Name,employee_count,tier,merged_into_account_id\n"

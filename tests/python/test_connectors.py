@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
 import test_hubspot_landed
 from compare_states import differences, relations
 from conftest import BuildResult, InputBuild, build, frame, one_sentence
+from icp_refinery.cli import app
 from icp_refinery.input_folder import read_contract
 from icp_refinery.simulate.landed import LAYOUTS, write_landed
 
@@ -305,11 +306,11 @@ def test_a_build_that_reads_no_landed_data_does_not_mind_what_is_landed(build_in
 # --- Before any build ------------------
 
 
-def icp(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own."""
-    return subprocess.run([str(Path(sys.executable).parent / "icp"), *arguments], capture_output=True, text=True)
+def icp(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
 
 
+@pytest.mark.usefixtures("warm_check")
 def test_check_says_what_is_landed_and_what_to_switch_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     landed = test_hubspot_landed.write(tmp_path / "landed.duckdb", SCRIPTS["airbyte"])
     monkeypatch.setenv("ICP_LANDED", str(landed))
@@ -331,8 +332,9 @@ def test_check_says_what_is_landed_and_what_to_switch_on(tmp_path: Path, monkeyp
         assert sentence in said, sentence
 
 
+@pytest.mark.usefixtures("warm_check")
 def test_check_of_a_connector_that_cannot_be_read_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ICP_LANDED", "nowhere.duckdb")
     result = icp("check", "hubspot")
-    assert result.returncode == 1
+    assert result.exit_code == 1
     assert result.stderr.strip().splitlines()[-1] == "ICP_LANDED names nowhere.duckdb, which does not exist."

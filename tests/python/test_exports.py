@@ -298,6 +298,7 @@ def test_init_says_what_it_made_and_what_comes_next(folder: Path) -> None:
     assert run("init", folder, "--from", "pipedrive")[0] == 1
 
 
+@pytest.mark.usefixtures("warm_check")
 def test_check_reads_a_folder_by_its_mapping(folder: Path) -> None:
     run("init", folder)
     report = check_folder(folder)

@@ -195,6 +195,7 @@ def test_an_unreadable_relation_stops_its_model_with_one_sentence(kind: str, bui
     assert any(all(word in line for word in words) for line in result.stdout.splitlines()), result.stdout
 
 
+@pytest.mark.usefixtures("warm_check")
 def test_check_says_what_relations_hold_and_leaves_their_database_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     inputs = {"icp_inputs": {"accounts": "raw.accounts", "orders": "raw.orders"}}
     monkeypatch.setenv("ICP_DATABASE", str(tmp_path / "icp.duckdb"))
