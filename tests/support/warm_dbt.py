@@ -32,6 +32,7 @@ AT_RUN = {
     "as_of",
     "check_only",
 }
+AT_RUN |= {"missing_values", "hubspot_account_attributes", "salesforce_account_attributes", "hubspot_fields", "salesforce_fields"}
 AT_RUN |= {"renewal_grace_days", "renewal_overlap_days", "value_horizon_months", "learning_max_rows"}
 OF_PUBLISHING = {"publish_untested", "publish_over", "published_states_kept"}
 
