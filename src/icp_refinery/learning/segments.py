@@ -17,7 +17,15 @@ from threadpoolctl import threadpool_limits
 from icp_refinery.learning.boosting import teach
 from icp_refinery.learning.conditions import RULE_COLUMNS, conditions_of, segment_id
 from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
-from icp_refinery.learning.intervals import CHANGED, Figures, contradicted, segment_figures, tier_of, wilson_interval
+from icp_refinery.learning.intervals import (
+    CHANGED,
+    Figures,
+    contradicted,
+    reaching_today,
+    segment_figures,
+    tier_of,
+    wilson_interval,
+)
 from icp_refinery.learning.periods import FOLDS, centred, folds, time_cells
 from icp_refinery.learning.signal import PERMUTATIONS, permutation_p
 from icp_refinery.learning.traits import Trait, coded_traits
@@ -150,6 +158,8 @@ def learn_segments(
         figures = figures._replace(low=np.minimum(figures.low, 1.0), high=np.maximum(figures.high, 1.0))
     tiers = [tier_of(*bounds) for bounds in zip(figures.low, figures.high, strict=True)]
     is_changed = contradicted(tiers, leaves, crossed, robust, value, won, cells, figures.is_ratio)
+    figures = reaching_today(figures, leaves, crossed, robust, value, won, cells)
+    tiers = [tier_of(*bounds) for bounds in zip(figures.low, figures.high, strict=True)]
     return _tables(tree, leaves, coded, own, figures, tiers, is_changed, frame, value, p, notes)
 
 
