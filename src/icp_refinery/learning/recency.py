@@ -24,8 +24,9 @@ from icp_refinery.learning.signal import sampled
 from icp_refinery.learning.traits import Trait, coded_traits
 from icp_refinery.learning.value import expected_value, log_score, winsorised
 
-ERROR = 0.01  # that something changed and it pays to forget, where neither is so
+ERROR = 0.004  # that something changed and it pays to forget, where neither is so
 LEAST_HINT = 1.0  # t, of sums of levels, below which trees are not asked
+LEAST_CHANGE = 2.0  # t, below which it is not asked whether it pays to forget
 NOT_EXCLUDED = 3.84  # difference of squared t within which dates are about as likely: the 95 % point of chi-squared
 LEAST_SINCE = 200  # pursuits after a date, and before it
 LEAST_SHARE = 0.15  # of all, after a date
@@ -66,9 +67,11 @@ def recent_pursuits(pursuits: pd.DataFrame, traits: pd.DataFrame, *, seed: int =
         found = _change(coded, seen, cells, folds(len(rows), cells, seed))
         if found is None:
             return everything
-        first, changed = found
-        pays = _pays(coded, seen, won[rows], cells // 3 >= first, began.rank(method="first").to_numpy())
-    if pays <= 0 or changed + pays <= np.sqrt(2) * ndtri(1 - ERROR):
+        dates, changed = found
+        order = began.rank(method="first").to_numpy()
+        pays = {date: _pays(coded, seen, won[rows], cells // 3 >= date, order) for date in dates}
+    first = max(dates, key=lambda date: pays[date])
+    if pays[first] <= 0 or changed + pays[first] <= np.sqrt(2) * ndtri(1 - ERROR):
         return everything
     since = began[cells // 3 >= first].min().normalize()
     kept = begun_since(frame, since)
@@ -81,9 +84,11 @@ def begun_since(pursuits: pd.DataFrame, since: pd.Timestamp | None) -> pd.DataFr
     return pursuits if pd.isna(since) else pursuits[began_on(pursuits) >= since].reset_index(drop=True)
 
 
-def _change(traits: list[Trait], seen: np.ndarray, cells: np.ndarray, fold: np.ndarray) -> tuple[int, float] | None:
-    """The first period after a change and the t of that change, None where there is none to ask for; a period is a third of the
-    `cells`' numbers."""
+def _change(traits: list[Trait], seen: np.ndarray, cells: np.ndarray, fold: np.ndarray) -> tuple[list[int], float] | None:
+    """Periods that may be the first after a change, and the t of that change; None where there is none to ask about.
+
+    A period is a third of the `cells`' numbers.
+    """
     period, each = cells // 3, np.arange(len(seen))
     counts = np.bincount(period)
     before = np.append(0, counts.cumsum()[:-1])
@@ -103,10 +108,12 @@ def _change(traits: list[Trait], seen: np.ndarray, cells: np.ndarray, fold: np.n
     if _t(told[date] * change(date)) < LEAST_HINT:
         return None
     guess = told[date] + teach(traits, change(date), fold)[each, fold]
-    # Who changed is known; when, is where their outcomes differ most. The latest such date: what is older may be of before.
+    # Who changed is known; when, is where their outcomes differ most, or at the latest date that is about as likely.
     t = np.array([_t(guess * change(one)) for one in possible])
+    if t.max() < LEAST_CHANGE:
+        return None
     likely = possible[(t > 0) & (t**2 >= t.max() ** 2 - NOT_EXCLUDED)]
-    return (int(likely.max()), float(t.max())) if t.max() > 0 else None
+    return sorted({int(possible[t.argmax()]), int(likely.max())}), float(t.max())
 
 
 def _sums_of_levels(levels: list[Levels], y: np.ndarray, fold: np.ndarray) -> np.ndarray:
