@@ -30,7 +30,7 @@ def test_where_nothing_changes_nothing_is_left_out(kind: str, monkeypatch: pytes
         recent = recent_pursuits(it.pursuits, it.traits)
         assert (recent.since, recent.notes, len(recent.pursuits)) == (None, [], 1500)
     # The test of a change says so by itself, but for a false alarm.
-    monkeypatch.setattr(recency, "_pays", lambda *_: 0.5)
+    monkeypatch.setattr(recency, "_pays", lambda *given: (given[4][0], 0.5))
     assert sum(recent_pursuits(it.pursuits, it.traits).since is not None for it in worlds) <= 1
 
 
@@ -45,7 +45,7 @@ def test_the_note_says_since_when_and_of_how_many_deals():
 
 def test_a_change_that_does_not_pay_to_forget_is_kept(monkeypatch: pytest.MonkeyPatch):
     it = world(3000, 1, kind="set", strength=5, trouble="move", prospects=10)
-    monkeypatch.setattr(recency, "_pays", lambda *_: -0.5)
+    monkeypatch.setattr(recency, "_pays", lambda *given: (given[4][0], -0.5))
     assert recent_pursuits(it.pursuits, it.traits).since is None
 
 

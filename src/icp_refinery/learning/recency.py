@@ -68,10 +68,8 @@ def recent_pursuits(pursuits: pd.DataFrame, traits: pd.DataFrame, *, seed: int =
         if found is None:
             return everything
         dates, changed = found
-        order = began.rank(method="first").to_numpy()
-        pays = {date: _pays(coded, seen, won[rows], cells // 3 >= date, order) for date in dates}
-    first = max(dates, key=lambda date: pays[date])
-    if pays[first] <= 0 or changed + pays[first] <= np.sqrt(2) * ndtri(1 - ERROR):
+        first, pays = _pays(coded, seen, won[rows], cells // 3, dates, began.rank(method="first").to_numpy())
+    if pays <= 0 or changed + pays <= np.sqrt(2) * ndtri(1 - ERROR):
         return everything
     since = began[cells // 3 >= first].min().normalize()
     kept = begun_since(frame, since)
@@ -154,15 +152,28 @@ def _standardised(seen: np.ndarray, told: np.ndarray) -> np.ndarray:
     return rest / np.maximum(spread, 1e-12)[group]
 
 
-def _pays(traits: list[Trait], seen: np.ndarray, won: np.ndarray, is_late: np.ndarray, order: np.ndarray) -> float:
-    """How much better pursuits since a date are foretold better by others since then than by all others."""
-    late = np.flatnonzero(is_late)
-    block = np.full(len(seen), -1)
-    block[late[np.argsort(order[late], kind="stable")]] = np.arange(len(late)) * BLOCKS // len(late)
-    if won[late].sum() < LEAST_WINS:
-        return -np.inf
-    train = np.array([[is_late & (block != number), block != number] for number in range(BLOCKS)]).reshape(2 * BLOCKS, -1)
+def _pays(
+    traits: list[Trait], seen: np.ndarray, won: np.ndarray, period: np.ndarray, dates: list[int], order: np.ndarray
+) -> tuple[int, float]:
+    """The date since which it pays most to learn, and by how much (t): pursuits since then are foretold by others since then and
+    by all others. Trees are asked where sums of levels say that it pays."""
+    levels = [levels_of(trait) for trait in traits]
+
+    def gain(date: int, both: np.ndarray, recent: np.ndarray) -> float:
+        return _t((seen[period >= date] - both) ** 2 - (seen[period >= date] - recent) ** 2)
+
+    hinted = []
+    for date in dates:
+        late = np.flatnonzero(period >= date)
+        block = np.full(len(seen), BLOCKS)
+        block[late[np.argsort(order[late], kind="stable")]] = np.arange(len(late)) * BLOCKS // len(late)
+        only = [one._replace(codes=one.codes[late]) for one in levels]
+        told = _sums_of_levels(levels, seen, block)[late], _sums_of_levels(only, seen[late], block[late])
+        hinted.append((gain(date, *told), date, late, block))
+    hint, date, late, block = max(hinted, key=lambda one: one[0])
+    if hint <= 0 or won[late].sum() < LEAST_WINS:
+        return date, -np.inf
+    train = np.array([[block != number, (block < BLOCKS) & (block != number)] for number in range(BLOCKS)])
     columns, is_text = np.stack([t.raw for t in traits]), np.array([not t.is_numeric for t in traits])
-    told = boosted(columns, is_text, seen, train, TAUGHT_BINS).reshape(BLOCKS, 2, -1)
-    recent, both = ((seen[late] - told[block[late], number, late]) ** 2 for number in (0, 1))
-    return _t(both - recent)
+    told = boosted(columns, is_text, seen, train.reshape(2 * BLOCKS, -1), TAUGHT_BINS).reshape(BLOCKS, 2, -1)
+    return date, gain(date, *(told[block[late], number, late] for number in (0, 1)))
