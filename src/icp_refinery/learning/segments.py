@@ -98,10 +98,11 @@ def learn_segments(
     Returns
     -------
     `segments`: what each segment is, its observed pursuits, wins, win rate and value per pursuit so far, and its cross-fitted
-    value per pursuit and lift with simultaneous 95 % intervals. Where no effect is found there is one segment of
-    all accounts. `lift` is missing where the overall value per pursuit is not above 0; `lift_low` and `lift_high`
-    are then 1 + (difference from overall) / (standard deviation of the value of a pursuit). A tier is a claim about now: where
-    the latest third of the pursuits contradicts it, it is `tier_3`, and `evidence` says so.
+    value per pursuit and lift with simultaneous 95 % intervals. Where no effect is found there is one segment of all accounts.
+    `lift` is missing where the overall value per pursuit is not above 0; `lift_low` and `lift_high` are then 1 + (difference
+    from overall) / (standard deviation of the value of a pursuit). Where the latest third of the pursuits leaves out what all
+    say, an interval holds that third's as well. A tier is a claim about now: where the latest third contradicts it, it is
+    `tier_3`, and `evidence` says so.
 
     Raises ValueError where a column is missing, an account has two pursuits, or has none of the `traits`.
     """
