@@ -482,10 +482,6 @@ def test_an_adoption_applies_to_the_company_that_it_was_learned_from(
         traits = "('industry', false), ('region', false), ('employee_count', true)"
         connection.execute("create schema adopted; create table adopted.adoption as select '1' as adoption_number")  # of long ago
         connection.execute("create schema intermediate")
-        connection.execute(
-            "create table learned.learned_segments_in_force as "
-            "select segment_id, tier, false as is_contradicted from learned.learned_segments"
-        )
         connection.execute(f"create table intermediate.int_trait_names as from (values {traits}) as known(attribute, is_numeric)")
     select = "path:seeds/adopted assumptions excluded_accounts path:models/staging/people"
     select += " int_connectors rule_problems checked_adoptions"
