@@ -258,6 +258,10 @@ def learned_database(
             connection.execute(
                 f"{'insert into' if number else 'create table'} learned.learned_segments {'' if number else 'as'} {row}"
             )
+        connection.execute(
+            "create table learned.learned_segments_in_force as "
+            "select segment_id, tier, false as is_contradicted from learned.learned_segments"
+        )
         connection.execute(f"create table intermediate.int_trait_names as select '{attribute}' as attribute, false as is_numeric")
         connection.execute("create table intermediate.int_as_of as select date '2025-06-30' as as_of")
         connection.execute(f"create table intermediate.int_connectors as select unnest({list(connectors)}) as connector")
@@ -300,6 +304,29 @@ def test_a_segment_gets_the_name_that_it_is_given(tmp_path: Path, monkeypatch: p
         "seg_1": "Mid-size finance",
         "seg_0": "Others = all",
     }
+
+
+@pytest.mark.parametrize(
+    ("in_force", "adopted_as"),
+    [
+        ("'tier_3', true", "tier_3"),  # what was learned is in force, and lost its tier
+        ("'tier_1', true", "tier_3"),  # the same tier is adopted, and contradicted
+        ("'tier_1', false", "tier_1"),
+        ("'deprioritized', true", "tier_1"),  # what late deals contradict is another tier than the learned one
+    ],
+)
+def test_a_tier_that_late_deals_contradict_is_not_adopted(in_force: str, adopted_as: str, tmp_path: Path) -> None:
+    database = learned_database(tmp_path / "icp.duckdb", value="Retail")
+    with duckdb.connect(str(database)) as connection:
+        connection.execute(
+            f"create or replace table learned.learned_segments_in_force as select 'seg_0' as segment_id, "
+            f"column0 as tier, column1 as is_contradicted from (values ({in_force})) as given(column0, column1)"
+        )
+    said = adopt(database, tmp_path / "adopted", "Ana", "Ben", "x", date(2025, 7, 1))
+    tiers = {row["segment_id"]: row["tier"] for row in read_adopted(tmp_path / "adopted").adopted_segments}
+    assert tiers == {"seg_0": adopted_as, "seg_1": "tier_1"}
+    sentence = "(seg_0) is adopted as Neutral: no evidence: late deals contradict that it is Best fit."
+    assert said.count(sentence) == said.count("contradict") == (adopted_as == "tier_3")
 
 
 def test_what_people_decided_of_the_demo_company_stays_with_it(tmp_path: Path) -> None:

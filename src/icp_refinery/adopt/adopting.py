@@ -16,7 +16,10 @@ from icp_refinery.spreadsheet import as_cell, is_formula
 
 
 class Learned(NamedTuple):
-    """What a built database learned, and from what: `traits` are all that it knows, and whether each is a number."""
+    """What a built database learned, and from what: `traits` are all that it knows, and whether each is a number.
+
+    `segments`: of one that the latest deals or the review contradict the `tier` is `tier_3`, `lost_tier` the one that it had.
+    """
 
     segments: list[dict]
     traits: dict[str, bool]
@@ -82,6 +85,12 @@ def adopt(
         raise AdoptionError(problems[0])
     write_adopted(folder, after)
     words = [f"Adoption {number}: {len(segments)} segments, learned from the data as of {learned.as_of}, in {folder}."]
+    words += [
+        f"{row['segment_name']} ({row['segment_id']}) is adopted as {TIER_NAMES['tier_3']}: late deals contradict that it is "
+        f"{TIER_NAMES[row['lost_tier']]}."
+        for row in learned.segments
+        if row["lost_tier"]
+    ]
     ids = {row["segment_id"] for row in segments}
     for key, row in overrides.items():
         what = "stays" if key in ids else "is gone with its segment"
@@ -95,7 +104,18 @@ def read_learned(database: Path) -> Learned:
         raise AdoptionError(f"There is no database {database}: run `dbt build` first.")
     try:
         with duckdb.connect(str(database), read_only=True) as connection:
-            found = connection.execute(f"select * from {_place(connection, 'learned_segments')} order by tier, segment_id")
+            found = connection.execute(f"""
+                select
+                    learned.* replace (if(is_lost, 'tier_3', learned.tier) as tier),
+                    case when is_lost and learned.tier <> 'tier_3' then learned.tier end as lost_tier
+                from {_place(connection, "learned_segments")} as learned
+                left join lateral (
+                    select is_contradicted and tier in (learned.tier, 'tier_3') as is_lost
+                    from {_place(connection, "learned_segments_in_force")}
+                    where segment_id = learned.segment_id
+                ) on true
+                order by learned.segment_id
+            """)
             names = [column[0] for column in found.description]
             learned = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
             traits = dict(

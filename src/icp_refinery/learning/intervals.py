@@ -108,12 +108,45 @@ def contradicted(
     is_ratio: bool,
 ) -> list[bool]:
     """Which tiers of the `leaves` the latest third of the pursuits contradicts; where it has no ratios and all have, none."""
-    late = cells >= np.quantile(cells, 1 - LATEST, method="lower")
-    seen = [part[late] for part in (leaf, robust, value, won, cells)]
-    latest = segment_figures(leaves, len(leaves), 1.0, *seen, confidence=ONE_SIDED)
+    latest = _latest(leaves, leaf, robust, value, won, cells, len(leaves), ONE_SIDED)
     if latest.is_ratio != is_ratio:
         return [False] * len(leaves)
     return [contradicts(*each) for each in zip(tiers, latest.low, latest.high, strict=True)]
+
+
+def reaching_today(
+    figures: Figures,
+    leaves: list[int],
+    leaf: np.ndarray,
+    robust: np.ndarray,
+    value: np.ndarray,
+    won: np.ndarray,
+    cells: np.ndarray,
+) -> Figures:
+    """The figures with intervals of today's lift: where the latest third of the pursuits, by itself, leaves out what all say, an
+    interval holds its interval as well."""
+    latest = _latest(leaves, leaf, robust, value, won, cells, 1, CONFIDENCE)
+    if latest.is_ratio != figures.is_ratio:
+        return figures
+    moved = (latest.low > figures.estimate) | (latest.high < figures.estimate)
+    low, high = np.minimum(figures.low, latest.low), np.maximum(figures.high, latest.high)
+    return figures._replace(low=np.where(moved, low, figures.low), high=np.where(moved, high, figures.high))
+
+
+def _latest(
+    leaves: list[int],
+    leaf: np.ndarray,
+    robust: np.ndarray,
+    value: np.ndarray,
+    won: np.ndarray,
+    cells: np.ndarray,
+    intervals: int,
+    confidence: float,
+) -> Figures:
+    """Figures of the latest third of the pursuits, whose `intervals` hold together."""
+    late = cells >= np.quantile(cells, 1 - LATEST, method="lower")
+    seen = [part[late] for part in (leaf, robust, value, won, cells)]
+    return segment_figures(leaves, intervals, 1.0, *seen, confidence=confidence)
 
 
 def contradicts(tier: str, low: float, high: float) -> bool:

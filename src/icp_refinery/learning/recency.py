@@ -1,8 +1,9 @@
 """Since when pursuits tell of today: where what traits are worth changed at some date, only later ones are learned from.
 
-Two questions, both answered by pursuits that were not learned from. Whether anything changed: of a few dates the one at which
-the levels of traits changed most is taken, and boosted trees learn for whom outcomes rose or fell after it. And whether it pays
-to forget: what is learned from pursuits since the date must foretell others since then better than what is learned from all.
+Two questions, both answered by pursuits that were not learned from. Whether anything changed: of all dates the one at which the
+levels of traits changed most is taken, and boosted trees learn for whom outcomes rose or fell after it. And whether it pays to
+forget: what is learned from pursuits since the date must foretell others since then better than what is learned from all. Both
+answers count together.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ from icp_refinery.learning.signal import sampled
 from icp_refinery.learning.traits import Trait, coded_traits
 from icp_refinery.learning.value import expected_value, log_score, winsorised
 
-ERROR = 0.01  # that something changed where nothing did, over all dates
-DATES = (0.35, 0.5, 0.65, 0.75)  # shares of the pursuits before a date, for whom it is asked what changed
-LEAST_HINT = 0.5  # t, of sums of levels, below which trees are not asked
+ERROR = 0.004  # that something changed and it pays to forget, where neither is so
+LEAST_HINT = 1.0  # t, of sums of levels, below which trees are not asked
+LEAST_CHANGE = 2.0  # t, below which it is not asked whether it pays to forget
+NOT_EXCLUDED = 3.84  # difference of squared t within which dates are about as likely: the 95 % point of chi-squared
 LEAST_SINCE = 200  # pursuits after a date, and before it
+LEAST_SHARE = 0.15  # of all, after a date
 BLOCKS = 3  # of the pursuits since a date, each foretold from the others
 GROUPS = 5  # of pursuits of like expectation, whose outcomes scatter alike
 
@@ -61,9 +64,13 @@ def recent_pursuits(pursuits: pd.DataFrame, traits: pd.DataFrame, *, seed: int =
     seen = centred(log_score(won[rows], value[rows]), cells)
     began = began_on(known)
     with threadpool_limits(limits=1):
-        first = _change(coded, seen, cells, folds(len(rows), cells, seed))
-        if first is None or not _pays(coded, seen, won[rows], cells // 3 >= first, began.rank(method="first").to_numpy()):
+        found = _change(coded, seen, cells, folds(len(rows), cells, seed))
+        if found is None:
             return everything
+        dates, changed = found
+        first, pays = _pays(coded, seen, won[rows], cells // 3, dates, began.rank(method="first").to_numpy())
+    if pays <= 0 or changed + pays <= np.sqrt(2) * ndtri(1 - ERROR):
+        return everything
     since = began[cells // 3 >= first].min().normalize()
     kept = begun_since(frame, since)
     note = f"what traits are worth changed: learned from the {len(kept):,} of {len(frame):,} first deals since {since:%Y-%m-%d}"
@@ -75,31 +82,36 @@ def begun_since(pursuits: pd.DataFrame, since: pd.Timestamp | None) -> pd.DataFr
     return pursuits if pd.isna(since) else pursuits[began_on(pursuits) >= since].reset_index(drop=True)
 
 
-def _change(traits: list[Trait], seen: np.ndarray, cells: np.ndarray, fold: np.ndarray) -> int | None:
-    """The first period after a change, None where there is none; a period is a third of the `cells`' numbers."""
+def _change(traits: list[Trait], seen: np.ndarray, cells: np.ndarray, fold: np.ndarray) -> tuple[list[int], float] | None:
+    """Periods that may be the first after a change, and the t of that change; None where there is none to ask about.
+
+    A period is a third of the `cells`' numbers.
+    """
     period, each = cells // 3, np.arange(len(seen))
     counts = np.bincount(period)
     before = np.append(0, counts.cumsum()[:-1])
-    possible = np.flatnonzero((before >= LEAST_SINCE) & (len(seen) - before >= LEAST_SINCE))
+    least = max(LEAST_SINCE, LEAST_SHARE * len(seen))
+    possible = np.flatnonzero((before >= LEAST_SINCE) & (len(seen) - before >= least))
     if not len(possible):
         return None
-    asked = sorted({int(possible[np.abs(before[possible] - share * len(seen)).argmin()]) for share in DATES})
     levels = [levels_of(trait) for trait in traits]
     rest = _standardised(seen, _sums_of_levels(levels, seen, fold))
 
     def change(date: int) -> np.ndarray:
         return centred(rest * _contrast(period >= date), cells)
 
-    # Sums of levels are quick and say which date is worth trees; the bound is for having looked at all.
-    hinted = {date: _t(_sums_of_levels(levels, change(date), fold) * change(date)) for date in asked}
-    date = max(hinted, key=lambda one: hinted[one])
-    if hinted[date] < LEAST_HINT:
+    # Sums of levels are quick and say which date is worth trees.
+    told = {date: _sums_of_levels(levels, change(date), fold) for date in possible}
+    date = max(possible, key=lambda one: _t(told[one] * change(one)))
+    if _t(told[date] * change(date)) < LEAST_HINT:
         return None
-    guess = teach(traits, change(date), fold)[each, fold]
-    if _t(guess * change(date)) <= ndtri(1 - ERROR / len(asked)):
+    guess = told[date] + teach(traits, change(date), fold)[each, fold]
+    # Who changed is known; when, is where their outcomes differ most, or at the latest date that is about as likely.
+    t = np.array([_t(guess * change(one)) for one in possible])
+    if t.max() < LEAST_CHANGE:
         return None
-    # Who changed is known; when, is where their outcomes differ most.
-    return int(possible[int(np.argmax([_t(guess * change(date)) for date in possible]))])
+    likely = possible[(t > 0) & (t**2 >= t.max() ** 2 - NOT_EXCLUDED)]
+    return sorted({int(possible[t.argmax()]), int(likely.max())}), float(t.max())
 
 
 def _sums_of_levels(levels: list[Levels], y: np.ndarray, fold: np.ndarray) -> np.ndarray:
@@ -140,15 +152,28 @@ def _standardised(seen: np.ndarray, told: np.ndarray) -> np.ndarray:
     return rest / np.maximum(spread, 1e-12)[group]
 
 
-def _pays(traits: list[Trait], seen: np.ndarray, won: np.ndarray, is_late: np.ndarray, order: np.ndarray) -> bool:
-    """Whether pursuits since a date are foretold better by others since then than by all others."""
-    late = np.flatnonzero(is_late)
-    block = np.full(len(seen), -1)
-    block[late[np.argsort(order[late], kind="stable")]] = np.arange(len(late)) * BLOCKS // len(late)
-    if won[late].sum() < LEAST_WINS:
-        return False
-    train = np.array([[is_late & (block != number), block != number] for number in range(BLOCKS)]).reshape(2 * BLOCKS, -1)
+def _pays(
+    traits: list[Trait], seen: np.ndarray, won: np.ndarray, period: np.ndarray, dates: list[int], order: np.ndarray
+) -> tuple[int, float]:
+    """The date since which it pays most to learn, and by how much (t): pursuits since then are foretold by others since then and
+    by all others. Trees are asked where sums of levels say that it pays."""
+    levels = [levels_of(trait) for trait in traits]
+
+    def gain(date: int, both: np.ndarray, recent: np.ndarray) -> float:
+        return _t((seen[period >= date] - both) ** 2 - (seen[period >= date] - recent) ** 2)
+
+    hinted = []
+    for date in dates:
+        late = np.flatnonzero(period >= date)
+        block = np.full(len(seen), BLOCKS)
+        block[late[np.argsort(order[late], kind="stable")]] = np.arange(len(late)) * BLOCKS // len(late)
+        only = [one._replace(codes=one.codes[late]) for one in levels]
+        told = _sums_of_levels(levels, seen, block)[late], _sums_of_levels(only, seen[late], block[late])
+        hinted.append((gain(date, *told), date, late, block))
+    hint, date, late, block = max(hinted, key=lambda one: one[0])
+    if hint <= 0 or won[late].sum() < LEAST_WINS:
+        return date, -np.inf
+    train = np.array([[block != number, (block < BLOCKS) & (block != number)] for number in range(BLOCKS)])
     columns, is_text = np.stack([t.raw for t in traits]), np.array([not t.is_numeric for t in traits])
-    told = boosted(columns, is_text, seen, train, TAUGHT_BINS).reshape(BLOCKS, 2, -1)
-    recent, both = ((seen[late] - told[block[late], number, late]) ** 2 for number in (0, 1))
-    return float((both - recent).sum()) > 0
+    told = boosted(columns, is_text, seen, train.reshape(2 * BLOCKS, -1), TAUGHT_BINS).reshape(BLOCKS, 2, -1)
+    return date, gain(date, *(told[block[late], number, late] for number in (0, 1)))

@@ -17,7 +17,15 @@ from threadpoolctl import threadpool_limits
 from icp_refinery.learning.boosting import teach
 from icp_refinery.learning.conditions import RULE_COLUMNS, conditions_of, segment_id
 from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
-from icp_refinery.learning.intervals import CHANGED, Figures, contradicted, segment_figures, tier_of, wilson_interval
+from icp_refinery.learning.intervals import (
+    CHANGED,
+    Figures,
+    contradicted,
+    reaching_today,
+    segment_figures,
+    tier_of,
+    wilson_interval,
+)
 from icp_refinery.learning.periods import FOLDS, centred, folds, time_cells
 from icp_refinery.learning.signal import PERMUTATIONS, permutation_p
 from icp_refinery.learning.traits import Trait, coded_traits
@@ -90,10 +98,11 @@ def learn_segments(
     Returns
     -------
     `segments`: what each segment is, its observed pursuits, wins, win rate and value per pursuit so far, and its cross-fitted
-    value per pursuit and lift with simultaneous 95 % intervals. Where no effect is found there is one segment of
-    all accounts. `lift` is missing where the overall value per pursuit is not above 0; `lift_low` and `lift_high`
-    are then 1 + (difference from overall) / (standard deviation of the value of a pursuit). A tier is a claim about now: where
-    the latest third of the pursuits contradicts it, it is `tier_3`, and `evidence` says so.
+    value per pursuit and lift with simultaneous 95 % intervals. Where no effect is found there is one segment of all accounts.
+    `lift` is missing where the overall value per pursuit is not above 0; `lift_low` and `lift_high` are then 1 + (difference
+    from overall) / (standard deviation of the value of a pursuit). Where the latest third of the pursuits leaves out what all
+    say, an interval holds that third's as well. A tier is a claim about now: where the latest third contradicts it, it is
+    `tier_3`, and `evidence` says so.
 
     Raises ValueError where a column is missing, an account has two pursuits, or has none of the `traits`.
     """
@@ -150,6 +159,8 @@ def learn_segments(
         figures = figures._replace(low=np.minimum(figures.low, 1.0), high=np.maximum(figures.high, 1.0))
     tiers = [tier_of(*bounds) for bounds in zip(figures.low, figures.high, strict=True)]
     is_changed = contradicted(tiers, leaves, crossed, robust, value, won, cells, figures.is_ratio)
+    figures = reaching_today(figures, leaves, crossed, robust, value, won, cells)
+    tiers = [tier_of(*bounds) for bounds in zip(figures.low, figures.high, strict=True)]
     return _tables(tree, leaves, coded, own, figures, tiers, is_changed, frame, value, p, notes)
 
 
