@@ -8,6 +8,19 @@
 {% endmacro %}
 
 
+{#- `trim` knows the space only. -#}
+{% macro spark__trimmed(text) -%}
+    {%- set blanks = ' \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000' -%}
+    trim(both '{{ blanks }}' from {{ text }})
+{%- endmacro %}
+
+
+{#- A sigma at a word's end would be another one, and İ two letters. -#}
+{% macro spark__lower_case(text) -%}
+    lower(translate({{ text }}, 'Σİ', 'σi'))
+{%- endmacro %}
+
+
 {#- `\z` is the end; `$` would also be the place before a last line break. -#}
 {% macro spark__matches(text, pattern) -%}
     {{ text }} rlike '^(?:{{ pattern }})\\z'
