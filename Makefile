@@ -47,7 +47,7 @@ test: $(READY)  ## Run everything that must hold
 test-fast: $(READY)  ## Run what builds no whole company
 	$(BIN)/python -m pytest --numprocesses 2 -m "not slow"
 
-mutations: $(READY)  ## Break the project in the ways of tests/mutations.yml and see its tests fail
+mutations: $(READY) $(SPARK_READY)  ## Break the project in the ways of tests/mutations.yml and see its tests fail
 	$(BIN)/python tests/support/mutations.py
 
 validate: $(READY)  ## Run every study at full size, write docs/validation.md, build 60 random companies and very large ones, kill ten builds

@@ -33,6 +33,27 @@ def spark(work: Path) -> Any:
     return session(work)
 
 
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The rows of each result that Python has taken from Spark."""
+    from pyspark.sql.classic.dataframe import DataFrame
+
+    counts: list[int] = []
+    to_arrow, collect = DataFrame.toArrow, DataFrame.collect
+
+    def counted(take: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def taken(frame: Any) -> Any:
+            rows = take(frame)
+            counts.append(len(rows))
+            return rows
+
+        return taken
+
+    monkeypatch.setattr(DataFrame, "toArrow", counted(to_arrow))
+    monkeypatch.setattr(DataFrame, "collect", counted(collect))
+    return counts
+
+
 @pytest.fixture(scope="session")
 def on_spark(work: Path, spark: Any) -> Callable[..., list[str]]:
     """A function from dbt's arguments and variables to what failed, as dbt says it: dbt in this process, over its session."""

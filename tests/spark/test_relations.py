@@ -62,10 +62,10 @@ def test_tables_of_the_catalog_are_read_as_duckdb_reads_its_own(tables: None, wo
     assert spark.table("input.input_rejects").count() == 4
 
 
-def test_a_table_is_named_by_its_catalog_too(tables: None, on_spark: Any, spark: Any) -> None:
+def test_a_table_is_named_by_its_catalog_too_and_built_in_another_set_of_schemas(tables: None, on_spark: Any, spark: Any) -> None:
     run = ["run", "--select", "stg_relations__accounts"]
-    assert on_spark(run, settings(accounts="spark_catalog.crm.companies")) == []
-    assert spark.table("staging.stg_relations__accounts").count() == 4
+    assert on_spark(run, settings(accounts="spark_catalog.crm.companies") | {"icp_schema_prefix": "next_"}) == []
+    assert spark.table("next_staging.stg_relations__accounts").count() == 4
 
 
 @pytest.mark.parametrize(
