@@ -42,8 +42,14 @@
 {%- endmacro %}
 
 
+{#- A large double is written with an exponent. -#}
 {% macro duckdb__text_of_number(column) -%}
-    nullif(regexp_replace(cast({{ column }} as string), '[.]0+$', ''), 'nan')
+    {%- set text = 'cast(' ~ column ~ ' as string)' -%}
+    case
+        when {{ text }} in ('nan', 'inf', '-inf') then null
+        when contains({{ text }}, 'e') then cast(try_cast({{ text }} as decimal(38, 0)) as string)
+        else regexp_replace({{ text }}, '[.]0+$', '')
+    end
 {%- endmacro %}
 
 

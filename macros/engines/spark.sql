@@ -53,7 +53,7 @@
 {% macro spark__text_of_number(column) -%}
     {%- set text = 'cast(' ~ column ~ ' as string)' -%}
     case
-        when {{ text }} = 'NaN' then null
+        when {{ text }} in ('NaN', 'Infinity', '-Infinity') then null
         when contains({{ text }}, 'E') then cast(try_cast({{ text }} as decimal(38, 0)) as string)
         else regexp_replace({{ text }}, '[.]0+$', '')
     end

@@ -56,6 +56,7 @@ EXPRESSIONS = {
     "thousands_with_a_line_break": ("{{ read_number(\"concat('1,234', chr(10))\") }}", None),
     "a_stored_double": ("{{ read_number('cast(2.5 as double)') }}", Decimal("2.5000")),
     "an_id_in_doubles": ("{{ read_id('cast(12345678 as double)') }}", "12345678"),
+    "no_id_without_an_end": ("{{ read_id(\"cast('-Infinity' as double)\") }}", None),
     "no_id_in_doubles": ("{{ read_id(\"cast('NaN' as double)\") }}", None),
     "a_boolean_with_a_blank": ("{{ read_boolean(\"'TRUE '\") }}", True),
     "a_stored_boolean": ("{{ read_boolean('false') }}", False),
@@ -91,7 +92,7 @@ EXPRESSIONS = {
     "joined_in_order": ("(select {{ joined_text('x') }} from (values ('b'), ('B'), (null), ('a')) as t (x))", "B + a + b"),
     "joined_without_any": ("(select {{ joined_text('x') }} from (select cast(null as string) as x) as t)", None),
     "a_text_beside_nothing": ("concat('a', coalesce(cast(null as string), ''))", "a"),
-    "a_text_between_blanks": ("{{ read_text(\"concat(chr(160), ' a b', chr(12288))\") }}", "a b"),
+    "a_text_between_blanks": ("{{ read_text(\"'\u00a0 a b\u3000'\") }}", "a b"),
     "the_small_letters": ("{{ lower_case(\"'ÉİΑΣ'\") }}", "éiασ"),
     # JSON, rows and lists.
     "a_row_as_text": (
