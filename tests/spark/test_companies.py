@@ -200,7 +200,7 @@ COMPANIES = [
 def test_a_company_has_the_same_marts_and_rejects(work: Path, spark: Any, on_spark: Any, fetched: list[int], made: Any) -> None:
     files = work / made.__name__
     prepare(files) if made is adventureworks else company(files, **made())
-    variables = {"connectors": ["files"], "files_dir": str(files), "publish_untested": True, "publish_over": True}
+    variables = {"connectors": ["files"], "files_dir": str(files)}
     variables |= {"learning_max_rows": 30} if made is faulty else {}
     (work / "icp.duckdb").unlink(missing_ok=True)
     beside = started(BUILD, work, "duckdb", variables)
