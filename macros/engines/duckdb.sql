@@ -151,8 +151,9 @@
 
 {# JSON #}
 
+{#- Decimals of more than 15 digits would keep the zeros at their end, and others not. -#}
 {% macro duckdb__raw_text(raw) -%}
-    cast(to_json({{ raw }}) as string)
+    regexp_replace(cast(to_json({{ raw }}) as string), '([a-z_]":-?[0-9]+[.][0-9]+?)0*([,}])', '\1\2', 'g')
 {%- endmacro %}
 
 

@@ -171,12 +171,14 @@
 
 {# JSON #}
 
-{#- A time has the digits below a second that it needs: `¦` marks those that Spark writes. -#}
+{#- A time and a decimal have the digits that they need: `¦` marks those of a time. -#}
 {% macro spark__raw_text(raw) -%}
     regexp_replace(
-        replace(
-            to_json({{ raw }}, map('ignoreNullFields', 'false', 'timestampNTZFormat', 'yyyy-MM-dd HH:mm:ss¦SSSSSS')), '¦000000"', '"'
-        ), '¦([0-9]*[1-9])0*"', '.$1"'
+        regexp_replace(
+            replace(
+                to_json({{ raw }}, map('ignoreNullFields', 'false', 'timestampNTZFormat', 'yyyy-MM-dd HH:mm:ss¦SSSSSS')), '¦000000"', '"'
+            ), '¦([0-9]*[1-9])0*"', '.$1"'
+        ), '([a-z_]":-?[0-9]+[.][0-9]+?)0*([,}])', '$1$2'
     )
 {%- endmacro %}
 

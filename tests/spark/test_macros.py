@@ -97,8 +97,8 @@ EXPRESSIONS = {
     # JSON, rows and lists.
     "a_row_as_text": (
         "(select {{ raw_text('raw') }} from (select {{ whole_row() }} as raw from (select 'a\"b' as x, cast(null as string) as y, cast('2024-01-05 10:00:00' as timestamp) as z,"
-        " cast('2024-01-05 10:00:00.25' as timestamp) as v, cast(1.5 as decimal(18, 4)) as w) as t) as r)",
-        '{"x":"a\\"b","y":null,"z":"2024-01-05 10:00:00","v":"2024-01-05 10:00:00.25","w":1.5000}',
+        " cast('2024-01-05 10:00:00.25' as timestamp) as v, cast(1.5 as decimal(18, 4)) as w, cast(-20 as decimal(9, 2)) as u, 'v\":1.50,' as t) as t) as r)",
+        '{"x":"a\\"b","y":null,"z":"2024-01-05 10:00:00","v":"2024-01-05 10:00:00.25","w":1.5,"u":-20.0,"t":"v\\":1.50,"}',
     ),
     "a_field": ("{{ json_text(\"'{\\\"a\\\": 1.50}'\", 'a') }}", "1.5"),
     "an_item": ("{{ json_item(\"'[null, 3]'\", 1) }}", "3"),

@@ -58,8 +58,8 @@ def test_tables_of_the_catalog_are_read_as_duckdb_reads_its_own(tables: None, wo
     assert on_spark(build, settings()) == []
     assert beside.wait() == 0
     assert differences(work / "icp.duckdb", spark, READ) == {}
-    assert spark.table("input.input_orders").count() == 2
-    assert spark.table("input.input_rejects").count() == 4
+    assert spark.table("input.input_orders").count() == 1
+    assert spark.table("input.input_rejects").count() == 5
 
 
 def test_a_table_is_named_by_its_catalog_too_and_built_in_another_set_of_schemas(tables: None, on_spark: Any, spark: Any) -> None:
