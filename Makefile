@@ -47,7 +47,7 @@ test: $(READY)  ## Run everything that must hold
 test-fast: $(READY)  ## Run what builds no whole company
 	$(BIN)/python -m pytest --numprocesses 2 -m "not slow"
 
-mutations: $(READY)  ## Break the project in the ways of tests/mutations.yml and see its tests fail
+mutations: $(READY) $(SPARK_READY)  ## Break the project in the ways of tests/mutations.yml and see its tests fail
 	$(BIN)/python tests/support/mutations.py
 
 validate: $(READY)  ## Run every study at full size, write docs/validation.md, build 60 random companies and very large ones, kill ten builds
@@ -83,7 +83,7 @@ demo-hubspot: $(READY)  ## Try `icp hubspot` on the built demo company, against 
 spark: $(SPARK_READY)  ## Build the demo company on Apache Spark, with all data tests, and compare it with DuckDB's (needs Java 17)
 	$(SPARK_BIN)/python tests/spark/compare.py
 
-spark-test: $(SPARK_READY)  ## Run the tests of the target spark (needs Java 17); with ICP_SPARK_COMPANIES=1 whole companies too
+spark-test: $(SPARK_READY)  ## Run the tests of the target spark (needs Java 17); with ICP_SPARK_COMPANIES=1 further companies too
 	$(SPARK_BIN)/python -m pytest -q tests/spark
 
 docs: $(READY)  ## Generate the static documentation with lineage

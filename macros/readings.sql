@@ -13,18 +13,18 @@
 
 
 {% macro read_text(column) -%}
-    nullif(trim(cast({{ column }} as string)), '')
+    nullif({{ trimmed('cast(' ~ column ~ ' as string)') }}, '')
 {%- endmacro %}
 
 
 {% macro read_email(column) -%}
-    lower({{ read_text(column) }})
+    {{ lower_case(read_text(column)) }}
 {%- endmacro %}
 
 
 {#- Text in which a placeholder such as `n/a` (the variable `missing_values`) is a missing value. -#}
 {% macro read_label(column) -%}
-    case when lower(replace(cast({{ column }} as string), ' ', '')) not in ({{ missing_values() }}) then {{ read_text(column) }} end
+    case when {{ lower_case("replace(cast(" ~ column ~ " as string), ' ', '')") }} not in ({{ missing_values() }}) then {{ read_text(column) }} end
 {%- endmacro %}
 
 
@@ -41,7 +41,7 @@
 {#- One of the values that the contract allows, whatever its case; `ignoring` are characters that do not count. -#}
 {% macro read_choice(entity, column, ignoring='') -%}
     {%- set text = read_text(column) -%}
-    case lower({{ text if not ignoring else "translate(" ~ text ~ ", '" ~ ignoring ~ "', '')" }})
+    case {{ lower_case(text if not ignoring else "translate(" ~ text ~ ", '" ~ ignoring ~ "', '')") }}
         {%- for value in contract_values(entity, column) %}
         {%- set spelling = modules.re.sub('[' ~ ignoring ~ ']', '', value) if ignoring else value %}
         when '{{ spelling }}' then '{{ value }}'
@@ -52,8 +52,8 @@
 
 {% macro read_boolean(column) -%}
     case
-        when lower({{ read_text(column) }}) in ('true', 't', 'yes', 'y', '1') then true
-        when lower({{ read_text(column) }}) in ('false', 'f', 'no', 'n', '0') then false
+        when {{ lower_case(read_text(column)) }} in ('true', 't', 'yes', 'y', '1') then true
+        when {{ lower_case(read_text(column)) }} in ('false', 'f', 'no', 'n', '0') then false
     end
 {%- endmacro %}
 
@@ -64,10 +64,15 @@
     case
         when {{ is_stored_as(column, ['%INT%', 'FLOAT', 'DOUBLE', 'DECIMAL%']) }}
             then {{ adapter.dispatch('stored_as', 'icp_refinery')(column, type) }}
-        when not contains({{ text }}, ',') then {{ adapter.dispatch('text_as_number', 'icp_refinery')(text, type) }}
+        when not contains({{ text }}, ',') then {{ number_of_text(text, type) }}
         when {{ matches(text, '[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+([.][0-9]*)?') }}
             then try_cast(replace({{ text }}, ',', '') as {{ type }})
     end
+{%- endmacro %}
+
+
+{% macro number_of_text(text, type) -%}
+    {{ adapter.dispatch('text_as_number', 'icp_refinery')(text, type) }}
 {%- endmacro %}
 
 

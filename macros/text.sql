@@ -4,6 +4,18 @@
 {%- endmacro %}
 
 
+{#- Without the blanks around it, also those that do not break a line. -#}
+{% macro trimmed(text) -%}
+    {{ adapter.dispatch('trimmed', 'icp_refinery')(text) }}
+{%- endmacro %}
+
+
+{#- Each letter by itself. -#}
+{% macro lower_case(text) -%}
+    {{ adapter.dispatch('lower_case', 'icp_refinery')(text) }}
+{%- endmacro %}
+
+
 {#- Whether a text is like a pattern in which `\` escapes. -#}
 {% macro is_like(text, pattern) -%}
     {{ adapter.dispatch('is_like', 'icp_refinery')(text, pattern) }}

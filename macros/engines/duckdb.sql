@@ -7,6 +7,16 @@
 {% endmacro %}
 
 
+{% macro duckdb__trimmed(text) -%}
+    trim({{ text }})
+{%- endmacro %}
+
+
+{% macro duckdb__lower_case(text) -%}
+    lower({{ text }})
+{%- endmacro %}
+
+
 {% macro duckdb__matches(text, pattern) -%}
     regexp_full_match({{ text }}, '{{ pattern }}')
 {%- endmacro %}
@@ -32,8 +42,14 @@
 {%- endmacro %}
 
 
+{#- A large double is written with an exponent. -#}
 {% macro duckdb__text_of_number(column) -%}
-    nullif(regexp_replace(cast({{ column }} as string), '[.]0+$', ''), 'nan')
+    {%- set text = 'cast(' ~ column ~ ' as string)' -%}
+    case
+        when {{ text }} in ('nan', 'inf', '-inf') then null
+        when contains({{ text }}, 'e') then cast(try_cast({{ text }} as decimal(38, 0)) as string)
+        else regexp_replace({{ text }}, '[.]0+$', '')
+    end
 {%- endmacro %}
 
 
@@ -135,8 +151,9 @@
 
 {# JSON #}
 
+{#- Decimals of more than 15 digits would keep the zeros at their end, and others not. -#}
 {% macro duckdb__raw_text(raw) -%}
-    cast(to_json({{ raw }}) as string)
+    regexp_replace(cast(to_json({{ raw }}) as string), '([a-z_]":-?[0-9]+[.][0-9]+?)0*([,}])', '\1\2', 'g')
 {%- endmacro %}
 
 

@@ -8,6 +8,19 @@
 {% endmacro %}
 
 
+{#- `trim` knows the space only. -#}
+{% macro spark__trimmed(text) -%}
+    {%- set blanks = ' \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000' -%}
+    trim(both '{{ blanks }}' from {{ text }})
+{%- endmacro %}
+
+
+{#- A sigma at a word's end would be another one, and İ two letters. -#}
+{% macro spark__lower_case(text) -%}
+    lower(translate({{ text }}, 'Σİ', 'σi'))
+{%- endmacro %}
+
+
 {#- `\z` is the end; `$` would also be the place before a last line break. -#}
 {% macro spark__matches(text, pattern) -%}
     {{ text }} rlike '^(?:{{ pattern }})\\z'
@@ -40,7 +53,7 @@
 {% macro spark__text_of_number(column) -%}
     {%- set text = 'cast(' ~ column ~ ' as string)' -%}
     case
-        when {{ text }} = 'NaN' then null
+        when {{ text }} in ('NaN', 'Infinity', '-Infinity') then null
         when contains({{ text }}, 'E') then cast(try_cast({{ text }} as decimal(38, 0)) as string)
         else regexp_replace({{ text }}, '[.]0+$', '')
     end
@@ -158,12 +171,14 @@
 
 {# JSON #}
 
-{#- A time has the digits below a second that it needs: `¦` marks those that Spark writes. -#}
+{#- A time and a decimal have the digits that they need: `¦` marks those of a time. -#}
 {% macro spark__raw_text(raw) -%}
     regexp_replace(
-        replace(
-            to_json({{ raw }}, map('ignoreNullFields', 'false', 'timestampNTZFormat', 'yyyy-MM-dd HH:mm:ss¦SSSSSS')), '¦000000"', '"'
-        ), '¦([0-9]*[1-9])0*"', '.$1"'
+        regexp_replace(
+            replace(
+                to_json({{ raw }}, map('ignoreNullFields', 'false', 'timestampNTZFormat', 'yyyy-MM-dd HH:mm:ss¦SSSSSS')), '¦000000"', '"'
+            ), '¦([0-9]*[1-9])0*"', '.$1"'
+        ), '([a-z_]":-?[0-9]+[.][0-9]+?)0*([,}])', '$1$2'
     )
 {%- endmacro %}
 

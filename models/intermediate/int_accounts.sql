@@ -67,7 +67,7 @@ select
     survivors.country,
     survivors.region,
     survivors.is_customer,
-    survivors.domain is not null and count(*) over (partition by lower(survivors.domain)) > 1 as has_duplicate_domain,
+    survivors.domain is not null and count(*) over (partition by {{ lower_case('survivors.domain') }}) > 1 as has_duplicate_domain,
     survivors.employee_count,
     survivors.annual_revenue,
     cast(survivors.merged_account_count as integer) as merged_account_count,

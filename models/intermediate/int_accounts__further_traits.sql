@@ -6,16 +6,16 @@ with
 attributes as (
     select
         accounts.account_id,
-        lower(attributes.attribute) as attribute,
+        {{ lower_case('attributes.attribute') }} as attribute,
         attributes.value,
         row_number() over (
-            partition by accounts.account_id, lower(attributes.attribute)
+            partition by accounts.account_id, {{ lower_case('attributes.attribute') }}
             order by attributes.known_from desc nulls last, attributes.value asc
         ) as recency
     from {{ ref('input_account_attributes') }} as attributes
     inner join {{ ref('int_accounts__in_scope') }} as resolved on attributes.account_id = resolved.account_id
     inner join {{ ref('int_accounts__known_at') }} as accounts on resolved.resolved_account_id = accounts.account_id
-    left join {{ ref('excluded_attributes') }} as excluded on {{ is_like('lower(attributes.attribute)', 'excluded.pattern') }}
+    left join {{ ref('excluded_attributes') }} as excluded on {{ is_like(lower_case('attributes.attribute'), 'excluded.pattern') }}
     where
         coalesce(attributes.known_from <= accounts.known_at, true)
         and excluded.pattern is null
@@ -31,7 +31,7 @@ number_attributes as (
     select attribute
     from latest_attributes
     group by attribute
-    having count(*) = count(try_cast(value as decimal(28, 6)))
+    having count(*) = count({{ number_of_text('value', 'decimal(28, 6)') }})
 )
 
 -- One that is named like a trait from elsewhere is kept apart from it.

@@ -4,7 +4,7 @@ contacts as (
     select
         contacts.contact_id,
         accounts.resolved_account_id as account_id,
-        concat(' ', translate(lower(contacts.job_title), ',./-&()', '       '), ' ') as job_title,
+        concat(' ', translate({{ lower_case('contacts.job_title') }}, ',./-&()', '       '), ' ') as job_title,
         contacts.created_at
     from {{ ref('input_contacts') }} as contacts
     inner join {{ ref('int_accounts__in_scope') }} as accounts on contacts.account_id = accounts.account_id

@@ -5,9 +5,9 @@ excluded as (
 ),
 
 further_attributes as (
-    select distinct lower(attributes.attribute) as attribute
+    select distinct {{ lower_case('attributes.attribute') }} as attribute
     from {{ ref('input_account_attributes') }} as attributes
-    left join excluded on {{ is_like('lower(attributes.attribute)', 'excluded.pattern') }}
+    left join excluded on {{ is_like(lower_case('attributes.attribute'), 'excluded.pattern') }}
     where excluded.pattern is null
 ),
 

@@ -20,27 +20,28 @@ ALSO = ["input.input_rejects", "input.input_dropped_values"]
 DIGITS = 9  # of doubles, which both engines add up in any order
 
 
-def dbt(arguments: list[str], folder: Path, engine: str, variables: dict[str, Any], env: dict[str, str]) -> tuple[int, str]:
-    """Run dbt with all that it writes inside `folder`: its exit code, and all that it printed."""
-    places = {
+def command(arguments: list[str], folder: Path, engine: str, variables: dict[str, Any]) -> tuple[list[str], dict[str, str]]:
+    """dbt's arguments, and the environment, for a run that writes inside `folder`."""
+    places = ["--project-dir", str(ROOT), "--profiles-dir", str(ROOT)]
+    places += ["--target-path", str(folder / f"target_{engine}"), "--log-path", str(folder / f"logs_{engine}")]
+    environment = {
         "ICP_DATABASE": str(folder / "icp.duckdb"),
         "ICP_PUBLISHED": str(folder / f"published_{engine}"),
         "ICP_SPARK_WAREHOUSE": str(folder / "spark"),
     }
-    command = [
-        sys.executable,
-        "-m",
-        "dbt.cli.main",
-        "--no-use-colors",
-        *arguments,
-        "--target",
-        engine,
-        "--vars",
-        json.dumps(variables),
-    ]
-    command += ["--target-path", str(folder / f"target_{engine}"), "--log-path", str(folder / f"logs_{engine}")]
-    ran = subprocess.run(command, cwd=ROOT, env=os.environ | places | env, capture_output=True, text=True, check=False)
-    return ran.returncode, ran.stdout + ran.stderr
+    return ["--no-use-colors", *arguments, "--target", engine, "--vars", json.dumps(variables), *places], environment
+
+
+def started(*run: Any, **more: str) -> subprocess.Popen[str]:
+    """dbt in a process of its own, with `command`'s arguments."""
+    arguments, environment = command(*run)
+    return subprocess.Popen(
+        [sys.executable, "-m", "dbt.cli.main", *arguments],
+        env=os.environ | environment | more,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def rows(batches: Iterable[dict[str, Any]]) -> Counter[str]:
@@ -51,19 +52,17 @@ def rows(batches: Iterable[dict[str, Any]]) -> Counter[str]:
     )
 
 
-def differences(folder: Path) -> dict[str, str]:
-    """What is not the same in both builds of `folder`, by relation: every mart, `ALSO`, and nothing else. Needs no dbt."""
-    os.environ["ICP_SPARK_WAREHOUSE"] = str(folder / "spark")
-    spark = session(folder)
+def differences(database: Path, spark: Any, names: list[str] | None = None) -> dict[str, str]:
+    """What is not the same in a DuckDB file and in Spark's catalog, by relation: every mart and `ALSO`, or just `names`."""
     found = {}
-    with duckdb.connect(str(folder / "icp.duckdb"), read_only=True) as database:
+    with duckdb.connect(str(database), read_only=True) as connection:
         query = "select table_name from information_schema.tables where table_schema = 'marts' order by 1"
-        for name in [*(f"marts.{mart}" for (mart,) in database.execute(query).fetchall()), *ALSO]:
-            columns = [column for column, *_ in database.execute(f"describe {name}").fetchall()]
+        for name in names or [*(f"marts.{mart}" for (mart,) in connection.execute(query).fetchall()), *ALSO]:
+            columns = [column for column, *_ in connection.execute(f"describe {name}").fetchall()]
             if columns != spark.table(name).columns:
                 found[name] = f"columns {spark.table(name).columns} on Spark, {columns} on DuckDB"
                 continue
-            here = rows(database.execute(f"from {name}").to_arrow_table().to_pylist())
+            here = rows(connection.execute(f"from {name}").to_arrow_table().to_pylist())
             there = rows(spark.table(name).toArrow().to_pylist())
             if here != there:
                 lost, new = here - there, there - here
@@ -74,15 +73,15 @@ def differences(folder: Path) -> dict[str, str]:
 def session(folder: Path) -> Any:
     """The Spark session over the catalog that a build has left in `folder`."""
     from dbt.adapters.icpspark.connections import IcpSparkCredentials
-    from dbt.adapters.icpspark.connections import session as started
+    from dbt.adapters.icpspark.connections import session as opened
 
     settings = {
         "spark.master": "local[2]",
         "spark.sql.warehouse.dir": str(folder / "spark"),
         "spark.hadoop.javax.jdo.option.ConnectionURL": f"jdbc:derby:;databaseName={folder / 'spark'}/metastore;create=true",
-        "spark.sql.shuffle.partitions": "2",
+        "spark.sql.shuffle.partitions": "1",
     }
-    return started(IcpSparkCredentials(schema="main", method="session", server_side_parameters=settings))
+    return opened(IcpSparkCredentials(schema="main", method="session", server_side_parameters=settings))
 
 
 def main() -> None:
@@ -97,12 +96,13 @@ def main() -> None:
     env = {"ICP_SPARK_MASTER": given.master, "ICP_SPARK_PARTITIONS": "4"}
     for engine in ("duckdb", "spark"):
         began = time.monotonic()
-        code, output = dbt(["build"], given.folder, engine, variables, env)
+        process = started(["build"], given.folder, engine, variables, **env)
+        output = process.communicate()[0]
         done = [line for line in output.splitlines() if "Done. PASS" in line]
         print(f"{engine}: {done[0].split('Done. ')[1] if done else output[-3000:]}, {time.monotonic() - began:.0f} s", flush=True)
-        if code:
+        if process.returncode:
             sys.exit(output[-6000:])
-    found = differences(given.folder)
+    found = differences(given.folder / "icp.duckdb", session(given.folder))
     for name, what in found.items():
         print(f"{name}: {what}")
     sys.exit(

@@ -11,9 +11,14 @@ from typing import Any
 import duckdb
 import pytest
 
-from compare import ROOT, session
+from compare import ROOT, command, session
 
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "GX_ANALYTICS_ENABLED": "false"}
+# Java and Spark for companies of a few rows: most of the time would go into compiling.
+os.environ |= {
+    "SPARK_CONF_DIR": str(ROOT / "tests" / "spark" / "conf"),
+    "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+}
 ENGINES = ("duckdb", "spark")
 
 
@@ -26,6 +31,43 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def spark(work: Path) -> Any:
     return session(work)
+
+
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The rows of each result that Python has taken from Spark."""
+    from pyspark.sql.classic.dataframe import DataFrame
+
+    counts: list[int] = []
+    to_arrow, collect = DataFrame.toArrow, DataFrame.collect
+
+    def counted(take: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def taken(frame: Any) -> Any:
+            rows = take(frame)
+            counts.append(len(rows))
+            return rows
+
+        return taken
+
+    monkeypatch.setattr(DataFrame, "toArrow", counted(to_arrow))
+    monkeypatch.setattr(DataFrame, "collect", counted(collect))
+    return counts
+
+
+@pytest.fixture(scope="session")
+def on_spark(work: Path, spark: Any) -> Callable[..., list[str]]:
+    """A function from dbt's arguments and variables to what failed, as dbt says it: dbt in this process, over its session."""
+    from dbt.cli.main import dbtRunner
+
+    def run(arguments: list[str], variables: dict[str, Any]) -> list[str]:
+        arguments, environment = command(["--quiet", *arguments], work, "spark", variables)
+        os.environ |= environment | {"ICP_SPARK_MASTER": "local[2]"}
+        ran = dbtRunner().invoke(arguments)
+        if ran.exception:
+            return [str(ran.exception)]
+        return [f"{result.node.name}: {result.message}" for result in ran.result if result.status in ("error", "fail")]
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,22 @@
-"""What dbt-spark would leave out or write wrongly, and what Python models are given: a project of six files on Spark."""
+"""What dbt-spark would leave out or write wrongly, and what Python models are given: a small project on both engines."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from compare import ROOT
+from conftest import ENGINES
+
+Built = dict[str, tuple[str, dict[str, str]]]
 
 PROJECT = {
     "dbt_project.yml": """
@@ -23,6 +28,7 @@ models: {small: {+materialized: table}}
 small:
   target: spark
   outputs:
+    duckdb: {type: duckdb, path: "{{ env_var('PLACE') }}/small.duckdb", schema: main}
     spark:
       type: icpspark
       method: session
@@ -36,9 +42,9 @@ small:
 """,
     "seeds/given.csv": 'id,said,day\n1,"it\'s ""so"" \\ here",2024-01-31\n2,,\n',
     "models/seen.sql": "{{ config(materialized='view') }} select * from {{ ref('given') }} where id = 2",
-    "models/kept.sql": "{{ config(pre_hook={'sql': 'set icp.hooked=it is so', 'transaction': false}) }} select 1 as x",
+    "models/kept.sql": "select 1 as x",
     "models/contracted.sql": "select 1 as x",
-    "models/broken.sql": "select explode(array(1, 2, null)) as x",
+    "models/broken.sql": "select x from (values (1), (2), (null)) as t (x)",
     "models/models.yml": """
 models:
   - name: contracted
@@ -47,6 +53,8 @@ models:
   - name: broken
     config: {contract: {enforced: true}}
     columns: [{name: x, data_type: int, constraints: [{type: check, expression: "x < 2"}]}]
+  - name: learned
+    config: {pre_hook: {sql: "{{ said('hooked', 'it is so') }}", transaction: false}, post_hook: {sql: "{{ tell() }}", transaction: false}}
 """,
     "models/learned.py": """
 def model(dbt, session):
@@ -59,65 +67,71 @@ def model(dbt, session):
     seen = dbt.ref("seen").fetchall()
     return pd.DataFrame({"what": ["hooked", "given", "seen"], "said": [hooked, repr(given), repr(seen)]})
 """,
-    "models/after.sql": """
-{{ config(post_hook={'sql': "{{ refuse() }}", 'transaction': false}) }}
-select count(*) as learned from {{ ref('learned') }}
-""",
-    "macros/refuse.sql": """
-{% macro refuse() %}
-    {%- if execute -%} {%- do log('the answer is ' ~ run_query('set icp.answer').rows[0][1], info=true) -%} {%- endif -%}
+    "macros/variables.sql": """
+{% macro said(name, value) %}{{ "set icp." ~ name ~ "=" ~ value if target.type == 'icpspark' else "set variable " ~ name ~ " = '" ~ value ~ "'" }}{% endmacro %}
+
+{% macro tell() %}
+    {%- set asked = "set icp.answer" if target.type == 'icpspark' else "select 'answer', getvariable('answer')" -%}
+    {%- if execute -%} {%- do log('the answer is ' ~ run_query(asked).rows[0][1], info=true) -%} {%- endif -%}
 {% endmacro %}
 """,
 }
-SHOWN = "select what, said from learned order by what"
+SHOWN = "select what, said from main.learned order by what"
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, str]]:
-    """What dbt printed, and what the Python model saw; dbt runs twice, the second time over the first."""
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """By engine, what dbt printed, and what the Python model saw; dbt runs twice, the second time over the first."""
     folder = tmp_path_factory.mktemp("small")
     for name, text in PROJECT.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     program = f"""
-import json
+import duckdb, json
 from dbt.cli.main import dbtRunner
 from pyspark.sql import SparkSession
-for time in range(2):
-    assert dbtRunner().invoke(["build", "--no-use-colors", "--exclude", "broken"]).success
-assert not dbtRunner().invoke(["run", "--no-use-colors", "--select", "broken"]).success
-print("SHOWN " + json.dumps(dict(map(tuple, SparkSession.builder.getOrCreate().sql("{SHOWN}").collect()))))
+for engine in ("duckdb", "spark"):
+    given = ["--no-use-colors", "--target", engine]
+    for time in range(2):
+        assert dbtRunner().invoke(["build", *given, "--exclude", "broken"]).success
+    assert not dbtRunner().invoke(["run", *given, "--select", "broken"]).success
+    if engine == "duckdb":
+        with duckdb.connect("small.duckdb") as database:
+            rows = database.execute("{SHOWN}").fetchall()
+    else:
+        rows = SparkSession.builder.getOrCreate().sql("{SHOWN}").collect()
+    print("SHOWN " + json.dumps(dict(map(tuple, rows))))
 """
     env = os.environ | {"PLACE": str(folder), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
-    ran = subprocess.run(
-        [sys.executable, "-c", program.replace("from learned", "from main.learned")],
-        cwd=folder,
-        env=env,
-        capture_output=True,
-        text=True,
-    )
+    ran = subprocess.run([sys.executable, "-c", program], cwd=folder, env=env, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
-    return ran.stdout, json.loads(ran.stdout.split("SHOWN ")[1].splitlines()[0])
+    printed, found = re.split(r"SHOWN .*\n", ran.stdout), re.findall(r"SHOWN (.*)", ran.stdout)
+    return {engine: (printed[place], json.loads(found[place])) for place, engine in enumerate(ENGINES)}
 
 
-def test_a_hook_outside_of_a_transaction_is_run(built: tuple[str, dict[str, str]]) -> None:
-    assert built[1]["hooked"] == "it is so"
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_hook_outside_of_a_transaction_is_run(built: Built, engine: str) -> None:
+    assert built[engine][1]["hooked"] == "it is so"
 
 
-def test_an_empty_cell_of_a_seed_is_null_and_a_quote_a_quote(built: tuple[str, dict[str, str]]) -> None:
-    assert built[1]["given"] == repr([(1, 'it\'s "so" \\ here', __import__("datetime").date(2024, 1, 31)), (2, None, None)])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_an_empty_cell_of_a_seed_is_null_and_a_quote_a_quote(built: Built, engine: str) -> None:
+    assert built[engine][1]["given"] == repr([(1, 'it\'s "so" \\ here', date(2024, 1, 31)), (2, None, None)])
 
 
-def test_a_python_model_reads_a_view(built: tuple[str, dict[str, str]]) -> None:
-    assert built[1]["seen"] == repr([(2, None, None)])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_python_model_reads_a_view(built: Built, engine: str) -> None:
+    assert built[engine][1]["seen"] == repr([(2, None, None)])
 
 
-def test_a_python_model_hands_its_variables_to_hooks(built: tuple[str, dict[str, str]]) -> None:
-    assert "the answer is 42" in built[0]
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_python_model_hands_its_variables_to_hooks(built: Built, engine: str) -> None:
+    assert "the answer is 42" in built[engine][0]
 
 
-def test_a_contract_is_held(built: tuple[str, dict[str, str]]) -> None:
-    assert "main.broken breaks the constraint x < 2 of its contract in 1 rows." in built[0]
+def test_a_contract_is_held(built: Built) -> None:
+    assert "main.broken breaks the constraint x < 2 of its contract in 1 rows." in built["spark"][0]
+    assert "CHECK constraint failed" in built["duckdb"][0]
 
 
 def test_a_missing_java_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -6,28 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pytest
-from pyspark.sql.classic.dataframe import DataFrame
 
 from dbt.adapters.icpspark.relations import Relation, Session
 from icp_refinery import warehouse
 
 SAMPLE, TRAITS = 7, 3
-
-
-@pytest.fixture
-def fetched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The rows of each result that Python has taken from Spark."""
-    counts: list[int] = []
-    take = DataFrame.toArrow
-
-    def counted(frame: DataFrame) -> Any:
-        table = take(frame)
-        counts.append(table.num_rows)
-        return table
-
-    monkeypatch.setattr(DataFrame, "toArrow", counted)
-    return counts
 
 
 def test_only_sampled_rows_are_fetched(spark: Any, fetched: list[int], tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ EXPRESSIONS = {
     "thousands_with_a_line_break": ("{{ read_number(\"concat('1,234', chr(10))\") }}", None),
     "a_stored_double": ("{{ read_number('cast(2.5 as double)') }}", Decimal("2.5000")),
     "an_id_in_doubles": ("{{ read_id('cast(12345678 as double)') }}", "12345678"),
+    "no_id_without_an_end": ("{{ read_id(\"cast('-Infinity' as double)\") }}", None),
     "no_id_in_doubles": ("{{ read_id(\"cast('NaN' as double)\") }}", None),
     "a_boolean_with_a_blank": ("{{ read_boolean(\"'TRUE '\") }}", True),
     "a_stored_boolean": ("{{ read_boolean('false') }}", False),
@@ -64,6 +65,16 @@ EXPRESSIONS = {
     "at_a_rate": ("{{ at_rate('cast(123456789012.3456 as decimal(18, 4))', '1.2345678901') }}", Decimal("152415787529.4924")),
     "per_month": ("{{ per_month('cast(100.0001 as decimal(18, 4))', '3') }}", Decimal("33.3334")),
     "a_share": ("cast(cast(1 as decimal(18, 4)) as double) / nullif(cast(3 as double), 0)", 1 / 3),
+    "a_mean_of_money": (
+        "(select avg(cast(x as double)) from (values (cast(1 as decimal(18, 4))), (cast(2.5 as decimal(18, 4))), (0)) as t (x))",
+        3.5 / 3,
+    ),
+    "a_sum_of_money": (
+        "(select sum(x) from (select cast(999999999999.9999 as decimal(18, 4)) as x from ({{ numbers(3000) }}) as n) as t)",
+        Decimal("2999999999999999.7000"),
+    ),
+    "no_logarithm_of_nothing": ("ln(nullif(cast(0 as double), 0))", None),
+    "an_id_of_sixteen_digits": ("{{ read_id('cast(1e16 as double)') }}", "10000000000000000"),
     "nothing_of_nothing": ("cast(1 as double) / nullif(0, 0)", None),
     "rounded_to_an_integer": ("cast(round(cast(-2.5 as double)) as integer)", -3),
     "the_sign": ("cast(sign(cast(-2.5 as decimal(18, 4))) as integer)", -1),
@@ -80,11 +91,14 @@ EXPRESSIONS = {
     "all_of_a_text": ("{{ matches(\"concat('12', chr(10))\", '[0-9]+') }}", False),
     "joined_in_order": ("(select {{ joined_text('x') }} from (values ('b'), ('B'), (null), ('a')) as t (x))", "B + a + b"),
     "joined_without_any": ("(select {{ joined_text('x') }} from (select cast(null as string) as x) as t)", None),
+    "a_text_beside_nothing": ("concat('a', coalesce(cast(null as string), ''))", "a"),
+    "a_text_between_blanks": ("{{ read_text(\"'\u00a0 a b\u3000'\") }}", "a b"),
+    "the_small_letters": ("{{ lower_case(\"'ÉİΑΣ'\") }}", "éiασ"),
     # JSON, rows and lists.
     "a_row_as_text": (
         "(select {{ raw_text('raw') }} from (select {{ whole_row() }} as raw from (select 'a\"b' as x, cast(null as string) as y, cast('2024-01-05 10:00:00' as timestamp) as z,"
-        " cast('2024-01-05 10:00:00.25' as timestamp) as v, cast(1.5 as decimal(18, 4)) as w) as t) as r)",
-        '{"x":"a\\"b","y":null,"z":"2024-01-05 10:00:00","v":"2024-01-05 10:00:00.25","w":1.5000}',
+        " cast('2024-01-05 10:00:00.25' as timestamp) as v, cast(1.5 as decimal(18, 4)) as w, cast(-20 as decimal(9, 2)) as u, 'v\":1.50,' as t) as t) as r)",
+        '{"x":"a\\"b","y":null,"z":"2024-01-05 10:00:00","v":"2024-01-05 10:00:00.25","w":1.5,"u":-20.0,"t":"v\\":1.50,"}',
     ),
     "a_field": ("{{ json_text(\"'{\\\"a\\\": 1.50}'\", 'a') }}", "1.5"),
     "an_item": ("{{ json_item(\"'[null, 3]'\", 1) }}", "3"),
@@ -100,7 +114,14 @@ EXPRESSIONS = {
     "the_numbers": ("(select cast(sum(generated_number) as integer) from ({{ numbers(2400) }}) as n)", 2881200),
     "each_of_a_list": ("(select cast(sum(x) as integer) from (select {{ each_of(list_of(['1', '2'])) }} as x) as t)", 3),
     "a_struct": ("({{ struct_of([['rule', \"'a'\"], ['column_name', \"'b'\"]]) }}).column_name", "b"),
-    "the_newest_with_a_figure": ("(select max_by(a, b) from (values (1, 1), (2, 2)) as t (a, b))", 2),
+    "the_newest_with_a_figure": (
+        "(select max_by(a, b) filter (where a is not null) from (values (1, 1), (null, 2)) as t (a, b))",
+        1,
+    ),
+    "the_first_by_a_key_that_may_lack": (
+        "(select max(a) from (select a, row_number() over (order by b nulls last) as place from (values (1, null), (2, 2)) as t (a, b)) as u where place = 1)",
+        2,
+    ),
     "no_smallest_of_nulls": ("least(cast(null as integer), 3)", 3),
     "the_month": ("{{ first_of_month(\"cast('2024-05-05 23:59:59' as timestamp)\") }}", date(2024, 5, 1)),
 }

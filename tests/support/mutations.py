@@ -42,6 +42,7 @@ def files_of_tests() -> dict[str, Path]:
     found = {path.stem: path for path in (ROOT / "tests" / "singular").glob("*.sql")}
     for pattern, name in {
         "tests/python/test_*.py": r"^def (test_\w+)",
+        "tests/spark/test_*.py": r"^def (test_\w+)",
         "*models/**/*unit_tests.yml": r"^  - name: (\w+)",
     }.items():
         for path in ROOT.glob(pattern):
@@ -93,13 +94,16 @@ class Copy:
         return {result["unique_id"].split(".")[-1] for result in found if result["status"] == "fail"}
 
     def by_pytest(self, names: set[str], tests: dict[str, Path]) -> set[str]:
-        if not names:
-            return set()
-        files = sorted({str(self.folder / tests[name].relative_to(ROOT)) for name in names})
-        chosen = ["-k", " or ".join(names), "-p", "no:cacheprovider", "-q", "-rfE", "--no-header", "--tb=no"]
-        command = [sys.executable, "-m", "pytest", *chosen, *files]
-        printed = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True).stdout
-        return set(re.findall(r"^(?:FAILED|ERROR) \S+::(test_\w+)", printed, re.MULTILINE))
+        failed = set()
+        for python, folder in ((sys.executable, "python"), (str(ROOT / ".venv-spark" / "bin" / "python"), "spark")):
+            of_folder = {name for name in names if tests[name].parent.name == folder}
+            files = sorted({str(self.folder / tests[name].relative_to(ROOT)) for name in of_folder})
+            chosen = ["-k", " or ".join(of_folder), "-p", "no:cacheprovider", "-q", "-rfE", "--no-header", "--tb=no"]
+            command = [python, "-m", "pytest", *chosen, *files]
+            if files:
+                printed = subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True).stdout
+                failed |= set(re.findall(r"^(?:FAILED|ERROR) \S+::(test_\w+)", printed, re.MULTILINE))
+        return failed
 
     def dbt(self, *arguments: str) -> int:
         command = [str(Path(sys.executable).parent / "dbt"), "--quiet", *arguments]
