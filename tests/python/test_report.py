@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from importlib import resources
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -289,6 +289,17 @@ def test_the_list_of_disagreements_says_how_many_it_leaves_out(demo: BuildResult
     page = Page(pages(tmp_path / "icp.duckdb", charted=False)["accounts.html"])
     assert len(page.tables["table-disagreements"]) == 3000
     assert f"The first 3,000 of {10 * accounts:,} accounts" in page.texts["table-disagreements"]
+
+
+@pytest.mark.slow
+def test_fit_and_engagement_are_counted_anew(demo: BuildResult, demo_page: Page) -> None:
+    accounts = frame(demo.database, "(from marts.dim_accounts where engagement_score is not null)")
+    counted = pd.crosstab(accounts["fit_band"], accounts["engagement_band"])
+    shown = {row["fit"].lower(): row for row in demo_page.tables["table-fit-and-engagement"]}
+    assert list(shown) == [band for band in ("high", "middle", "low") if band in counted.index]
+    for fit, engagement in product(counted.index, counted.columns):
+        assert int(shown[fit][f"engagement_{engagement}"]) == counted.loc[fit, engagement]
+    assert counted.to_numpy().sum() > 500
 
 
 @pytest.mark.slow

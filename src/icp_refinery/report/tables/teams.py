@@ -87,4 +87,22 @@ TABLES: dict[str, Definition] = {
             Column("last_opened_at", "Last opened", "day"),
         ],
     ),
+    "fit-and-engagement": (
+        "Accounts without an opportunity, by fit and engagement score (high: 56.4 or more, low: 43.6 or less)",
+        """
+        select
+            upper(left(fit_band, 1)) || substring(fit_band, 2) as fit,
+            count(*) filter (where engagement_band = 'high') as engagement_high,
+            count(*) filter (where engagement_band = 'middle') as engagement_middle,
+            count(*) filter (where engagement_band = 'low') as engagement_low
+        from marts.dim_accounts where engagement_band is not null and fit_band is not null group by fit_band
+        order by case fit_band when 'high' then 1 when 'middle' then 2 else 3 end
+        """,
+        [
+            Column("fit", "Fit", "name"),
+            Column("engagement_high", "Engagement high (n)", "count"),
+            Column("engagement_middle", "middle (n)", "count"),
+            Column("engagement_low", "low (n)", "count"),
+        ],
+    ),
 }
