@@ -291,7 +291,7 @@ def share_of(query: Query, tier: str, where: str) -> float:
 def test_by_margin_warehouses_are_not_tier_1_for_being_warehouses(by_margin: Query) -> None:
     assert share_of(by_margin, "'tier_1'", "business_type = 'Warehouse'") < 0.5
     assert share_of(by_margin, "'tier_1', 'tier_2'", "business_type = 'Warehouse' and product_line <> 'Mountain'") == 0
-    assert share_of(by_margin, "'deprioritized'", "business_type = 'Warehouse' and product_line <> 'Mountain'") > 0.8
+    assert share_of(by_margin, "'deprioritized'", "business_type = 'Warehouse' and product_line <> 'Mountain'") > 0.6
     alone = by_margin("""
         select count(*) from aw.marts.icp_segments semi join (
             select segment_id from aw.marts.icp_segment_rules
@@ -307,7 +307,7 @@ def test_by_margin_the_mountain_line_is_what_pays(by_margin: Query) -> None:
     assert share_of(by_margin, "'tier_1'", mountain) == 1
     money = dict(by_margin("select tier, sum(margin_amount) from resellers group by tier"))
     assert money["tier_1"] > 2_000_000
-    assert money["deprioritized"] < -1_000_000
+    assert money["deprioritized"] < -500_000
     verdicts = by_margin("""
         select value, verdict from aw.marts.icp_attribute_effects
         where outcome = 'high_value' and attribute = 'product_line' and verdict <> 'no_evidence' order by value
