@@ -119,9 +119,9 @@ def publish(
             if report is not None:
                 with duckdb.connect(str(unfinished / "icp.duckdb"), read_only=True) as written:
                     pages = report(written, manifest)
-                for name, text in pages.items():
-                    _write(unfinished / name, text)
-                    others.append(unfinished / name)
+                for page, text in pages.items():
+                    _write(unfinished / page, text)
+                    others.append(unfinished / page)
             manifest["files"] += [_described(path) for path in others]
             _write(unfinished / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
             _sync(unfinished)

@@ -180,6 +180,10 @@ def test_the_report_is_made_from_the_new_state_and_is_a_part_of_it(marts: duckdb
     assert [file["name"] for file in assert_complete(state)["files"]][-2:] == ["report.html", "more.html"]
     text = (tmp_path / "current" / "report.html").read_text(encoding="utf-8")
     assert text == "2 ü ['accounts.parquet', 'nothing.parquet', 'orders.parquet']"
+    later = publish_state(marts, tmp_path, 3, report=report)
+    assert (tmp_path / "current").resolve() == later
+    assert [path.name[:2] for path in sorted((tmp_path / "states").iterdir())] == ["20"] * 3
+    assert (tmp_path / "current" / "report.html").read_text(encoding="utf-8").startswith("3 ü")
 
 
 def test_publishing_leaves_the_callers_transaction_alone(marts: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
