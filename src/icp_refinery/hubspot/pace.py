@@ -31,7 +31,7 @@ class TokenBucket:
             raise ValueError("the rate limit must be at least 1")
         self._taken: deque[float] = deque(maxlen=limit)
         self._lock = threading.Lock()
-        self._away = seconds * 1.015
+        self._away = seconds * 1.02
         self._clock, self._sleep = clock, sleep
 
     def take(self) -> None:

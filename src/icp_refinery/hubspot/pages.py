@@ -14,7 +14,7 @@ from itertools import count, pairwise
 from icp_refinery.hubspot.client import Portal
 from icp_refinery.hubspot.errors import Json, Unreachable
 
-ONE_BY_ONE = 5  # pages
+ONE_BY_ONE = 10  # pages
 WORTH_DIVIDING = 4  # pages, about
 
 Page = tuple[list[Json], str | None]
