@@ -6,8 +6,19 @@
 {#- A whole number is one also in a column of decimals or doubles (7.0), which a gap among the numbers makes of it in many a tool. -#}
 {% macro read_id(column) -%}
     case
-        when {{ is_stored_as(column, ['FLOAT', 'DOUBLE', 'DECIMAL%']) }} then {{ adapter.dispatch('text_of_number', 'icp_refinery')(column) }}
+        when {{ is_stored_as(column, ['FLOAT', 'DOUBLE', 'DECIMAL%']) }} then {{ text_of_number(column) }}
         else nullif(cast({{ column }} as string), '')
+    end
+{%- endmacro %}
+
+
+{#- A large double is written with an exponent; what is no number, or infinite, is missing. -#}
+{% macro text_of_number(column) -%}
+    {%- set text = 'lower(cast(' ~ column ~ ' as string))' -%}
+    case
+        when {{ text }} in ('nan', 'inf', '-inf', 'infinity', '-infinity') then null
+        when contains({{ text }}, 'e') then cast(try_cast({{ text }} as decimal(38, 0)) as string)
+        else regexp_replace({{ text }}, '[.]0+$', '')
     end
 {%- endmacro %}
 

@@ -42,17 +42,6 @@
 {%- endmacro %}
 
 
-{#- A large double is written with an exponent. -#}
-{% macro duckdb__text_of_number(column) -%}
-    {%- set text = 'cast(' ~ column ~ ' as string)' -%}
-    case
-        when {{ text }} in ('nan', 'inf', '-inf') then null
-        when contains({{ text }}, 'e') then cast(try_cast({{ text }} as decimal(38, 0)) as string)
-        else regexp_replace({{ text }}, '[.]0+$', '')
-    end
-{%- endmacro %}
-
-
 {#- A cast of text knows digit separators (1_000) that the contract does not. -#}
 {% macro duckdb__text_as_number(text, type) -%}
     try_cast(replace({{ text }}, '_', '?') as {{ type }})

@@ -49,17 +49,6 @@
 {%- endmacro %}
 
 
-{#- A large double is written with an exponent. -#}
-{% macro spark__text_of_number(column) -%}
-    {%- set text = 'cast(' ~ column ~ ' as string)' -%}
-    case
-        when {{ text }} in ('NaN', 'Infinity', '-Infinity') then null
-        when contains({{ text }}, 'E') then cast(try_cast({{ text }} as decimal(38, 0)) as string)
-        else regexp_replace({{ text }}, '[.]0+$', '')
-    end
-{%- endmacro %}
-
-
 {#- A cast of text reads digits of any script. -#}
 {% macro spark__text_as_number(text, type) -%}
     case

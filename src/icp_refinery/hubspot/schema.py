@@ -12,7 +12,7 @@ from icp_refinery.hubspot.config import Config
 from icp_refinery.hubspot.errors import Json, PlanError, Unreachable, Unsure
 from icp_refinery.hubspot.journal import Journal, utc_now
 from icp_refinery.hubspot.objects import ObjectType, types_of
-from icp_refinery.project import TIER_NAMES
+from icp_refinery.project import TIER_WORDS
 
 ATTEMPTS = 5
 TYPES = {
@@ -63,7 +63,7 @@ TYPES = {
     "icp_changed_on": ("date", "date", "ICP changed on", "The day (UTC) on which one of the ICP properties last changed."),
 }
 OPTIONS = {
-    "icp_tier": {tier: name.split(":")[0] for tier, name in TIER_NAMES.items()},
+    "icp_tier": {tier: words.capitalize() for tier, words in TIER_WORDS.items()},
     "icp_role": {role: role.replace("_", " ").capitalize() for role in ("decision_maker", "influencer", "user")},
     "icp_nurture_group": {"nurture": "Nurture", "held_out": "Held out"},
     "icp_role_fit": {"high": "More often than elsewhere", "usual": "As often as elsewhere", "low": "Less often than elsewhere"},

@@ -97,35 +97,21 @@ def tier_of(low: float, high: float) -> str:
     return "deprioritized" if high < TIER_2 else "tier_3"
 
 
-def contradicted(
-    tiers: list[str],
-    leaves: list[int],
-    leaf: np.ndarray,
-    robust: np.ndarray,
-    value: np.ndarray,
-    won: np.ndarray,
-    cells: np.ndarray,
-    is_ratio: bool,
-) -> list[bool]:
-    """Which tiers of the `leaves` the latest third of the pursuits contradicts; where it has no ratios and all have, none."""
-    latest = _latest(leaves, leaf, robust, value, won, cells, len(leaves), ONE_SIDED)
+def contradicted(tiers: list[str], leaves: list[int], *seen: np.ndarray, is_ratio: bool) -> list[bool]:
+    """Which tiers of the `leaves` the latest third of the pursuits contradicts; where it has no ratios and all have, none.
+
+    `seen` as `segment_figures` takes it: leaf, robust, value, won, cells.
+    """
+    latest = _latest(leaves, len(leaves), ONE_SIDED, *seen)
     if latest.is_ratio != is_ratio:
         return [False] * len(leaves)
     return [contradicts(*each) for each in zip(tiers, latest.low, latest.high, strict=True)]
 
 
-def reaching_today(
-    figures: Figures,
-    leaves: list[int],
-    leaf: np.ndarray,
-    robust: np.ndarray,
-    value: np.ndarray,
-    won: np.ndarray,
-    cells: np.ndarray,
-) -> Figures:
+def reaching_today(figures: Figures, leaves: list[int], *seen: np.ndarray) -> Figures:
     """The figures with intervals of today's lift: where the latest third of the pursuits, by itself, leaves out what all say, an
-    interval holds its interval as well."""
-    latest = _latest(leaves, leaf, robust, value, won, cells, 1, CONFIDENCE)
+    interval holds its interval as well. `seen` as for `contradicted`."""
+    latest = _latest(leaves, 1, CONFIDENCE, *seen)
     if latest.is_ratio != figures.is_ratio:
         return figures
     moved = (latest.low > figures.estimate) | (latest.high < figures.estimate)
@@ -133,20 +119,11 @@ def reaching_today(
     return figures._replace(low=np.where(moved, low, figures.low), high=np.where(moved, high, figures.high))
 
 
-def _latest(
-    leaves: list[int],
-    leaf: np.ndarray,
-    robust: np.ndarray,
-    value: np.ndarray,
-    won: np.ndarray,
-    cells: np.ndarray,
-    intervals: int,
-    confidence: float,
-) -> Figures:
+def _latest(leaves: list[int], intervals: int, confidence: float, *seen: np.ndarray) -> Figures:
     """Figures of the latest third of the pursuits, whose `intervals` hold together."""
+    cells = seen[-1]
     late = cells >= np.quantile(cells, 1 - LATEST, method="lower")
-    seen = [part[late] for part in (leaf, robust, value, won, cells)]
-    return segment_figures(leaves, intervals, 1.0, *seen, confidence=confidence)
+    return segment_figures(leaves, intervals, 1.0, *(part[late] for part in seen), confidence=confidence)
 
 
 def contradicts(tier: str, low: float, high: float) -> bool:

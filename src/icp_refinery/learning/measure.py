@@ -141,5 +141,5 @@ def _contradicted(pursuits: pd.DataFrame, assignment: pd.Series, tiers: pd.Serie
     value, cells = expected_value(frame)[0].to_numpy(), time_cells(frame)
     codes = pd.Categorical(assignment.reindex(frame["account_id"]), categories=list(tiers.index)).codes.astype(int)
     robust = winsorised(value, won)
-    found = contradicted(list(tiers), list(range(len(tiers))), codes, robust, value, won, cells, bool(value.mean() > 0))
+    found = contradicted(list(tiers), list(range(len(tiers))), codes, robust, value, won, cells, is_ratio=bool(value.mean() > 0))
     return list(tiers.index[found])

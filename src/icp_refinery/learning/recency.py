@@ -62,13 +62,14 @@ def recent_pursuits(pursuits: pd.DataFrame, traits: pd.DataFrame, *, seed: int =
     if not coded or not 0 < won[rows].sum() < len(rows):
         return everything
     seen = centred(log_score(won[rows], value[rows]), cells)
-    began = began_on(known)
+    began, levels = began_on(known), [levels_of(trait) for trait in coded]
     with threadpool_limits(limits=1):
-        found = _change(coded, seen, cells, folds(len(rows), cells, seed))
+        found = _change(coded, levels, seen, cells, folds(len(rows), cells, seed))
         if found is None:
             return everything
         dates, changed = found
-        first, pays = _pays(coded, seen, won[rows], cells // 3, dates, began.rank(method="first").to_numpy())
+        order = began.rank(method="first").to_numpy()
+        first, pays = _pays(coded, levels, seen, won[rows], cells // 3, dates, order)
     if pays <= 0 or changed + pays <= np.sqrt(2) * ndtri(1 - ERROR):
         return everything
     since = began[cells // 3 >= first].min().normalize()
@@ -82,7 +83,9 @@ def begun_since(pursuits: pd.DataFrame, since: pd.Timestamp | None) -> pd.DataFr
     return pursuits if pd.isna(since) else pursuits[began_on(pursuits) >= since].reset_index(drop=True)
 
 
-def _change(traits: list[Trait], seen: np.ndarray, cells: np.ndarray, fold: np.ndarray) -> tuple[list[int], float] | None:
+def _change(
+    traits: list[Trait], levels: list[Levels], seen: np.ndarray, cells: np.ndarray, fold: np.ndarray
+) -> tuple[list[int], float] | None:
     """Periods that may be the first after a change, and the t of that change; None where there is none to ask about.
 
     A period is a third of the `cells`' numbers.
@@ -94,20 +97,17 @@ def _change(traits: list[Trait], seen: np.ndarray, cells: np.ndarray, fold: np.n
     possible = np.flatnonzero((before >= LEAST_SINCE) & (len(seen) - before >= least))
     if not len(possible):
         return None
-    levels = [levels_of(trait) for trait in traits]
     rest = _standardised(seen, _sums_of_levels(levels, seen, fold))
-
-    def change(date: int) -> np.ndarray:
-        return centred(rest * _contrast(period >= date), cells)
-
+    changes = {date: centred(rest * _contrast(period >= date), cells) for date in possible}
     # Sums of levels are quick and say which date is worth trees.
-    told = {date: _sums_of_levels(levels, change(date), fold) for date in possible}
-    date = max(possible, key=lambda one: _t(told[one] * change(one)))
-    if _t(told[date] * change(date)) < LEAST_HINT:
+    told = {date: _sums_of_levels(levels, change, fold) for date, change in changes.items()}
+    hints = {date: _t(told[date] * change) for date, change in changes.items()}
+    date = max(hints, key=hints.__getitem__)
+    if hints[date] < LEAST_HINT:
         return None
-    guess = told[date] + teach(traits, change(date), fold)[each, fold]
+    guess = told[date] + teach(traits, changes[date], fold)[each, fold]
     # Who changed is known; when, is where their outcomes differ most, or at the latest date that is about as likely.
-    t = np.array([_t(guess * change(one)) for one in possible])
+    t = np.array([_t(guess * change) for change in changes.values()])
     if t.max() < LEAST_CHANGE:
         return None
     likely = possible[(t > 0) & (t**2 >= t.max() ** 2 - NOT_EXCLUDED)]
@@ -153,11 +153,16 @@ def _standardised(seen: np.ndarray, told: np.ndarray) -> np.ndarray:
 
 
 def _pays(
-    traits: list[Trait], seen: np.ndarray, won: np.ndarray, period: np.ndarray, dates: list[int], order: np.ndarray
+    traits: list[Trait],
+    levels: list[Levels],
+    seen: np.ndarray,
+    won: np.ndarray,
+    period: np.ndarray,
+    dates: list[int],
+    order: np.ndarray,
 ) -> tuple[int, float]:
     """The date since which it pays most to learn, and by how much (t): pursuits since then are foretold by others since then and
     by all others. Trees are asked where sums of levels say that it pays."""
-    levels = [levels_of(trait) for trait in traits]
 
     def gain(date: int, both: np.ndarray, recent: np.ndarray) -> float:
         return _t((seen[period >= date] - both) ** 2 - (seen[period >= date] - recent) ** 2)

@@ -153,13 +153,14 @@ def learn_segments(
     own = leaf_of(tree, coded, everyone)
     notes.append(("shrinkage", f"effects times {shrinkage:.2f}"))
     notes.append(("cross-fit", f"{np.mean(own == crossed):.0%} of pursuits keep their segment without their fold"))
-    figures = segment_figures(leaves, looked_at, shrinkage, crossed, robust, value, won, cells)
+    seen = (crossed, robust, value, won, cells)
+    figures = segment_figures(leaves, looked_at, shrinkage, *seen)
     if p > LEVEL:
         # All effects may still be none, so every interval has room for that: a ranking of accounts, and not a claim.
         figures = figures._replace(low=np.minimum(figures.low, 1.0), high=np.maximum(figures.high, 1.0))
     tiers = [tier_of(*bounds) for bounds in zip(figures.low, figures.high, strict=True)]
-    is_changed = contradicted(tiers, leaves, crossed, robust, value, won, cells, figures.is_ratio)
-    figures = reaching_today(figures, leaves, crossed, robust, value, won, cells)
+    is_changed = contradicted(tiers, leaves, *seen, is_ratio=figures.is_ratio)
+    figures = reaching_today(figures, leaves, *seen)
     tiers = [tier_of(*bounds) for bounds in zip(figures.low, figures.high, strict=True)]
     return _tables(tree, leaves, coded, own, figures, tiers, is_changed, frame, value, p, notes)
 
