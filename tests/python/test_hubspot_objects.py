@@ -81,7 +81,10 @@ def test_a_property_holds_the_id(filled: Desk) -> None:
     for record, key in {"201": "C-1", "202": "C-2", "203": "C-2"}.items():
         filled.hubspot.edit(record, "warehouse_id", key, of="contacts")
     filled.publish({"201": row()}, contacts={key: contact() for key in ("C-1", "C-2", "C-3")})
-    assert filled.diff()["objects"]["contacts"]["changes"] == 1
+    summary = filled.diff()
+    assert summary["objects"]["contacts"]["changes"] == 1
+    counted = summary["overview"]["changes"]
+    assert {row["property"]: row["tiers"] for row in counted if row["object"] == "contacts"}["icp_tier"] == {"tier_1": 1}
     twice = "several records of this portal have its id in warehouse_id: it is not clear which is meant"
     reasons = {line["record_id"]: line["reason"] for line in filled.lines("withheld") if line["object"] == "contacts"}
     assert reasons == {"202": twice, "203": twice, "C-3": "no contact of this portal has its id in warehouse_id"}

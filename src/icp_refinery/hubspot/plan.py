@@ -20,11 +20,12 @@ from icp_refinery.hubspot.config import Config
 from icp_refinery.hubspot.errors import Json, PlanError
 from icp_refinery.hubspot.journal import alone, open_private, read_lines
 from icp_refinery.hubspot.objects import COMPANIES, WITHHELD, ObjectType, Wanted, types_of, wanted_records
+from icp_refinery.hubspot.overview import Overview
 from icp_refinery.hubspot.pace import in_order
 from icp_refinery.hubspot.pages import all_records
 from icp_refinery.hubspot.schema import Natives, natives, same, schema_steps, segment_names
 
-PLAN_FORMAT = 3
+PLAN_FORMAT = 4
 PAGES_A_QUERY = 10  # of HubSpot's pages, of the marts
 RECORD_ID = re.compile(r"[1-9][0-9]{0,18}")
 # Where a value came from, in HubSpot's history: a key or an app wrote it, as this project does. All else counts as a person.
@@ -272,6 +273,7 @@ def write_plan(
     counts: dict[str, Counter[str]] = {of: Counter() for of in config.objects}
     totals: Counter[str] = Counter()
     twice: set[tuple[str, str]] = set()
+    overview = Overview()
     # A plan must not change under the run that carries it out.
     with alone(path.parent):
         with open_private(partial, "w", encoding="utf-8", errors="backslashreplace") as file:
@@ -281,6 +283,7 @@ def write_plan(
                     twice.add((line["object"], line["twice"]))
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
                 totals[line["kind"]] += 1
+                overview.add(line)
                 if "object" in line and line["kind"] != "list":
                     counts[line["object"]][line["kind"]] += 1
                     counts[line["object"]]["cleared"] += line.get("is_cleared", False)
@@ -305,11 +308,11 @@ def write_plan(
             for line in lists:
                 put(line)
         if twice:
-            _withhold(partial, twice, config, counts)
+            overview = _withhold(partial, twice, config, counts)
         names = {"changes": "change", "cleared": "cleared", "withheld": "withheld", "schema": "schema"}
         names |= {name: name for name in ("found", "unknown", "keep")}
         objects = {of: {name: counted[key] for name, key in names.items()} for of, counted in counts.items()}
-        summary = {"kind": "summary", "objects": objects, "lists": totals["list"]}
+        summary = {"kind": "summary", "objects": objects, "lists": totals["list"], "overview": overview.as_json()}
         summary |= {name: sum(counted[name] for counted in objects.values()) for name in names}
         with open_private(partial, "a", encoding="utf-8") as file:
             file.write(json.dumps(summary) + "\n")
@@ -317,8 +320,9 @@ def write_plan(
     return summary
 
 
-def _withhold(plan: Path, twice: set[tuple[str, str]], config: Config, counts: dict[str, Counter[str]]) -> None:
-    """Takes the changes of records out of a plan whose id another record of the portal has too."""
+def _withhold(plan: Path, twice: set[tuple[str, str]], config: Config, counts: dict[str, Counter[str]]) -> Overview:
+    """Takes the changes of records out of a plan whose id another record of the portal has too, and counts it anew."""
+    overview = Overview()
     kept = plan.with_name(plan.name + ".kept")
     with open_private(kept, "w", encoding="utf-8", errors="backslashreplace") as file:
         for line in read_lines(plan):
@@ -328,7 +332,9 @@ def _withhold(plan: Path, twice: set[tuple[str, str]], config: Config, counts: d
                 line = {key: line[key] for key in ("object", "record_id", "account_id", "name")}
                 line = {"kind": "withheld"} | line | {"reason": TWICE.format(config.id_properties[line["object"]])}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            overview.add(line)
     kept.replace(plan)
+    return overview
 
 
 def header(portal: Portal, manifest: Json, config: Config, now: datetime | None = None) -> Json:

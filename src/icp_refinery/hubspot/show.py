@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -18,41 +17,20 @@ from icp_refinery.hubspot.config import Config
 from icp_refinery.hubspot.errors import Json
 from icp_refinery.hubspot.journal import open_private, read_lines
 from icp_refinery.hubspot.objects import OBJECT_TYPES
+from icp_refinery.hubspot.overview import CLEARED
 from icp_refinery.hubspot.plan import read_plan
 from icp_refinery.project import TIERS
 from icp_refinery.spreadsheet import as_cell
 
 EXAMPLES = 10
 SHOWN = 20
-CLEARED = "cleared"
 COLUMNS = ("kind", "object", "record_id", "account_id", "name", "property", "old", "new", "tier", "why", "reason")
-# What differs from record to record in a reason: values in quotes, ids, and who set a value when.
-OWN = re.compile(r"""'[^']*'|"[^"]*"|\b\d[\w-]*\b""")
-
-
-def overview(path: Path) -> Json:
-    """What a plan would do, counted: `changes` by object, property and tier with why, `withheld` by object and why."""
-    changes: dict[tuple[str, str], Counter[str]] = {}
-    reasons: dict[tuple[str, str], Counter[str]] = {}
-    for line in read_lines(path, "change"):
-        tier = CLEARED if line["is_cleared"] else line["tier"]
-        for name in line["set"]:
-            changes.setdefault((line["object"], name), Counter())[tier] += 1
-            reasons.setdefault((line["object"], name), Counter())[line["why"]] += 1
-    withheld = Counter((line["object"], OWN.sub("…", line["reason"])) for line in read_lines(path, "withheld"))
-    return {
-        "changes": [
-            {"object": of, "property": name, "tiers": dict(tiers), "why": dict(reasons[of, name].most_common())}
-            for (of, name), tiers in changes.items()
-        ],
-        "withheld": [{"object": of, "why": why, "records": count} for (of, why), count in withheld.most_common()],
-    }
 
 
 def show_plan(path: Path, summary: Json, config: Config) -> None:
     """Prints a plan: how much changes and why, what people will see, what is withheld, and then examples."""
     console = Console()
-    found = overview(path)
+    found = summary["overview"]
     if found["changes"]:
         columns = [tier for tier in (*TIERS, CLEARED) if any(tier in row["tiers"] for row in found["changes"])]
         table = Table("records", "property", *map(_words, columns), "why", title="What would change")
@@ -158,9 +136,9 @@ def write_csv(path: Path, out: Path) -> None:
 
 
 def write_json(path: Path, out: Path) -> None:
-    """The whole plan in one object: `overview`, and under `lines` what the plan's file has."""
+    """The whole plan in one object: its summary's `overview`, and under `lines` what the plan's file has."""
     with open_private(out, "w", encoding="utf-8", errors="backslashreplace") as file:
-        file.write(f'{{"overview": {json.dumps(overview(path), ensure_ascii=False)}, "lines": [\n')
+        file.write(f'{{"overview": {json.dumps(read_plan(path)[1]["overview"], ensure_ascii=False)}, "lines": [\n')
         for number, line in enumerate(read_lines(path)):
             file.write(",\n" * bool(number) + json.dumps(line, ensure_ascii=False))
         file.write("\n]}\n")
