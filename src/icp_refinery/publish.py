@@ -20,7 +20,7 @@ import duckdb
 import pandas as pd
 
 from icp_refinery import permissions
-from icp_refinery.emails import without_emails
+from icp_refinery.emails import may_have_emails, without_emails
 from icp_refinery.project import NOT_IN_PATHS
 
 STORAGE_VERSION = "v1.4.0"  # of the DuckDB file: what readers of that version and newer can open
@@ -159,11 +159,14 @@ def _write_marts(connection: duckdb.DuckDBPyConnection, marts: Iterable[str], fo
             if mart not in tables:
                 raise ValueError(f"There is no mart {mart}")
             table = f"{new}.marts.{_name(mart)}"
-            selected = ", ".join(
-                f"{without_emails(_name(column)) if kind == 'VARCHAR' else _name(column)} as {_name(column)}"
-                for column, kind, _ in columns[mart]
-            )
-            cursor.execute(f"create table {table} as select {selected} from {_name(schema)}.{_name(mart)}")
+            of = f"from {_name(schema)}.{_name(mart)}"
+            texts = [_name(column) for column, kind, _ in columns[mart] if kind == "VARCHAR"]
+            if texts and cursor.execute(f"select bool_or({may_have_emails(texts)}) {of}").fetchall() == [(True,)]:
+                replaced = ", ".join(f"{without_emails(text)} as {text}" for text in texts)
+                selected = f"* replace ({replaced})"
+            else:
+                selected = "*"
+            cursor.execute(f"create table {table} as select {selected} {of}")
             if tables[mart]:
                 cursor.execute(f"comment on table {table} is {_text(tables[mart])}")
             for column, _, comment in columns[mart]:
