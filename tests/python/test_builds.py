@@ -417,3 +417,29 @@ def test_docs_have_every_mart_with_its_columns(demo: BuildResult, demo_tables: T
             assert described == columns[f"marts.{node['name']}"], node["name"]
             assert node["description"], node["name"]
     assert (tmp_path / "docs" / "index.html").stat().st_size > 100_000
+
+
+def test_a_table_is_made_where_a_view_stood_and_a_view_where_a_table_did(one_order: BuildResult, tmp_path: Path) -> None:
+    database = tmp_path / "icp.duckdb"
+    shutil.copy(one_order.database, database)
+    # With a hook, which takes a transaction, and without.
+    tables, views = (
+        ["intermediate.int_contracts", "intermediate.int_orders__priced"],
+        ["input.input_orders", "input.input_products"],
+    )
+    before = _kinds_and_rows(database, *tables, *views)
+    assert [kind for kind, _ in before] == ["BASE TABLE"] * 2 + ["VIEW"] * 2
+    with duckdb.connect(str(database)) as connection:
+        for name in tables:
+            connection.execute(f"drop table {name}; create view {name} as select 1 as x")
+        for name in views:
+            connection.execute(f"drop view {name}; create table {name} as select 1 as x")
+    models = " ".join(name.partition(".")[2] for name in (*views, *tables))
+    build(tmp_path, one_order.folder / "files", select=models, command="run")
+    assert _kinds_and_rows(database, *tables, *views) == before
+
+
+def _kinds_and_rows(database: Path, *names: str) -> list[tuple[str, list[tuple]]]:
+    with duckdb.connect(str(database), read_only=True) as connection:
+        kind = "select table_type from information_schema.tables where table_schema || '.' || table_name = ?"
+        return [(connection.execute(kind, [name]).fetchone()[0], _rows(connection, name)) for name in names]
