@@ -50,6 +50,8 @@
         {{ compiled_code }}
         )
     {%- endcall -%}
+    {#- A query that the model asked while it was rendered has begun a transaction. -#}
+    {{ adapter.commit() }}
     {{ return({'relations': [target]}) }}
 {% endmacro %}
 

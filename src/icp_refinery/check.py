@@ -4,11 +4,13 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -145,8 +147,17 @@ def run_input_layer(settings: dict[str, Any], scratch: str, database: Path, sele
     command += ["--select", *select]
     command += ["--vars", json.dumps(settings | {"check_only": True}), "--project-dir", project, "--profiles-dir", project]
     command += ["--target-path", scratch, "--log-path", scratch]
-    environment = os.environ | {"ICP_DATABASE": str(database)}
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    # What dbt has parsed serves the next check of the same folder, if the database has the same name then too.
+    parsed = project_directory() / "target" / "check.msgpack"
+    with suppress(OSError):
+        shutil.copyfile(parsed, Path(scratch, "partial_parse.msgpack"))
+    environment = os.environ | {"ICP_DATABASE": database.name}
+    if Path(landed := os.environ.get("ICP_LANDED", "")).is_file():
+        environment["ICP_LANDED"] = str(Path(landed).absolute())
+    run = subprocess.run(command, env=environment, cwd=database.parent, capture_output=True, text=True, check=False)
+    with suppress(OSError):
+        parsed.parent.mkdir(exist_ok=True)
+        Path(scratch, "partial_parse.msgpack").replace(parsed)
     if run.returncode != 0:
         raise CheckError(_sentence(run.stdout) or run.stderr.strip() or "dbt could not run.")
 

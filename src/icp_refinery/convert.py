@@ -34,7 +34,7 @@ def write_parquet(folder: Path, out: Path) -> dict[str, int]:
         raise FileExistsError(f"The folder {out} has files already: name a new one.")
     with tempfile.TemporaryDirectory() as scratch:
         database = Path(scratch) / "icp.duckdb"
-        settings = {"connectors": ["files"], "files_dir": str(folder)}
+        settings = {"connectors": ["files"], "files_dir": str(folder.absolute())}
         run_input_layer(settings, scratch, database, select=("path:models/staging/files", "input_malformed_lines"))
         out.mkdir(parents=True, exist_ok=True)
         with duckdb.connect(str(database), read_only=True) as connection:

@@ -4,6 +4,7 @@ sentence where the database cannot be used.
 `profiles.yml` names this module (`plugins`).
 """
 
+import atexit
 import gc
 import re
 import stat
@@ -48,6 +49,7 @@ class Plugin(BasePlugin):
         What dbt has parsed lives to the end of the process: Python need not search it for garbage hundreds of times.
         """
         gc.freeze()
+        atexit.register(gc.unfreeze)
         gc.set_threshold(20_000, 20, 20)
         permissions.keep_private()
         log = Path(get_flags().LOG_PATH or ".") / "dbt.log"

@@ -341,15 +341,15 @@ def build_input(input_layer: Path, start_only: Path, tmp_path_factory: pytest.Te
 
 
 @pytest.fixture(scope="module")
-def warm_check(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def warm_check() -> Iterator[None]:
     """`icp check` runs dbt without its start, which takes most of the time; test_cli.py has it as people start it."""
 
-    def run(command: list[str], env: dict[str, str], **_: Any) -> subprocess.CompletedProcess[str]:
+    def run(command: list[str], env: dict[str, str], cwd: Path, **_: Any) -> subprocess.CompletedProcess[str]:
         arguments = ["--no-write-json", *command[command.index("dbt.cli.main") + 1 :]]
-        folder, variables = tmp_path_factory.mktemp("dbt"), json.loads(arguments[arguments.index("--vars") + 1])
+        variables = json.loads(arguments[arguments.index("--vars") + 1])
         places = {name: place for name, place in env.items() if name.startswith("ICP_")}
-        parsed = parsed_project(ROOT, variables, {"ICP_DATABASE": Path(places["ICP_DATABASE"]).name})
-        code, printed = run_dbt(arguments, folder, places, folder / "output", parsed=parsed)
+        parsed = parsed_project(ROOT, variables, {"ICP_DATABASE": places["ICP_DATABASE"]})
+        code, printed = run_dbt(arguments, cwd, places, cwd / "output", parsed=parsed)
         return subprocess.CompletedProcess(command, code, printed, "")
 
     with pytest.MonkeyPatch.context() as patch:

@@ -1,8 +1,10 @@
 """What is written down in `tests/mutations.yml` can be tried: the tests exist, and each change finds its place."""
 
+import re
+
 import pytest
 
-from mutations import ROOT, Mutation, files_of_tests, listed
+from mutations import LISTED, ROOT, Mutation, files_of_tests, listed
 
 MUTATIONS, TESTS = listed(), files_of_tests()
 
@@ -14,3 +16,8 @@ def test_a_change_finds_its_place_and_its_tests(mutation: Mutation) -> None:
     assert mutation.find != mutation.replace
     assert mutation.fails
     assert set(mutation.fails) <= TESTS.keys()
+
+
+def test_each_file_has_one_place_in_the_list() -> None:
+    """Of two places YAML would keep the last, in silence."""
+    assert len(MUTATIONS) == len(re.findall("(?m)^  - find:", LISTED.read_text(encoding="utf-8")))
