@@ -31,6 +31,7 @@ def test_a_held_database_is_one_sentence_that_names_the_process(build_input: Inp
         os.umask(before)
     private = [built.database, tmp_path / "build" / "logs" / "dbt.log"]
     assert [stat.S_IMODE(path.stat().st_mode) for path in private] == [0o600, 0o600]
+    built.database.chmod(0o644)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", HOLD, str(built.database)], **pipes) as holder:
         assert holder.stdout.readline() == b"held\n"
@@ -40,6 +41,7 @@ def test_a_held_database_is_one_sentence_that_names_the_process(build_input: Inp
     assert "Traceback" not in refused.stdout
     [sentence] = [line for line in refused.stdout.splitlines() if "holds the database" in line]
     assert f"Process {holder.pid} (" in sentence
+    assert stat.S_IMODE(built.database.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("name", ["main.duckdb", "Marts.duckdb", "what?.duckdb", "my#db.duckdb"])
