@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import pandas as pd
 
-from icp_refinery.learning.scorecard import described, learn_scorecard
+from icp_refinery.learning.capture import Window
+from icp_refinery.learning.scorecard import described, fit_scores, learn_scorecard
 from icp_refinery.learning.segments import one_segment
+
+FOLLOWED = pd.Timedelta(days=90)  # within which an opportunity follows a moment
+LEARNED_MOMENTS = 4
+LEAST_TRIED, LEAST_FOLLOWED = 30, 5  # accounts at a cut-off, and those that began
 
 
 def learn_engagement(moments: pd.DataFrame, signals: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
@@ -45,6 +50,33 @@ def learn_engagement(moments: pd.DataFrame, signals: pd.DataFrame, *, seed: int 
     )
     nothing_leaks = pd.DataFrame({"attribute": pd.Series(dtype=object), "is_suspected": pd.Series(dtype=bool)})
     return learn_scorecard(frame, traits, one_segment(frame, frame["value"].to_numpy(), []), seed=seed, leaks=nothing_leaks)
+
+
+def engagement_scores(accounts: pd.Index, signals: pd.DataFrame, card: pd.DataFrame) -> pd.Series:
+    """The engagement score of accounts at one moment, of which `signals` are: the reference for what SQL does."""
+    did = signals.pivot(index="account_id", columns="attribute", values="number").astype(float).reindex(accounts)
+    return fit_scores(did, card, pd.Series(dtype=object)).rename("engagement_score")
+
+
+def engagement_windows(moments: pd.DataFrame, signals: pd.DataFrame, cutoffs: list[pd.Timestamp]) -> list[Window]:
+    """Learn before each cut-off that is a moment, as it would have been, and score the accounts that had not begun then.
+
+    `moments` and `signals` as of `learn_engagement`. Learned from the four moments before that were 90 days old by then. The
+    `value` of an account is 1 if its first opportunity began in the 90 days after the cut-off. A cut-off with too few is left out.
+    """
+    windows = []
+    for cutoff in cutoffs:
+        now = moments[moments["moment_at"] == cutoff].set_index("account_id").sort_index()
+        past = moments[moments["moment_at"] + FOLLOWED <= cutoff]
+        past = past[past["moment_at"].isin(past["moment_at"].drop_duplicates().nlargest(LEARNED_MOMENTS))]
+        followed = now["is_followed"].astype(bool)
+        if len(now) < LEAST_TRIED or followed.sum() < LEAST_FOLLOWED or past.empty:
+            continue
+        card = learn_engagement(past, signals[signals["moment_at"].isin(past["moment_at"])])
+        score = engagement_scores(now.index, signals[signals["moment_at"] == cutoff], card)
+        accounts = pd.DataFrame({"pursuits": 1.0, "value": followed.astype(float), "is_won": followed, "spend": 0.0})
+        windows.append(Window(cutoff, len(past), accounts, score.to_frame("engagement")))
+    return windows
 
 
 def described_signals(card: pd.DataFrame) -> pd.DataFrame:
