@@ -17,7 +17,7 @@ QUARTERS = pd.date_range("2021-10-01", "2024-07-01", freq="QS")
 def company(
     seed: int, *, accounts: int = 600, chance: float = 0.08, lift: float = 4.0, at: pd.DatetimeIndex = MOMENTS
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Accounts that are looked at several times; after a demo one begins `lift` times as often, after an email as often as ever."""
+    """Accounts that are looked at several times; after a demo one begins `lift` times as often, after an email as ever."""
     rng = np.random.default_rng(seed)
     moments = pd.DataFrame([(f"a{n:04d}", moment) for n in range(accounts) for moment in at], columns=["account_id", "moment_at"])
     did = {"engagement_demo": rng.random(len(moments)) < 0.2, "engagement_email": rng.random(len(moments)) < 0.4}
@@ -82,7 +82,8 @@ def tried(lift: float, seed: int) -> pd.DataFrame:
     found = backtest(
         it.pursuits, it.traits, it.sales, as_of=it.as_of, scores=lambda _: {"segments": alike}, engaged=engaged, resamples=200
     )
-    began = engaged[0].query("is_followed and moment_at in @cutoffs(@it.pursuits, @it.as_of)")
+    began = engaged[0].query("is_followed")
+    began = began[began["moment_at"].isin(cutoffs(it.pursuits, it.as_of))]
     found = found[found["measure"] == "opportunities_captured"]
     assert found["scorer"].eq("engagement").all()
     assert found["cutoff"].nunique() == 9

@@ -1,9 +1,10 @@
 """Scorecard: points for an account's segment and for the levels of its traits that add up to a fit score from 0 to 100.
 
 50 is the overall value per pursuit, and 20 points double it. Levels (values, bands of numbers, a missing trait) get the points of
-their partially pooled effects, a segment those of its lift, which comes from data that did not choose it. Both are held back by
-how much of such effects shows in pursuits that they were not learned from: where nothing does, the score is flat. A tier bounds
-the score: no trait can carry an account across the line that its tier was given for.
+their partially pooled effects (of few pursuits, of effects averaged over rules), a segment those of its lift, which comes from
+data that did not choose it. Both are held back by how much of such effects shows in pursuits that they were not learned from:
+where nothing does, the score is flat. A tier bounds the score: no trait can carry an account across the line that its tier was
+given for.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from icp_refinery.learning.averaged import averaged_effects
 from icp_refinery.learning.conditions import Condition, assign, holds, number_text
 from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
 from icp_refinery.learning.intervals import TIER_1, wilson_interval
@@ -31,7 +33,9 @@ BASE = 50.0
 DOUBLING = 20.0  # points that double the expected value
 PER_SPREAD = 40.0  # points of one standard deviation of value, where ratios mean nothing
 HELD_OUT = 3  # parts of the pursuits, each predicted from the others
+FEW = 500  # pursuits, up to which effects are averaged over rules instead of pooled
 EXPECTED_SLOPE, SLOPE_SPREAD = 0.5, 0.35  # of outcomes on effects of levels, before any is seen
+EXPECTED_OF_FEW = 0.85  # the same of effects that are averaged over rules
 PROVEN_SLOPE, ORDER_SLOPE = 1.15, 0.4  # of outcomes on lifts, where they are claimed, and where they are an order only
 LEAST_SPREAD = 0.8  # standard deviation of scores, where effects are so large at all
 COLUMNS = {
@@ -103,16 +107,20 @@ def _effects(
     outcome: Outcome = outcome_of(won, value, cells)
     rows = sampled(len(won), seed)
     part = folds(len(rows), cells[rows], seed) % HELD_OUT
-    told = np.zeros(len(rows))
-    for number in range(HELD_OUT):
-        taught = pooled_effects(levels, outcome, rows[part != number])
-        told[part == number] = summed(levels, taught, rows[part == number])
+    told, expected = np.zeros(len(rows)), EXPECTED_SLOPE
+    if outcome.is_ratio and levels and len(won) <= FEW:
+        (effects, told), expected = averaged_effects(levels, outcome, part, HELD_OUT, seed), EXPECTED_OF_FEW
+    else:
+        effects = pooled_effects(levels, outcome)
+        for number in range(HELD_OUT):
+            taught = pooled_effects(levels, outcome, rows[part != number])
+            told[part == number] = summed(levels, taught, rows[part == number])
     seen = centred(log_score(won, value), cells)[rows]
     told = np.expm1(told) if outcome.is_ratio else told
     told, noise = told - told.mean(), max(float(seen.var()), 1e-12)
     precision = 1 / SLOPE_SPREAD**2
-    slope = (told @ seen / noise + EXPECTED_SLOPE * precision) / (told @ told / noise + precision)
-    return pooled_effects(levels, outcome), float(np.clip(slope, 0.0, 1.2))
+    slope = (told @ seen / noise + expected * precision) / (told @ told / noise + precision)
+    return effects, float(np.clip(slope, 0.0, 1.2))
 
 
 def _weight(by_levels: np.ndarray, by_segment: np.ndarray, slope: float, segment_slope: float) -> float:
