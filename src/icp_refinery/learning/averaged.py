@@ -18,11 +18,18 @@ CHAINS, HELD_OUT_CHAINS = 32, 6  # for all pursuits, and for those without each 
 SWEEPS, UNHEARD = 50, 15  # of all rules and traits; the first are not counted
 USED_TRAITS = 1.2  # of a rule, before any outcome is seen
 INCLUDED = np.array([0.1, 0.2, 0.35])  # the share of a text's values that a rule holds for
-LIFTS, SHARES, LOWERING = (1.7, 2.5, 3.7, 5.5), (0.4, 0.7), 0.25  # of value; how much of it is winning; rules that lower it
+LIFTS = (1.7, 2.5, 3.7, 5.5)  # of value
+LOWERING = 0.25  # of rules lower it by as much
+SHARES = {
+    0.4: 0.4,
+    0.7: 0.4,
+    -0.5: 0.1,
+    1.5: 0.1,
+}  # of the logarithm of a lift that is winning, and how likely; the rest is price
 STRENGTHS = np.array(
     [[sign * np.log(lift) * part for part in (share, 1 - share)] for sign in (1, -1) for lift in LIFTS for share in SHARES]
 )
-EXPECTED = np.repeat([1 - LOWERING, LOWERING], len(STRENGTHS) // 2) / (len(STRENGTHS) / 2)
+EXPECTED = np.concatenate([part / len(LIFTS) * np.tile(list(SHARES.values()), len(LIFTS)) for part in (1 - LOWERING, LOWERING)])
 PROPOSALS = 3  # of a strength, in every sweep
 PERIOD_PRIOR = 30.0  # pursuits that a period's win rate is drawn to the mean by
 HIGHEST = np.log(0.95)  # of a chance of winning
@@ -38,10 +45,12 @@ def averaged_effects(
     `outcome` as of `outcome_of`, with ratios. Effects are centred on the pursuits.
     """
     effects = [np.zeros(one.size) for one in levels]
-    chosen = strongest(levels, outcome, np.arange(len(part)))
+    by_group = [set(strongest(levels, outcome, np.flatnonzero(part != number))) for number in range(parts + 1)]
+    chosen = sorted(set().union(*by_group))
     levels = [levels[number] for number in chosen]
     group = np.repeat(np.arange(parts + 1), [HELD_OUT_CHAINS] * parts + [CHAINS])
-    drawn = _Chains(levels, outcome, (part != group[:, None]).astype(float), np.random.default_rng(seed)).mean_effects()
+    asked = np.array([[number in by_group[its] for number in chosen] for its in group])
+    drawn = _Chains(levels, outcome, (part != group[:, None]).astype(float), asked, np.random.default_rng(seed)).mean_effects()
     of_group = [[its[group == number].mean(axis=0) for its in drawn] for number in range(parts + 1)]
     told = np.zeros(len(part))
     for number in range(parts):
@@ -53,9 +62,12 @@ def averaged_effects(
 
 
 class _Chains:
-    """Chains × pursuits, all at once. `weight` is 1 where a chain learns from a pursuit, else 0."""
+    """Chains × pursuits, all at once. `weight` is 1 where a chain learns from a pursuit, else 0; `asked` (chains × traits): which
+    traits its rules may ask for."""
 
-    def __init__(self, levels: list[Levels], outcome: Outcome, weight: np.ndarray, rng: np.random.Generator) -> None:
+    def __init__(
+        self, levels: list[Levels], outcome: Outcome, weight: np.ndarray, asked: np.ndarray, rng: np.random.Generator
+    ) -> None:
         self.rng, self.many = rng, len(weight)
         self.sizes = [one.size for one in levels]
         self.ranges = [_ranges(one.size - 1) if one.trait.is_numeric else None for one in levels]
@@ -63,7 +75,9 @@ class _Chains:
         self.place = [chain * one.size + one.codes for one in levels]
         counts = [np.stack([np.bincount(one.codes, its, one.size) for its in weight]) for one in levels]
         self.shares = [count / count.sum(axis=1, keepdims=True) for count in counts]
-        self.used = min(USED_TRAITS / len(levels), 0.5)
+        used = np.minimum(USED_TRAITS / asked.sum(axis=1, keepdims=True), 0.5)
+        with np.errstate(divide="ignore"):
+            self.log_odds = np.log(asked * used / (1 - used))
         won = outcome.won.astype(float)
         self.weight, self.wins, self.losses = weight, weight * won, weight * (1 - won)
         self.all_won = bool(outcome.won.all())
@@ -158,7 +172,7 @@ class _Chains:
             share = INCLUDED[_one_of(ratio, rng)][:, None]
             evidence = logsumexp(ratio, axis=0) - np.log(len(INCLUDED))
             inside = rng.random(odds.shape) < share * odds / (1 - share + share * odds)
-        log_odds = evidence - by_level.sum(axis=1) + np.log(self.used / (1 - self.used))
+        log_odds = evidence - by_level.sum(axis=1) + self.log_odds[:, t]
         inside |= (rng.random(self.many) >= expit(log_odds))[:, None]
         self.inside[rule][t] = inside
         self.met[rule][t] = inside.ravel()[self.place[t]]

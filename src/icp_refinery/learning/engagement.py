@@ -62,7 +62,7 @@ def engagement_windows(moments: pd.DataFrame, signals: pd.DataFrame, cutoffs: li
     """Learn before each cut-off that is a moment, as it would have been, and score the accounts that had not begun then.
 
     `moments` and `signals` as of `learn_engagement`. Learned from the four moments before that were 90 days old by then. The
-    `value` of an account is 1 if its first opportunity began in the 90 days after the cut-off. Cut-offs with too few are left out.
+    `value` of an account is 1 if its first opportunity began in the 90 days after the cut-off. Left out: cut-offs with too few.
     """
     windows = []
     for cutoff in cutoffs:
