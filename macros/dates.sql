@@ -44,11 +44,6 @@
 {%- endmacro %}
 
 
-{% macro first_of_quarter(day) -%}
-    cast(date_trunc('quarter', {{ day }}) as date)
-{%- endmacro %}
-
-
 {#- The first day of the week that a time lies in, as `week_starts_on` has it. -#}
 {% macro first_of_week(time) -%}
     {%- set shift = week_start_number() -%}

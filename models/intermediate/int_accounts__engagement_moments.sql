@@ -12,7 +12,7 @@ dates as (
     union all
     {% endfor %}
     {% for number in range(12) %}
-    select {{ first_of_quarter(add_months('ends_at', -3 - 3 * number)) }} as moment_at, 0 as recent, ends_at from as_of
+    select cast(date_trunc('quarter', {{ add_months('ends_at', -3 - 3 * number) }}) as date) as moment_at, 0 as recent, ends_at from as_of
     {{ 'union all' if not loop.last }}
     {% endfor %}
 ),

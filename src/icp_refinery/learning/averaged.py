@@ -9,7 +9,7 @@ effects know no rules: of few pursuits they shrink what levels have in common as
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit, logsumexp
+from scipy.special import expit
 
 from icp_refinery.learning.pooled import Levels, Outcome, strongest, summed
 
@@ -162,15 +162,14 @@ class _Chains:
             low, high = self.ranges[t]
             sums = np.concatenate([np.zeros((self.many, 1)), np.cumsum(by_level[:, :-1], axis=1)], axis=1)
             ratio = sums[:, high + 1] - sums[:, low]
-            chosen = _one_of(ratio.T, rng)
-            evidence = logsumexp(ratio, axis=1) - np.log(len(low))
+            chosen, evidence = _one_of(ratio.T, rng)
             at = np.arange(size)
             inside = (at >= low[chosen][:, None]) & (at <= high[chosen][:, None])
         else:
             odds = np.exp(np.clip(by_level, -30, 30))
             ratio = np.log1p(INCLUDED[:, None, None] * (odds - 1)).sum(axis=2)
-            share = INCLUDED[_one_of(ratio, rng)][:, None]
-            evidence = logsumexp(ratio, axis=0) - np.log(len(INCLUDED))
+            chosen, evidence = _one_of(ratio, rng)
+            share = INCLUDED[chosen][:, None]
             inside = rng.random(odds.shape) < share * odds / (1 - share + share * odds)
         log_odds = evidence - by_level.sum(axis=1) + self.log_odds[:, t]
         inside |= (rng.random(self.many) >= expit(log_odds))[:, None]
@@ -179,10 +178,11 @@ class _Chains:
         unmet += ~self.met[rule][t]
 
 
-def _one_of(log_weight: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw a row for each column, by its weight."""
-    running = np.cumsum(np.exp(log_weight - log_weight.max(axis=0)), axis=0)
-    return (running < rng.random(log_weight.shape[1]) * running[-1]).sum(axis=0)
+def _one_of(log_weight: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a row for each column, by its weight; and the logarithm of the mean weight."""
+    highest = log_weight.max(axis=0)
+    running = np.cumsum(np.exp(log_weight - highest), axis=0)
+    return (running < rng.random(log_weight.shape[1]) * running[-1]).sum(axis=0), highest + np.log(running[-1] / len(log_weight))
 
 
 def _ranges(bands: int) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ LEARNED_MOMENTS = 4
 LEAST_TRIED, LEAST_FOLLOWED = 30, 5  # accounts at a cut-off, and those that began
 
 
-def learn_engagement(moments: pd.DataFrame, signals: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+def learn_engagement(moments: pd.DataFrame, signals: pd.DataFrame, *, seed: int = 0, is_order: bool = False) -> pd.DataFrame:
     """Learn the points of signals, as a scorecard of one segment: 50 is the chance of all, and 20 points double it.
 
     Parameters
@@ -29,7 +29,7 @@ def learn_engagement(moments: pd.DataFrame, signals: pd.DataFrame, *, seed: int 
         `account_id`, `moment_at`, `attribute`, `number`: what each did in the 90 days before; what it did not do has no row.
 
     Returns rows as `learn_scorecard` does, with the operators `between` and `is_missing`; `wins` are moments that were followed.
-    Only the first row where nothing can be learned.
+    Only the first row where nothing can be learned. `is_order` as of `learn_scorecard`.
     """
     moments = moments.sort_values(["account_id", "moment_at"], ignore_index=True)
     key = moments["account_id"] + " " + moments["moment_at"].dt.strftime("%Y-%m-%d")
@@ -49,7 +49,8 @@ def learn_engagement(moments: pd.DataFrame, signals: pd.DataFrame, *, seed: int 
         }
     )
     nothing_leaks = pd.DataFrame({"attribute": pd.Series(dtype=object), "is_suspected": pd.Series(dtype=bool)})
-    return learn_scorecard(frame, traits, one_segment(frame, frame["value"].to_numpy(), []), seed=seed, leaks=nothing_leaks)
+    everyone = one_segment(frame, frame["value"].to_numpy(), [])
+    return learn_scorecard(frame, traits, everyone, seed=seed, leaks=nothing_leaks, is_order=is_order)
 
 
 def engagement_scores(accounts: pd.Index, signals: pd.DataFrame, card: pd.DataFrame) -> pd.Series:
@@ -59,7 +60,7 @@ def engagement_scores(accounts: pd.Index, signals: pd.DataFrame, card: pd.DataFr
 
 
 def engagement_windows(moments: pd.DataFrame, signals: pd.DataFrame, cutoffs: list[pd.Timestamp]) -> list[Window]:
-    """Learn before each cut-off that is a moment, as it would have been, and score the accounts that had not begun then.
+    """Learn before each cut-off that is a moment, as it would have been, and order the accounts that had not begun then.
 
     `moments` and `signals` as of `learn_engagement`. Learned from the four moments before that were 90 days old by then. The
     `value` of an account is 1 if its first opportunity began in the 90 days after the cut-off. Left out: cut-offs with too few.
@@ -72,7 +73,7 @@ def engagement_windows(moments: pd.DataFrame, signals: pd.DataFrame, cutoffs: li
         followed = now["is_followed"].astype(bool)
         if len(now) < LEAST_TRIED or followed.sum() < LEAST_FOLLOWED or past.empty:
             continue
-        card = learn_engagement(past, signals[signals["moment_at"].isin(past["moment_at"])])
+        card = learn_engagement(past, signals[signals["moment_at"].isin(past["moment_at"])], is_order=True)
         score = engagement_scores(now.index, signals[signals["moment_at"] == cutoff], card)
         accounts = pd.DataFrame({"pursuits": 1.0, "value": followed.astype(float), "is_won": followed, "spend": 0.0})
         windows.append(Window(cutoff, len(past), accounts, score.to_frame("engagement")))
