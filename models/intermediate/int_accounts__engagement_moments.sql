@@ -47,15 +47,24 @@ lifespans as (
     left join first_opportunities on lifespans.account_id = first_opportunities.account_id
 ),
 
--- Those that were open at one of the moments.
+earliest as (
+    select
+        min(moment_at) as moment_at,
+        min(case when is_recent then moment_at end) as recent_at
+    from moments
+),
+
+-- Those that were open at one of the moments; a sample of those that were open lately, and one of the others.
 accounts as (
     select
-        *,
+        lifespans.*,
         row_number() over (
-            partition by coalesce(open_until >= (select min(moment_at) from moments where is_recent), true) order by md5(account_id), account_id
+            partition by coalesce(lifespans.open_until >= earliest.recent_at, true)
+            order by md5(lifespans.account_id), lifespans.account_id
         ) as place
     from lifespans
-    where coalesce(open_until >= (select min(moment_at) from moments), true)
+    cross join earliest
+    where coalesce(lifespans.open_until >= earliest.moment_at, true)
 )
 
 -- Whoever existed then, and had neither an opportunity nor an order yet.

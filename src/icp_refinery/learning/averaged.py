@@ -20,12 +20,7 @@ USED_TRAITS = 1.2  # of a rule, before any outcome is seen
 INCLUDED = np.array([0.1, 0.2, 0.35])  # the share of a text's values that a rule holds for
 LIFTS = (1.7, 2.5, 3.7, 5.5)  # of value
 LOWERING = 0.25  # of rules lower it by as much
-SHARES = {
-    0.4: 0.4,
-    0.7: 0.4,
-    -0.5: 0.1,
-    1.5: 0.1,
-}  # of the logarithm of a lift that is winning, and how likely; the rest is price
+SHARES = {0.4: 0.4, 0.7: 0.4, -0.5: 0.1, 1.5: 0.1}  # of a lift's logarithm that is winning (the rest is price): how likely
 STRENGTHS = np.array(
     [[sign * np.log(lift) * part for part in (share, 1 - share)] for sign in (1, -1) for lift in LIFTS for share in SHARES]
 )
