@@ -1,7 +1,7 @@
 def model(dbt, session):
     from icp_refinery.apart import apart
     from icp_refinery.learning.backtest import adopted_values, backtest
-    from icp_refinery.warehouse import sampled_traits, tried
+    from icp_refinery.warehouse import moments_and_signals, sampled_traits, tried
 
     it = tried(
         session,
@@ -15,4 +15,6 @@ def model(dbt, session):
     adopted = adopted_values(dbt.ref("learned_segments_in_force").order("segment_id").df(), both)
     as_of = dbt.ref("int_as_of").select("cast(as_of as timestamp) as as_of").df()["as_of"].iloc[0]
     given = (it.pursuits, sampled_traits(session, it.accounts, traits), it.sales, it.spend)
-    return apart(backtest, *given, as_of=as_of, adopted=adopted)
+    moments, signals = dbt.ref("int_accounts__engagement_moments"), dbt.ref("int_accounts__engagement_signals")
+    engaged = moments_and_signals(session, moments, signals, quarters=True)
+    return apart(backtest, *given, as_of=as_of, adopted=adopted, engaged=engaged)

@@ -131,17 +131,20 @@ def outcomes_and_behaviours(pursuits: Relation) -> tuple[pd.DataFrame, pd.DataFr
     return outcomes, behaviours.dropna().astype(bool)
 
 
-def moments_and_signals(session: Session, moments: Relation, signals: Relation) -> tuple[pd.DataFrame, pd.DataFrame]:
+def moments_and_signals(
+    session: Session, moments: Relation, signals: Relation, *, quarters: bool = False
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Of the sampled accounts the moments of which it is known what followed, and what they did before, as `learn_engagement`
-    takes both."""
-    query_text = """
-        select account_id, moment_at, is_followed from moments
-        where is_sampled and is_followed is not null order by account_id, moment_at
+    takes both: the recent ones, or the quarter starts."""
+    chosen = "date_trunc('quarter', moment_at) = moment_at" if quarters else "is_recent"
+    query_text = f"""
+        select account_id, cast(moment_at as timestamp) as moment_at, is_followed from moments
+        where is_sampled and is_followed is not null and {chosen} order by account_id, moment_at
     """
     known = query(session, query_text, moments=moments).df()
-    query_text = """
-        select account_id, moment_at, attribute, number
-        from signals semi join (select * from moments where is_sampled and is_followed is not null) as known
+    query_text = f"""
+        select account_id, cast(moment_at as timestamp) as moment_at, attribute, number
+        from signals semi join (select * from moments where is_sampled and is_followed is not null and {chosen}) as known
             using (account_id, moment_at)
         order by account_id, moment_at, attribute
     """

@@ -10,7 +10,8 @@ backtest as (
         won_value,
         coalesce(spend_amount, 0) as spend_amount
     from {{ ref('icp_backtest') }}
-    where cutoff <> 'all'
+    -- Engagement is tried on who begins.
+    where cutoff <> 'all' and scorer <> 'engagement'
 ),
 
 pursuits as (

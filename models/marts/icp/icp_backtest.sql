@@ -11,5 +11,6 @@ select
     cast(wins as integer) as won_pursuit_count,
     cast(learned_pursuits as integer) as learned_pursuit_count,
     cast(won_value as decimal(18, 4)) as won_value,
-    cast(spend as decimal(18, 4)) as spend_amount
+    cast(spend as decimal(18, 4)) as spend_amount,
+    cast(accounts as integer) as account_count
 from {{ ref('learned_backtest') }}

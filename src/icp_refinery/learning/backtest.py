@@ -17,6 +17,7 @@ from icp_refinery.learning.capture import (
     RANDOM,
     SKIPPED,
     SKIPPED_MEASURES,
+    TENTHS,
     Window,
     digits,
     estimates,
@@ -25,6 +26,7 @@ from icp_refinery.learning.capture import (
 )
 from icp_refinery.learning.conditions import assign
 from icp_refinery.learning.effects.leaks import leak_verdicts
+from icp_refinery.learning.engagement import engagement_windows
 from icp_refinery.learning.recency import recent_pursuits
 from icp_refinery.learning.scorecard import fit_scores, learn_scorecard
 from icp_refinery.learning.segments import LEAST_PURSUITS, LEAST_WINS, from_table, learn_segments
@@ -37,6 +39,7 @@ LEAST_SCORED = 30  # pursuits of a window
 LEAST_SCORED_WINS = 5
 RESAMPLES = 500  # of the accounts, and random orders of them
 ADOPTED = "adopted"
+ENGAGED_SHARES = (0.1, 0.2)  # of accounts, by engagement
 LEAST_KNOWN = 0.975  # of the resamples have a total above 0, or a share of it means nothing
 COLUMNS = {
     "cutoff": "str",
@@ -52,6 +55,7 @@ COLUMNS = {
     "won_value": "float64",
     "spend": "float64",
     "note": "str",
+    "accounts": "float64",
 }
 
 
@@ -81,6 +85,7 @@ def backtest(
     as_of: pd.Timestamp,
     scores: Scores | None = None,
     adopted: Adopted | None = None,
+    engaged: tuple[pd.DataFrame, pd.DataFrame] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -114,7 +119,9 @@ def backtest(
     pursuits that could have been skipped while keeping `share` of the won value; `spend_skippable`: the share of spend on
     accounts below the same threshold. Accounts of equal score count
     with their average. `deprioritized_pursuits`, `deprioritized_value`, `deprioritized_spend` (with the scorer `segments` and the
-    share 1): the share of pursuits, won value and spend of accounts that were in a deprioritized segment. `low`, `high`: 95 %
+    share 1): the share of pursuits, won value and spend of accounts that were in a deprioritized segment.
+    `opportunities_captured` (with the scorer `engagement`): of the first opportunities that began in the 90 days after the
+    cut-off (`pursuits`), how many began at the best `share` of the `accounts` that had none yet. `low`, `high`: 95 %
     intervals over resampled accounts, what was learned held fixed; of `random` the range of 95 % of random orders.
     Where nothing can be learned, `value` is missing and `note` says why.
     """
@@ -132,7 +139,11 @@ def backtest(
         windows.append(Window(cutoff, len(known.pursuits), accounts, given))
     if not windows:
         return _nothing()
-    return _rows(windows, estimates(windows, resamples, seed))
+    found = _rows(windows, estimates(windows, resamples, seed))
+    if engaged is None or engaged[1].empty:
+        return found
+    tried = engagement_windows(*engaged, [window.cutoff for window in windows])
+    return pd.concat([found, _engaged_rows(tried, resamples, seed)], ignore_index=True) if tried else found
 
 
 def adopted_values(segments: pd.DataFrame, traits: pd.DataFrame) -> Adopted | None:
@@ -234,7 +245,27 @@ def _rows(windows: list[Window], estimated: dict[tuple[int, str], dict[str, np.n
                     is_shifted = by_chance is None or not np.array_equal(figures, by_chance[at], equal_nan=True)
                     low, high = interval_of(figures, is_shifted) if np.isfinite(figures[0]) else (np.nan, np.nan)
                     cutoff = "all" if number < 0 else f"{windows[number].cutoff:%Y-%m-%d}"
-                    rows.append([cutoff, scorer, measure, share, digits(figures[0]), low, high, *counts, said])
+                    rows.append([cutoff, scorer, measure, share, digits(figures[0]), low, high, *counts, said, np.nan])
+    return _typed(rows)
+
+
+def _engaged_rows(windows: list[Window], resamples: int, seed: int) -> pd.DataFrame:
+    """The rows of `engagement`: a pursuit is an opportunity that began; whether it was won is not asked."""
+    estimated = estimates(windows, resamples, seed)
+    rows = []
+    for number in [-1, *range(len(windows))]:
+        read = windows if number < 0 else [windows[number]]
+        cutoff = "all" if number < 0 else f"{read[0].cutoff:%Y-%m-%d}"
+        began = int(sum(w.accounts["value"].sum() for w in read))
+        learned = max(w.learned_pursuits for w in read)
+        accounts = len(set().union(*(w.accounts.index for w in read)))
+        for share in ENGAGED_SHARES:
+            captured, by_chance = (
+                estimated[number, scorer]["value_captured"][TENTHS.index(share)] for scorer in ("engagement", RANDOM)
+            )
+            low, high = interval_of(captured, not np.array_equal(captured, by_chance, equal_nan=True))
+            counts = [began, 0, learned, np.nan, np.nan, _note(read, "engagement"), accounts]
+            rows.append([cutoff, "engagement", "opportunities_captured", share, digits(captured[0]), low, high, *counts])
     return _typed(rows)
 
 
@@ -270,7 +301,7 @@ def _nothing() -> pd.DataFrame:
         f"not enough evidence: no quarter starts with {LEAST_PURSUITS} closed first deals and {LEAST_WINS} wins before it, "
         f"and {LEAST_SCORED} first deals and {LEAST_SCORED_WINS} wins in the year after it"
     )
-    empty = [np.nan, np.nan, np.nan, 0, 0, 0, 0.0, np.nan, reason]
+    empty = [np.nan, np.nan, np.nan, 0, 0, 0, 0.0, np.nan, reason, np.nan]
     shares = MEASURES | dict.fromkeys(SKIPPED_MEASURES, (1.0,))
     return _typed([["all", "segments", measure, share, *empty] for measure, given in shares.items() for share in given])
 

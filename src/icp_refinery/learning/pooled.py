@@ -95,7 +95,7 @@ def pooled_effects(levels: list[Levels], outcome: Outcome, rows: np.ndarray | No
     """
     rows = np.arange(len(outcome.won)) if rows is None else rows
     effects = [np.zeros(one.size) for one in levels]
-    chosen = _strongest(levels, outcome, rows)
+    chosen = strongest(levels, outcome, rows)
     if not chosen:
         return effects
     known = [levels[number] for number in chosen]
@@ -114,7 +114,8 @@ def pooled_effects(levels: list[Levels], outcome: Outcome, rows: np.ndarray | No
     return [its - its @ count / len(rows) for its, count in zip(effects, counts, strict=True)]
 
 
-def _strongest(levels: list[Levels], outcome: Outcome, rows: np.ndarray) -> list[int]:
+def strongest(levels: list[Levels], outcome: Outcome, rows: np.ndarray) -> list[int]:
+    """Which traits are worth fitting: the `MOST_TRAITS` whose levels differ most in the pursuits `rows`."""
     if len(levels) <= MOST_TRAITS:
         return list(range(len(levels)))
     y = np.where(outcome.won, 1.0, 0.0)[rows] if outcome.is_ratio else outcome.amount[rows]

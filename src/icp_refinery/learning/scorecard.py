@@ -1,9 +1,10 @@
 """Scorecard: points for an account's segment and for the levels of its traits that add up to a fit score from 0 to 100.
 
 50 is the overall value per pursuit, and 20 points double it. Levels (values, bands of numbers, a missing trait) get the points of
-their partially pooled effects, a segment those of its lift, which comes from data that did not choose it. Both are held back by
-how much of such effects shows in pursuits that they were not learned from: where nothing does, the score is flat. A tier bounds
-the score: no trait can carry an account across the line that its tier was given for.
+their partially pooled effects (of few pursuits, of effects averaged over rules), a segment those of its lift, which comes from
+data that did not choose it. Both are held back by how much of such effects shows in pursuits that they were not learned from:
+where nothing does, the score is flat. A tier bounds the score: no trait can carry an account across the line that its tier was
+given for.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from icp_refinery.learning.averaged import averaged_effects
 from icp_refinery.learning.conditions import Condition, assign, holds, number_text
 from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
 from icp_refinery.learning.intervals import TIER_1, wilson_interval
@@ -31,7 +33,9 @@ BASE = 50.0
 DOUBLING = 20.0  # points that double the expected value
 PER_SPREAD = 40.0  # points of one standard deviation of value, where ratios mean nothing
 HELD_OUT = 3  # parts of the pursuits, each predicted from the others
+FEW = 500  # pursuits, up to which effects are averaged over rules instead of pooled
 EXPECTED_SLOPE, SLOPE_SPREAD = 0.5, 0.35  # of outcomes on effects of levels, before any is seen
+EXPECTED_OF_FEW = 0.85  # the same of effects that are averaged over rules
 PROVEN_SLOPE, ORDER_SLOPE = 1.15, 0.4  # of outcomes on lifts, where they are claimed, and where they are an order only
 LEAST_SPREAD = 0.8  # standard deviation of scores, where effects are so large at all
 COLUMNS = {
@@ -48,7 +52,13 @@ COLUMNS = {
 
 
 def learn_scorecard(
-    pursuits: pd.DataFrame, traits: pd.DataFrame, learned: Learned, *, seed: int = 0, leaks: pd.DataFrame | None = None
+    pursuits: pd.DataFrame,
+    traits: pd.DataFrame,
+    learned: Learned,
+    *,
+    seed: int = 0,
+    leaks: pd.DataFrame | None = None,
+    is_order: bool = False,
 ) -> pd.DataFrame:
     """Learn the points of segments and of the levels of traits.
 
@@ -60,7 +70,8 @@ def learn_scorecard(
     lift of 1.25 gives, a `tier_2` score not below 50, a `deprioritized` one not above 50.
 
     `leaks`: what `leak_verdicts` says of the same pursuits, where it is known already: a suspected trait gets no points. Of too
-    few pursuits or wins nothing is learned: only the first row.
+    few pursuits or wins nothing is learned: only the first row. `is_order`: only the order of scores is asked for, not how far
+    they are apart; of one segment, that is learned in a third of the time.
     """
     frame = checked(pursuits, traits)
     won = frame["is_won"].to_numpy(dtype=bool)
@@ -78,7 +89,10 @@ def learn_scorecard(
         candidates = known.drop(columns=[*suspected(leaks), "segment"], errors="ignore")
         levels = [levels_of(trait) for trait in coded_traits(candidates)]
         with threadpool_limits(limits=1):
-            effects, slope = _effects(levels, won, value, time_cells(frame), seed)
+            if is_order and len(learned.segments) == 1:
+                effects, slope = pooled_effects(levels, outcome_of(won, value, time_cells(frame))), 1.0
+            else:
+                effects, slope = _effects(levels, won, value, time_cells(frame), seed)
         of_levels = _level_points(levels, effects, value, won, is_ratio)
         of_segments, member = _segment_points(known, learned, value, is_ratio)
         is_order = learned.segments["evidence"].astype(str).str.startswith(NO_EVIDENCE).any()
@@ -103,16 +117,20 @@ def _effects(
     outcome: Outcome = outcome_of(won, value, cells)
     rows = sampled(len(won), seed)
     part = folds(len(rows), cells[rows], seed) % HELD_OUT
-    told = np.zeros(len(rows))
-    for number in range(HELD_OUT):
-        taught = pooled_effects(levels, outcome, rows[part != number])
-        told[part == number] = summed(levels, taught, rows[part == number])
+    told, expected = np.zeros(len(rows)), EXPECTED_SLOPE
+    if outcome.is_ratio and levels and len(won) <= FEW:
+        (effects, told), expected = averaged_effects(levels, outcome, part, HELD_OUT, seed), EXPECTED_OF_FEW
+    else:
+        effects = pooled_effects(levels, outcome)
+        for number in range(HELD_OUT):
+            taught = pooled_effects(levels, outcome, rows[part != number])
+            told[part == number] = summed(levels, taught, rows[part == number])
     seen = centred(log_score(won, value), cells)[rows]
     told = np.expm1(told) if outcome.is_ratio else told
     told, noise = told - told.mean(), max(float(seen.var()), 1e-12)
     precision = 1 / SLOPE_SPREAD**2
-    slope = (told @ seen / noise + EXPECTED_SLOPE * precision) / (told @ told / noise + precision)
-    return pooled_effects(levels, outcome), float(np.clip(slope, 0.0, 1.2))
+    slope = (told @ seen / noise + expected * precision) / (told @ told / noise + precision)
+    return effects, float(np.clip(slope, 0.0, 1.2))
 
 
 def _weight(by_levels: np.ndarray, by_segment: np.ndarray, slope: float, segment_slope: float) -> float:

@@ -59,6 +59,7 @@ BACKTESTED = {
     "deprioritized_pursuits": "First deals of low-fit accounts",
     "deprioritized_spend": "Spend on low-fit accounts",
     "deprioritized_value": "Share of {won_value} of low-fit accounts",
+    "opportunities_captured": "Opportunities of the next 90 days, at the accounts with the highest engagement",
 }
 SCORERS = ["adopted", "segments", "scorecard", "boosting", "random"]
 DIMENSIONS = {

@@ -23,6 +23,7 @@ from icp_refinery.studies.worlds import World, additive_world, captured, world
 
 CELLS = ("plain", "hard", "many small effects")
 SIZES = (3000, 1200, 600, 300)
+PLANTED = 1.2  # times as much as the lower half by truth that the upper half of tier 1 is worth, where its accounts differ
 LEAST_ALIKE = 0.05  # standard deviation of the logarithm of what scores stand for, for a slope
 
 
@@ -32,7 +33,8 @@ class Ranking(NamedTuple):
     `score`, `segments`, `boosting`: value captured in the best 20 %, as a share of what ranking by the truth gets. `slope`: of
     the logarithm of true lift on that of the lift that the score stands for (NaN where scores hardly differ). `spread`: between
     the 2.5th and 97.5th percentile of scores. `distinct`: scores among 1,500 prospects. `is_in_order`: whether the upper half of
-    `tier_1` by score is worth more than the lower half (NaN without). `precision`: the share of `tier_1` that is planted (NaN
+    `tier_1` by score is worth more than the lower half (NaN without), `apart` how many times as much its upper half by truth is
+    worth. `precision`: the share of `tier_1` that is planted (NaN
     without). `segment_count`, `covered`: segments, and those whose interval of lift holds the truth, where any is claimed.
     """
 
@@ -43,6 +45,7 @@ class Ranking(NamedTuple):
     spread: float
     distinct: int
     is_in_order: float
+    apart: float
     precision: float
     segment_count: int
     covered: int
@@ -74,6 +77,7 @@ def rank(it: World) -> Ranking:
         float(np.diff(np.quantile(given, [0.025, 0.975]))[0]),
         given.iloc[:1500].nunique(),
         _is_in_order(given[first], truth[first]),
+        _halves(truth[first]),
         float(it.is_planted[new][first].mean()) if first.any() else np.nan,
         len(listed) if claimed else 0,
         int(covered.sum()) if claimed else 0,
@@ -85,6 +89,12 @@ def rank(it: World) -> Ranking:
 def _is_in_order(score: pd.Series, truth: pd.Series) -> float:
     upper, lower = truth[score > score.median()], truth[score <= score.median()]
     return float(upper.mean() >= lower.mean()) if min(len(upper), len(lower)) >= 20 else np.nan
+
+
+def _halves(truth: pd.Series) -> float:
+    """How many times as much as its lower half the upper half is worth (NaN without)."""
+    best = np.sort(truth.to_numpy())[::-1]
+    return best[: len(best) // 2].mean() / best[len(best) // 2 :].mean() if len(best) >= 2 else np.nan
 
 
 def of_cell(pursuits: int, cell: str, seeds: Iterable[int]) -> pd.DataFrame:
@@ -108,11 +118,12 @@ def scores_study(seeds: int = 30, quiet_seeds: int = 30, start: int = 90_000) ->
         f"{seeds} worlds each, seeds from {start:,}; tuned on seeds below 1,000. *Captured*: expected value in the best 20 %",
         "of 5,000 new prospects, as a share of what ranking by truth gets; median (lower quartile). *Slope*: of the logarithm",
         "of the true lift on that which the score stands for; median (quartiles). *In order*: worlds in which the upper half of",
-        "`tier_1` by score is worth at least as much as the lower half, of those with a `tier_1` that scores divide.",
+        "`tier_1` by score is worth at least as much as the lower half, of those with a `tier_1` that scores divide. *Where",
+        f"planted*: of those whose halves by truth differ by {PLANTED - 1:.0%} or more; lead sources alone make less.",
         "",
         "| pursuits | worlds | captured: score | segments | boosting | score - boosting, mean | slope "
-        "| distinct in 1,500 | in order |",
-        "|---:|---|---:|---:|---:|---:|---:|---:|---:|",
+        "| distinct in 1,500 | in order | where planted |",
+        "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for cell in CELLS:
         lines += [_line(pursuits, cell, of_cell(pursuits, cell, range(start, start + seeds))) for pursuits in SIZES]
@@ -148,10 +159,12 @@ def _line(pursuits: int, cell: str, found: pd.DataFrame) -> str:
     gap = (found["score"] - found["boosting"]).mean()
     low, middle, high = found["slope"].quantile([0.25, 0.5, 0.75])
     ordered = found["is_in_order"].dropna()
+    planted = found.loc[found["apart"] >= PLANTED, "is_in_order"].dropna()
     return (
         f"| {pursuits:,} | {cell} | {_median(found['score'])} | {_median(found['segments'])} | {_median(found['boosting'])} "
         f"| {gap:+.3f} | {middle:.2f} ({low:.2f} to {high:.2f}) | {found['distinct'].median():.0f} "
-        f"| {f'{ordered.mean():.0%} of {len(ordered)}' if len(ordered) else '-'} |"
+        + "".join(f"| {f'{its.mean():.0%} of {len(its)}' if len(its) else '-'} " for its in (ordered, planted))
+        + "|"
     )
 
 
