@@ -23,6 +23,13 @@ pytestmark = pytest.mark.slow
 STAGES = ["lead", "mql", "sql", "opportunity", "won"]
 
 
+def computed_once(compute: Callable[..., pd.DataFrame]) -> Callable[..., pd.DataFrame]:
+    """The same for every test that asks it of a database, each with a frame of its own."""
+    cached = functools.cache(compute)
+    return lambda *asked: cached(*asked).copy()
+
+
+@computed_once
 def read(database: Path, relation: str) -> pd.DataFrame:
     """A relation with numbers as floats and moments as pandas has them."""
     with duckdb.connect(str(database), read_only=True) as connection:
@@ -39,12 +46,6 @@ def as_of(database: Path) -> pd.Timestamp:
 
 def days(earlier: pd.Series, later: pd.Series) -> pd.Series:
     return (pd.to_datetime(later).dt.normalize() - pd.to_datetime(earlier).dt.normalize()).dt.days
-
-
-def computed_once(compute: Callable[[Path], pd.DataFrame]) -> Callable[[Path], pd.DataFrame]:
-    """The same for every test that asks it of a database, each with a frame of its own."""
-    cached = functools.cache(compute)
-    return lambda database: cached(database).copy()
 
 
 @computed_once

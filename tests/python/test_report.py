@@ -905,18 +905,26 @@ def test_printed_it_hides_the_filter_and_opens_what_analysts_fold(
     browser.well(page)
 
 
+# Of the rows of a table that are built alike, down to their classes, two stay; and those that others name as their header.
+ROWS_OF_A_KIND = """() => {
+    const values = new Set(["data-v", "data-segment", "data-account", "href", "value"]);
+    const kind = (row) => [...row.querySelectorAll("*")].map((e) =>
+        [e.tagName, ...[...e.attributes].map((a) => (values.has(a.name) ? a.name : `${a.name}=${a.value}`))]).join();
+    for (const body of document.querySelectorAll("tbody")) {
+        const seen = new Map();
+        for (const row of [...body.rows].filter((row) => !row.querySelector("[id]"))) {
+            seen.set(kind(row), (seen.get(kind(row)) ?? 0) + 1);
+            if (seen.get(kind(row)) > 2) row.remove();
+        }
+    }
+}"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
-@pytest.mark.parametrize(("width", "scheme"), [(375, "light"), (1280, "light"), (1280, "dark")])
-def test_axe_finds_nothing_and_targets_are_large_and_few(
-    width: int, scheme: str, name: str, browser: Browser, demo_report: Path
-) -> None:
+@pytest.mark.parametrize("width", [375, 1280])
+def test_axe_finds_nothing_and_targets_are_large_and_few(width: int, name: str, browser: Browser, demo_report: Path) -> None:
     page = browser.open(demo_report / name, width)
-    page.emulate_media(color_scheme=scheme)
-    page.evaluate((resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
-    rules = "{runOnly: ['color-contrast']}" if scheme == "dark" else "{}"
-    found = "then((all) => all.violations.map((one) => [one.id, one.nodes.map((node) => node.html.slice(0, 200))]))"
-    assert page.evaluate(f"axe.run({rules}).{found}") == []
     small = """() => [...document.querySelectorAll("button, select, summary, nav a, input")]
         .filter((e) => e.offsetParent !== null)
         .filter((e) => Math.min(e.getBoundingClientRect().width, e.getBoundingClientRect().height) < 24)
@@ -925,6 +933,13 @@ def test_axe_finds_nothing_and_targets_are_large_and_few(
     stops = """() => [...document.querySelectorAll("a[href], button, input, select, summary, [tabindex='0']")]
         .filter((e) => e.offsetParent !== null && e.compareDocumentPosition(document.querySelector("table")) & 4).length"""
     assert page.evaluate(stops) <= 80
+    page.evaluate(ROWS_OF_A_KIND)
+    page.evaluate((resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
+    found = "then((all) => all.violations.map((one) => [one.id, one.nodes.map((node) => node.html.slice(0, 200))]))"
+    assert page.evaluate(f"axe.run().{found}") == []
+    if width == 1280:
+        page.emulate_media(color_scheme="dark")
+        assert page.evaluate(f"axe.run({{runOnly: ['color-contrast']}}).{found}") == []
     browser.well(page)
 
 

@@ -33,10 +33,10 @@ def test_a_share_needs_one_bar() -> None:
 
 def test_the_page_has_a_section_for_each_study_and_is_the_same_each_time(tmp_path: Path) -> None:
     def few_effects() -> str:
-        return effects_section(4, first_seed=1000)
+        return effects_section(2, first_seed=1000)
 
     def few_clusters() -> str:
-        return clusters_section(2, first_seed=1000)
+        return clusters_section(1, first_seed=1000)
 
     pages = [tmp_path / name for name in ("one.md", "two.md")]
     for page in pages:
@@ -46,5 +46,5 @@ def test_the_page_has_a_section_for_each_study_and_is_the_same_each_time(tmp_pat
     assert text == pages[1].read_text(encoding="utf-8")
     assert text.startswith(f"By hand.\n\n{validation.BELOW}")
     assert [line for line in text.splitlines() if line.startswith("## ")] == ["## Attribute effects", "## Value clusters"]
-    assert "seeds: 1,000 to 1,003" in text.lower()
+    assert "seeds: 1,000 to 1,001" in text.lower()
     assert {effects_section, clusters_section} <= set(validation.SECTIONS)

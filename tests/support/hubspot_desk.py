@@ -66,37 +66,38 @@ class Desk:
         self.published += 1
         state = self.folder / "published" / str(self.published)
         state.mkdir(parents=True)
+        rule = ("segment_id", "condition_number", "attribute", "operator", "value")
+        names = ("account_id", "account_name", "withheld_reason", *COMPANIES.values)
+        of_contacts = tuple(CONTACTS.values)
+        companies = [(i, v["account_id"] or f"A{i}", *(v[name] for name in names[1:])) for i, v in rows.items()]
+        people = [(i, "A1", "Alpha", *(v[name] for name in of_contacts)) for i, v in (contacts or {}).items()]
+        opportunities = [(i, f"D{i}", v.get("is_closed", False)) for i, v in (deals or {}).items()]
+        accounts = [
+            (f"D{i}", "Alpha", v["icp_tier"], v["icp_segment"], float(v["icp_fit_score"])) for i, v in (deals or {}).items()
+        ]
+        of_accounts = ("account_id", "account_name", "tier", "segment_id", "fit_score double")
         with duckdb.connect(str(state / "icp.duckdb")) as marts:
-            marts.execute("begin")
-            marts.execute("create schema marts")
-            marts.execute("create table marts.icp_segments (segment_id varchar, segment_name varchar, tier varchar)")
-            marts.executemany("insert into marts.icp_segments values (?, ?, 'tier_3')", list((segments or SEGMENTS).items()))
-            rule = ("segment_id", "condition_number", "attribute", "operator", "value")
-            marts.execute(f"create table marts.icp_segment_rules ({' varchar, '.join(rule)} varchar)")
-            names = ["account_id", "account_name", "withheld_reason", *COMPANIES.values]
-            columns = ", ".join(f"{name} varchar" for name in ["hubspot_company_id", *names])
-            marts.execute(f"create table marts.sync_hubspot_companies ({columns})")
-            records = [[i, v["account_id"] or f"A{i}", *(v[name] for name in names[1:])] for i, v in rows.items()]
-            if records:
-                marts.executemany(f"insert into marts.sync_hubspot_companies values ({'?, ' * len(names)}?)", records)
-            columns = ", ".join(f"{name} varchar" for name in ("contact_id", "account_id", "account_name", *CONTACTS.values))
-            marts.execute(f"create table marts.sync_hubspot_contacts ({columns})")
-            for record, v in (contacts or {}).items():
-                values = [record, "A1", "Alpha", *(v[name] for name in CONTACTS.values)]
-                marts.execute(f"insert into marts.sync_hubspot_contacts values ({', '.join('?' * len(values))})", values)
-            marts.execute("create table marts.icp_disagreements (account_id varchar, reason varchar)")
-            marts.execute(
-                "create table marts.dim_accounts (account_id varchar, account_name varchar, tier varchar, segment_id varchar,"
-                " fit_score double)"
-            )
-            marts.execute("create table marts.fct_opportunities (opportunity_id varchar, account_id varchar, is_closed boolean)")
-            for deal, v in (deals or {}).items():
-                account = f"D{deal}"
-                marts.execute("insert into marts.fct_opportunities values (?, ?, ?)", [deal, account, v.get("is_closed", False)])
-                marts.execute(
-                    "insert into marts.dim_accounts values (?, ?, ?, ?, ?)",
-                    [account, "Alpha", v["icp_tier"], v["icp_segment"], float(v["icp_fit_score"])],
-                )
+            marts.execute("begin; create schema marts")
+            for mart, columns, records in [
+                (
+                    "icp_segments",
+                    ("segment_id", "segment_name", "tier"),
+                    [(*s, "tier_3") for s in (segments or SEGMENTS).items()],
+                ),
+                ("icp_segment_rules", rule, []),
+                ("sync_hubspot_companies", ("hubspot_company_id", *names), companies),
+                ("sync_hubspot_contacts", ("contact_id", "account_id", "account_name", *of_contacts), people),
+                ("icp_disagreements", ("account_id", "reason"), []),
+                ("dim_accounts", of_accounts, accounts),
+                ("fct_opportunities", ("opportunity_id", "account_id", "is_closed boolean"), opportunities),
+            ]:
+                typed = ", ".join(name if " " in name else f"{name} varchar" for name in columns)
+                marts.execute(f"create table marts.{mart} ({typed})")
+                if records:
+                    values = ", ".join("unnest(?)" for _ in columns)
+                    marts.execute(
+                        f"insert into marts.{mart} select {values}", [list(column) for column in zip(*records, strict=True)]
+                    )
             marts.execute("commit")
         manifest = {"as_of": "2026-11-20", "published_at": f"2026-11-22T00:00:{self.published:02}+00:00"}
         (state / "manifest.json").write_text(json.dumps(manifest))

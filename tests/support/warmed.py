@@ -1,9 +1,96 @@
-"""What dbt makes in each process before it works, made before any is forked: the schemas that settings are checked by."""
+"""What dbt makes in each process before it works, made before any is forked; and what takes it long for no other result."""
 
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import marshal
+import os
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import jinja2
 from dbt.adapters.duckdb.credentials import DuckDBCredentials
 from dbt.artifacts.resources.v1.config import Hook
+from dbt.clients.jinja import MacroGenerator
+from dbt.compilation import Linker
+from dbt.context import macros
 from dbt.contracts.project import Configuration, PackageConfig, ProfileConfig, Project, ProjectFlags
 from dbt.contracts.selection import SelectorFile
+from dbt.graph.graph import Graph
+from dbt_common.behavior_flags import Behavior
+from dbt_common.events.base_types import EventLevel
+from dbt_common.events.event_manager import EventManager
 
+TEMPLATES = Path(__file__).resolve().parents[2] / "target" / "tests" / "templates"
+VERSIONS = [importlib.metadata.version(name) for name in ("dbt-core", "dbt-common", "jinja2")]
+
+# The schemas that settings are checked by, and where each module lies: a flag without a source looks for who made it.
 for contract in (Configuration, DuckDBCredentials, Hook, PackageConfig, ProfileConfig, Project, ProjectFlags, SelectorFile):
     contract.json_schema()
+Behavior([{"name": "any", "default": True, "description": "any"}], {})
+
+# A file that nobody reads.
+Linker.get_graph_summary = lambda *_: {}
+# A part of the graph is a copy: of a view, each edge is asked each time whether it belongs to it.
+Graph.subgraph = lambda self, nodes: Graph(self.graph.subgraph(nodes).copy())
+
+
+class _Namespace(dict):
+    """All macros of a node by name, found at once: dbt looks for each of 800 in five places for each node."""
+
+    def __init__(self, global_namespace: dict, local_namespace: dict, global_project_namespace: dict, packages: dict) -> None:
+        named = {macros.GLOBAL_PROJECT_NAME: global_project_namespace}
+        super().__init__(global_project_namespace | named | packages | global_namespace | local_namespace)
+        self.packages, self.global_project_namespace = packages, global_project_namespace
+
+    get_from_package = macros.MacroNamespace.get_from_package
+
+
+macros.MacroNamespace = _Namespace
+
+
+def _generator(self: MacroGenerator, macro: Any, context: Any = None, node: Any = None, stack: Any = None) -> None:
+    self.macro, self.context, self.node, self.stack = macro, context, node, stack
+
+
+MacroGenerator.__init__ = _generator
+
+
+def _heard(fire: Any = EventManager.fire_event) -> Any:
+    """What is only for debugging is worded where somebody listens to it."""
+
+    def fired(self: EventManager, event: Any, level: EventLevel | None = None, *args: Any, **options: Any) -> None:
+        heard = self.callbacks or any(logger.level == EventLevel.DEBUG for logger in self.loggers)
+        if heard or (level or event.level_tag()) != EventLevel.DEBUG:
+            fire(self, event, level, *args, **options)
+
+    return fired
+
+
+EventManager.fire_event = _heard()
+
+
+def _compiled_once(compile: Any = jinja2.Environment.compile) -> Any:
+    """Templates are compiled once for all processes, as long as their text is the same."""
+
+    def compiled(self: jinja2.Environment, source: Any, *args: Any, **options: Any) -> CodeType:
+        if args or options or not isinstance(source, str):
+            return compile(self, source, *args, **options)
+        key = repr((VERSIONS, type(self).__qualname__, sorted(self.extensions), source))
+        place = TEMPLATES / hashlib.sha256(key.encode()).hexdigest()
+        try:
+            return marshal.loads(place.read_bytes())
+        except FileNotFoundError:
+            code = compile(self, source)
+        TEMPLATES.mkdir(parents=True, exist_ok=True)
+        part = place.with_suffix(f".{os.getpid()}")
+        part.write_bytes(marshal.dumps(code))
+        part.replace(place)
+        return code
+
+    return compiled
+
+
+jinja2.Environment.compile = _compiled_once()
