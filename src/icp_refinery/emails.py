@@ -29,12 +29,13 @@ MACHINE = r"\[(ipv6:)?[0-9a-f.:]+\]|[0-9]{1,3}(\.[0-9]{1,3}){3}"
 DOMAIN = rf"([{LETTER}_-]+({DOT}[{LETTER}_-]+)*{DOT}\p{{L}}[{LETTER}-]+|{MACHINE})"
 IN_WORDS = r"[\p{L}\p{N}._-]+ +at +[\p{L}\p{N}_-]+( +dot +[\p{L}\p{N}_-]+)+"
 ADDRESS = rf"(?i){LOCAL}{AROUND}{AT}{AROUND}{DOMAIN}|{IN_WORDS}"
+SIGN = rf"(?i){AT}| at "  # in each text with an address
 
 
 def without_emails(column: str) -> str:
     """SQL for a text, e-mail addresses in it replaced by a hash of the whole text: equal texts stay equal, keys stay keys."""
     masked = f"regexp_replace({column}, {_text(ADDRESS)}, '(e-mail ' || left(sha256({column}), 16) || ')', 'g')"
-    return f"case when regexp_matches({column}, {_text(f'(?i){AT}| at ')}) then {masked} else {column} end"
+    return f"case when regexp_matches({column}, {_text(SIGN)}) then {masked} else {column} end"
 
 
 def _text(value: str) -> str:
