@@ -57,6 +57,11 @@ def seen(session: Any, mart: str, columns: str = "number") -> list[Any]:
     return [tuple(row) for row in session.spark.sql(f"select distinct {columns} from published.{mart} order by all").collect()]
 
 
+def created_at(session: Any, name: str) -> str:
+    described = session.spark.sql(f"describe table extended {name}").collect()
+    return next(row.data_type for row in described if row.col_name == "Created Time")
+
+
 def schemas(session: Any) -> list[str]:
     return sorted(row[0] for row in session.spark.sql("show schemas like 'published_2*'").collect())
 
@@ -64,12 +69,15 @@ def schemas(session: Any) -> list[str]:
 def test_marts_of_the_catalog_move_to_a_new_state_together(session: Any, published: Any, tmp_path: Path) -> None:
     first = published(1, marts={"dim_dates": "select 1 as number"})
     assert seen(session, "fct_orders") == seen(session, "dim_accounts") == seen(session, "dim_dates") == [(1,)]
+    made_at = created_at(session, "published.current_state"), created_at(session, "published.fct_orders")
     second = published(2, more=", id as line", marts={"dim_products": "select 2 as number"})
     assert seen(session, "fct_orders") == seen(session, "dim_accounts") == seen(session, "dim_products") == [(2,)]
     assert session.spark.sql("select line from published.fct_orders").count() == 40
     # Only the current state's files are read, whatever else the views name.
     assert {file.split("/")[-3] for file in session.spark.table("published.fct_orders").inputFiles()} == {f"{second.state}.db"}
     assert not session.spark.catalog.tableExists("published.dim_dates")
+    # Views are altered: at no moment is there none.
+    assert (created_at(session, "published.current_state"), created_at(session, "published.fct_orders")) == made_at
     [(name,)] = [
         tuple(row) for row in session.spark.sql(f"select name from {second.state}.dim_accounts where account_id = 'a1'").collect()
     ]

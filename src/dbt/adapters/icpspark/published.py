@@ -74,11 +74,11 @@ class PublishedTables:
         if not self.are_used(self._spark, self._schema):
             self._point("cast(null as string)", {})
         for mart in self._marts:
-            view, columns = f"`{self._schema}`.`{mart}`", self._spark.table(f"`{self.state}`.`{mart}`").columns
+            columns = self._spark.table(f"`{self.state}`.`{mart}`").columns
             arms = [self._arm(self.state, mart, columns, columns)]
             if before and self._spark.catalog.tableExists(f"{before}.{mart}"):
                 arms.append(self._arm(before, mart, columns, self._spark.table(f"`{before}`.`{mart}`").columns))
-            self._spark.sql(f"create or replace view {view} as {' union all '.join(arms)}")
+            self._view(mart, " union all ".join(arms))
         self._point(_text(self.state), manifest)
         views = [row.viewName for row in self._spark.sql(f"show views in `{self._schema}`").collect() if not row.isTemporary]
         for gone in set(views) - {*self._marts, POINTER}:
@@ -102,10 +102,12 @@ class PublishedTables:
         return self._spark.table(f"{self._schema}.{POINTER}").first().schema_name
 
     def _point(self, state: str, manifest: Mapping[str, Any]) -> None:
-        self._spark.sql(
-            f"create or replace view `{self._schema}`.{POINTER} as"
-            f" select {state} as schema_name, {_text(json.dumps(manifest, ensure_ascii=False))} as manifest"
-        )
+        self._view(POINTER, f"select {state} as schema_name, {_text(json.dumps(manifest, ensure_ascii=False))} as manifest")
+
+    def _view(self, name: str, query: str) -> None:
+        """Altered where it is there: `create or replace` is a drop first, and who reads meanwhile finds nothing."""
+        view = f"{self._schema}.{name}"
+        self._spark.sql(f"{'alter' if self._spark.catalog.tableExists(view) else 'create'} view {view} as {query}")
 
     def _arm(self, state: str, mart: str, columns: list[str], there: list[str]) -> str:
         """A state's rows, where it is the current one; a column that it does not have is missing."""
