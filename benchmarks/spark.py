@@ -1,8 +1,9 @@
 """What the SQL layers cost on Spark: `python -m benchmarks.spark [--lines MILLIONS ...] [--master MASTER] [--driver GIGABYTES]`.
 
 The company and the models are those of `benchmarks.run`; dbt builds one model after the other, so that what Spark logs of its
-tasks belongs to the model that was being built. Prints a row per layer: time, bytes shuffled, bytes spilled to disk; and the
-peak memory of the driver (dbt's process and its Java). Needs the environment of `make spark`.
+tasks belongs to the model that was being built. Prints a row per layer: time, CPU seconds of its
+tasks (which other work on the machine disturbs least), bytes shuffled, bytes spilled to disk; and the peak memory of the driver
+(dbt's process and its Java). Needs the environment of `make spark`.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import time
 from collections import defaultdict
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from benchmarks.run import BENCH, ROOT, SQL_LAYERS, company
 
@@ -67,16 +69,20 @@ def seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
+def layer_of(node: dict[str, Any]) -> str:
+    path = node["original_file_path"].split("/")
+    return path[1] if path[0] == "models" else path[0]
+
+
 def by_layer(folder: Path) -> dict[str, dict[str, float]]:
-    """Of each layer the seconds of its models, and what their tasks shuffled and spilled, in bytes."""
+    """Of each layer the seconds of its models, and of its tasks the CPU seconds and the bytes shuffled and spilled."""
     results = json.loads((folder / "target" / "run_results.json").read_text())["results"]
     nodes = json.loads((folder / "target" / "manifest.json").read_text())["nodes"]
     spans = []
     for result in results:
         if result["unique_id"] in nodes and result["timing"]:
-            path = nodes[result["unique_id"]]["original_file_path"].split("/")
-            layer = path[1] if path[0] == "models" else path[0]
-            spans.append((seconds(result["timing"][0]["started_at"]), seconds(result["timing"][-1]["completed_at"]), layer))
+            start, end = (seconds(result["timing"][place][at]) for place, at in ((0, "started_at"), (-1, "completed_at")))
+            spans.append((start, end, layer_of(nodes[result["unique_id"]])))
     figures: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for start, end, layer in spans:
         figures[layer]["seconds"] += end - start
@@ -89,6 +95,7 @@ def by_layer(folder: Path) -> dict[str, dict[str, float]]:
             metrics = event.get("Task Metrics") or {}
             figures[layer]["shuffled"] += metrics.get("Shuffle Write Metrics", {}).get("Shuffle Bytes Written", 0)
             figures[layer]["spilled"] += metrics.get("Disk Bytes Spilled", 0)
+            figures[layer]["cpu"] += metrics.get("Executor CPU Time", 0) / 1e9
             figures[layer]["tasks"] += 1
     return figures
 
@@ -105,7 +112,7 @@ def main() -> None:
         peaks = build(folder, company(options.lines[0])[0], options.master, options.driver)
         (folder / "peaks.json").write_text(json.dumps(peaks))
         return
-    print("| order lines | layer | models | time | shuffled | spilled |\n|---|---|---|---|---|---|")
+    print("| order lines | layer | models | time | CPU of tasks | shuffled | spilled |\n|---|---|---|---|---|---|---|")
     for millions in options.lines:
         folder, lines = BENCH / f"spark_{millions:g}", company(millions)[1]
         shutil.rmtree(folder, ignore_errors=True)
@@ -118,7 +125,10 @@ def main() -> None:
         figures = by_layer(folder)
         for layer in sorted(figures, key=lambda layer: (*LAYERS, layer).index(layer)):
             of = figures[layer]
-            cells = [f"{of['seconds']:.0f} s", f"{of['shuffled'] / 1e9:.2f} GB", f"{of['spilled'] / 1e9:.2f} GB"]
+            cells = [
+                *(f"{of[name]:.0f} s" for name in ("seconds", "cpu")),
+                *(f"{of[name] / 1e9:.2f} GB" for name in ("shuffled", "spilled")),
+            ]
             print(f"| {lines:,} | {layer} | {of['models']:.0f} | {' | '.join(cells)} |")
         peaks = json.loads((folder / "peaks.json").read_text())
         memory = f"{peaks['python'] / 1e9:.2f} GB of dbt and {peaks['java'] / 1e9:.2f} GB of Java"

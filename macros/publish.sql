@@ -11,7 +11,11 @@
         {%- do exceptions.warn("Nothing is published: this run leaves data tests out (" ~ left_out ~ "). `dbt build` runs them all.") -%}
     {%- endif -%}
     {{ say_folders() }}
-    {{ statements([set_variable('marts_schema', built_relation('fct_orders').schema), set_variable('left_out_tests', left_out)]) }}
+    {{ statements([
+        set_variable('marts_schema', built_relation('fct_orders').schema),
+        set_variable('published_schema', this.schema),
+        set_variable('left_out_tests', left_out),
+    ]) }}
     {%- do adapter.dispatch('say_descriptions', 'icp_refinery')() -%}
 {%- endmacro %}
 

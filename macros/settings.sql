@@ -28,6 +28,10 @@
     {%- if kept is boolean or kept is not integer or kept < 1 -%}
         {%- do stop("The variable published_states_kept is a whole number of states, 1 or more, not " ~ kept ~ ".") -%}
     {%- endif -%}
+    {%- set beyond = var('publish_tables_beyond') -%}
+    {%- if beyond is boolean or beyond is not integer or beyond < 0 -%}
+        {%- do stop("The variable publish_tables_beyond is a whole number of order lines, 0 or more, not " ~ beyond ~ ".") -%}
+    {%- endif -%}
     {%- for name in ['publish_untested', 'publish_over'] if var(name) is not boolean -%}
         {%- do stop("The variable " ~ name ~ " is true or false, not " ~ var(name) ~ ".") -%}
     {%- endfor -%}

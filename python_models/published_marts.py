@@ -52,14 +52,18 @@ def model(dbt, session):
     dbt.ref("input_account_external_ids"), dbt.ref("input_rejects")
 
     settings = dbt.config.get("meta")
-    [(folder, schema, left_out_tests)] = session.execute(
-        "select getvariable('published_folder'), getvariable('marts_schema'), getvariable('left_out_tests')"
+    [(folder, schema, published_schema, left_out_tests)] = session.execute(
+        "select getvariable('published_folder'), getvariable('marts_schema'), getvariable('published_schema'),"
+        " getvariable('left_out_tests')"
     ).fetchall()
     if left_out_tests and not settings["publish_untested"]:
         return nothing_published()
     [(as_of,)] = dbt.ref("int_as_of").select("as_of").fetchall()
     places = {"sample": "seeds/sample", "files": settings["files_dir"]}
     files = nothing_published()
+    # On Spark, marts beyond one disk become tables of its catalog.
+    on_spark = hasattr(session, "tables_to_publish")
+    tables = session.tables_to_publish(marts, published_schema, settings["publish_tables_beyond"]) if on_spark else None
     try:
         files = publish(
             session,
@@ -73,6 +77,7 @@ def model(dbt, session):
             over=settings["publish_over"],
             kept=settings["states_kept"],
             schema=schema,
+            tables=tables,
             report=partial(render, stop_share=settings["stop_share"], hubspot_record_url=settings["hubspot_record_url"] or None),
         )
     except NotPublished as problem:

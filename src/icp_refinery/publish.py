@@ -9,7 +9,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from importlib.metadata import version
 from itertools import pairwise
@@ -33,7 +33,7 @@ FILES = {
     "folder": "str",
     "sha256": "str",
     "rows": "Int64",
-    "bytes": "int64",
+    "bytes": "Int64",
     "published_at": "datetime64[us]",
 }
 
@@ -52,6 +52,7 @@ def publish(
     kept: int = KEPT,
     schema: str = "marts",
     report: Callable[[duckdb.DuckDBPyConnection, dict[str, Any]], dict[str, str]] | None = None,
+    tables: Any = None,
 ) -> pd.DataFrame:
     """Write the committed tables `marts` of the schema `schema` as a new state, and move `folder/current` to it.
 
@@ -69,6 +70,9 @@ def publish(
 
     Kept are the `kept` newest states, the current one, and those that were current within `LEAST_AGE`.
 
+    `tables` has the marts written as tables of a catalog (`dbt.adapters.icpspark.published`), which switches first: the state's
+    folder then has the report and the manifest, which lists the tables.
+
     Returns one row per file with the columns `FILES`. Raises NotPublished where the current state must stay, ValueError where a
     mart is missing and OSError where the folder cannot be written.
     """
@@ -84,7 +88,7 @@ def publish(
         states.mkdir(parents=True)
         for made in (states, folder):
             permissions.publish_to_readers(made, 0o777)
-    with _locked(folder):
+    with _locked(folder), ExitStack() as stack:
         _sweep(folder)
         before = _connectors_of(current)
         if connectors == DEMO and before not in (None, DEMO):
@@ -98,8 +102,10 @@ def publish(
         unfinished.mkdir()
         permissions.publish_to_readers(unfinished, 0o777)
         try:
-            rows = _write_marts(connection, marts, unfinished, schema)
-            if not over and before != DEMO and (common := _common_orders(current, unfinished)) < LEAST_COMMON:
+            rows = tables.write(name) if tables else _write_marts(connection, marts, unfinished, schema)
+            written = stack.enter_context(tables.opened() if tables else _opened(unfinished / "icp.duckdb"))
+            orders_before = (tables and tables.rows_before("fct_orders")) or _rows_of(current / "fct_orders.parquet")
+            if not over and before != DEMO and (common := _common_orders(written, orders_before)) < LEAST_COMMON:
                 raise NotPublished(
                     f"{current} is of another company: {common:.0%} of the orders are the same. To replace it, say "
                     "--vars 'publish_over: true'; to keep it, name another folder (ICP_PUBLISHED)."
@@ -107,19 +113,22 @@ def publish(
             manifest = {
                 "connectors": list(connectors),
                 "sources": [_without_emails(source) for source in sources],
-                "accounts": _fingerprint(unfinished / "dim_accounts.parquet"),
+                "accounts": _fingerprint(written),
                 "as_of": as_of and as_of.isoformat(),
                 "published_at": published_at.isoformat(),
                 "project_version": version("icp-refinery"),
                 "reporting_currency": reporting_currency,
                 "reporting_cycle": reporting_cycle,
-                "files": [_described(unfinished / f"{mart}.parquet", count) for mart, count in rows.items()],
+                "files": [],
             }
-            others = [unfinished / "icp.duckdb"]
+            if tables:
+                manifest["tables"] = [{"name": f"{tables.state}.{mart}", "rows": count} for mart, count in rows.items()]
+                others = []
+            else:
+                manifest["files"] = [_described(unfinished / f"{mart}.parquet", count) for mart, count in rows.items()]
+                others = [unfinished / "icp.duckdb"]
             if report is not None:
-                with duckdb.connect(str(unfinished / "icp.duckdb"), read_only=True) as written:
-                    pages = report(written, manifest)
-                for page, text in pages.items():
+                for page, text in report(written, manifest).items():
                     _write(unfinished / page, text)
                     others.append(unfinished / page)
             manifest["files"] += [_described(path) for path in others]
@@ -128,11 +137,17 @@ def publish(
             unfinished.rename(states / name)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
+            if tables and tables.state:
+                tables.drop(tables.state)
             raise
         _sync(states)
+        if tables:
+            tables.switch(manifest)
+            tables.remove_old(kept, LEAST_AGE, published_at)
         _move_link(folder, name)
         _remove_old(folder, kept, published_at)
-    files = [{"file": file.pop("name"), "folder": str(states / name)} | file for file in manifest["files"]]
+    files = manifest.get("tables", []) + manifest["files"]
+    files = [{"file": file.pop("name"), "folder": str(states / name), "sha256": None, "bytes": None} | file for file in files]
     return pd.DataFrame(files).assign(published_at=published_at.replace(tzinfo=None))[list(FILES)].astype(FILES)
 
 
@@ -220,17 +235,28 @@ def _connectors_of(state: Path) -> list[str] | None:
         return None
 
 
-def _common_orders(before: Path, now: Path) -> float:
-    """The share of the fewer orders that are in both states; 1 where there is nothing to compare with."""
-    old, new = (state / "fct_orders.parquet" for state in (before, now))
-    if not old.exists() or not new.exists():
+def _opened(database: Path) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(str(database), read_only=True)
+
+
+def _rows_of(parquet: Path) -> str | None:
+    return f"from read_parquet({_text(parquet)}, hive_partitioning = false)" if parquet.exists() else None
+
+
+def _has(marts: duckdb.DuckDBPyConnection, mart: str) -> bool:
+    query = "select count(*) from information_schema.tables where table_schema = 'marts' and table_name = ?"
+    return marts.execute(query, [mart]).fetchall() == [(1,)]
+
+
+def _common_orders(marts: duckdb.DuckDBPyConnection, before: str | None) -> float:
+    """The share of the fewer orders that are in both the marts and the query `before`; 1 where nothing can be compared."""
+    if before is None or not _has(marts, "fct_orders"):
         return 1.0
-    ids = "select order_id from read_parquet({}, hive_partitioning = false)"
-    with duckdb.connect() as session:
-        [(were, are, both)] = session.execute(
-            f"with old as ({ids.format(_text(old))}), new as ({ids.format(_text(new))}) select (select count(*) from old),"
-            " (select count(*) from new), (select count(*) from old where order_id in (select order_id from new))"
-        ).fetchall()
+    [(were, are, both)] = marts.execute(
+        f"with old as (select order_id from ({before})), new as (select order_id from marts.fct_orders)"
+        " select (select count(*) from old), (select count(*) from new),"
+        " (select count(*) from old where order_id in (select order_id from new))"
+    ).fetchall()
     return both / max(min(were, are), 1) if were else 1.0
 
 
@@ -241,15 +267,12 @@ def _without_emails(text: str) -> str:
         return "/".join(part for (part,) in session.execute(query, [text.split("/")]).fetchall())
 
 
-def _fingerprint(accounts: Path) -> dict[str, Any] | None:
+def _fingerprint(marts: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
     """How many accounts there are, and a digest of their ids that is the same for the same accounts."""
-    if not accounts.exists():
+    if not _has(marts, "dim_accounts"):
         return None
-    with duckdb.connect() as session:
-        [(count, digest)] = session.execute(
-            "select count(*), lower(to_hex(bit_xor(md5_number(account_id))))"
-            f" from read_parquet({_text(accounts)}, hive_partitioning = false)"
-        ).fetchall()
+    query = "select count(*), lower(to_hex(bit_xor(md5_number(account_id)))) from marts.dim_accounts"
+    [(count, digest)] = marts.execute(query).fetchall()
     return {"count": count, "fingerprint": digest}
 
 

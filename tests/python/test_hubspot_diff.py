@@ -52,6 +52,9 @@ def test_without_a_subcommand_it_is_diff(tmp_path: Path) -> None:
     (tmp_path / "current" / "manifest.json").write_text('{"as_of": ')
     shown = CliRunner().invoke(app, ["hubspot"], env={"ICP_PUBLISHED": str(tmp_path), "HUBSPOT_TOKEN": TOKEN})
     assert "manifest.json is damaged" in shown.output
+    (tmp_path / "current" / "manifest.json").write_text('{"tables": []}')
+    shown = CliRunner().invoke(app, ["hubspot"], env={"ICP_PUBLISHED": str(tmp_path), "HUBSPOT_TOKEN": TOKEN})
+    assert "tables of Spark's catalog" in shown.output
 
 
 def test_values_that_hubspot_keeps_in_its_own_way_are_not_written_again(desk: Desk) -> None:

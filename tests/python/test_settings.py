@@ -277,6 +277,8 @@ UNUSABLE = [
     ("published_states_kept", True),
     ("publish_untested", "yes"),
     ("publish_over", 1),
+    ("publish_tables_beyond", -1),
+    ("publish_tables_beyond", "a lot"),
     ("as_of", "yesterday"),
     ("as_of", "30.06.2024"),
     ("as_of", "2024-02-30"),

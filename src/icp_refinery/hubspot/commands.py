@@ -228,6 +228,10 @@ def open_published() -> Iterator[tuple[duckdb.DuckDBPyConnection, Json]]:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     except ValueError:
         raise PlanError(f"{folder / 'manifest.json'} is damaged: run `dbt build` again.") from None
+    if "tables" in manifest:
+        raise PlanError(
+            f"The marts of {folder} are tables of Spark's catalog (publish_tables_beyond), which icp hubspot does not read."
+        )
     with duckdb.connect(str(folder / "icp.duckdb"), read_only=True) as marts:
         yield marts, manifest
 

@@ -18,6 +18,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from pyspark.sql import SparkSession
 
 from dbt.adapters.icpspark.connections import session
+from dbt.adapters.icpspark.published import PublishedTables
 from dbt.adapters.icpspark.relations import Relation, Session
 
 DESCRIPTIONS: dict[str, Any] = {}
@@ -42,8 +43,8 @@ class SessionJob(PythonJobHelper):
         with _LOCK, duckdb.connect() as connection:
             connection.execute("set TimeZone = 'UTC'")
             _take_variables(spark, connection)
-            module.session = Session(spark, connection, scratch)
-            module.load = lambda table: load(module.session, table)
+            module.session = ModelSession(spark, connection, scratch)
+            module.load = lambda table: Relation(module.session, spark.table(table), table)
             try:
                 exec(compile(code, f"<{name}>", "exec"), module.__dict__)
                 result = module.result  # noqa: F841 (DuckDB looks it up by this name)
@@ -57,21 +58,33 @@ class SessionJob(PythonJobHelper):
                 shutil.rmtree(scratch, ignore_errors=True)
 
 
-def load(given: Session, name: str) -> Relation:
-    """A table or view of Spark. One with descriptions is a view of DuckDB too, under its schema and name, with comments."""
-    relation = Relation(given, given.spark.table(name), name)
-    schema, table = name.replace("`", "").split(".")[-2:]
-    if table in DESCRIPTIONS:
-        view = f'"{schema}"."{table}"'
-        given.connection.execute(f'create schema if not exists "{schema}"')
-        given.connection.execute(f"create or replace view {view} as {relation.streamed().sql_query()}")
-        said = DESCRIPTIONS[table]
-        comments = {f"view {view}": said["description"]}
-        comments |= {f'column {view}."{column}"': said["columns"].get(column) for column in relation.columns}
-        for place, text in comments.items():
-            if text:
-                given.connection.execute(f"comment on {place} is '" + text.replace("'", "''") + "'")
-    return relation
+class ModelSession(Session):
+    """A session whose model may publish."""
+
+    def tables_to_publish(self, marts: dict[str, Relation], schema: str, beyond: int) -> PublishedTables | None:
+        """Where marts are published in the catalog: those of more than `beyond` order lines, and where they have been before.
+
+        Else None, and the marts are views of this connection, under their schema and name and with comments: `publish` writes
+        files of them.
+        """
+        if PublishedTables.are_used(self.spark, schema) or marts["fct_order_lines"].frame.count() > beyond:
+            return PublishedTables(self, marts, DESCRIPTIONS, schema)
+        for mart in marts.values():
+            as_view(self, mart)
+        return None
+
+
+def as_view(given: Session, relation: Relation) -> None:
+    """A relation as a view of DuckDB, with the comments that are kept for its name."""
+    schema, table = relation.table.replace("`", "").split(".")[-2:]
+    view, said = f'"{schema}"."{table}"', DESCRIPTIONS[table]
+    given.connection.execute(f'create schema if not exists "{schema}"')
+    given.connection.execute(f"create or replace view {view} as {relation.streamed().sql_query()}")
+    comments = {f"view {view}": said["description"]}
+    comments |= {f'column {view}."{column}"': said["columns"].get(column) for column in relation.columns}
+    for place, text in comments.items():
+        if text:
+            given.connection.execute(f"comment on {place} is '" + text.replace("'", "''") + "'")
 
 
 def _take_variables(spark: SparkSession, connection: duckdb.DuckDBPyConnection) -> None:
