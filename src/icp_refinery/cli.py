@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 from rich.progress import Progress
 
-from icp_refinery import adopt as adoption
 from icp_refinery.check_landed import check
 from icp_refinery.convert import convert
 from icp_refinery.exports.init import init
@@ -108,6 +107,9 @@ def adopt(
     check_only: Annotated[bool, typer.Option("--check", help="Adopt nothing: say what is wrong with the adopted files.")] = False,
 ) -> None:
     """Adopt the learned profile: write it to seeds/adopted/, where Sales and Marketing can agree on it in a pull request."""
+    # It needs what learns, for which the other commands need not wait.
+    from icp_refinery import adopt as adoption
+
     project = project_directory()
     folder = project / "seeds" / "adopted"
     database = database or Path(os.environ.get("ICP_DATABASE") or project / "warehouse" / "icp.duckdb")
@@ -127,6 +129,8 @@ def adopt(
 
 
 def _say_problems(folder: Path, database: Path) -> None:
+    from icp_refinery import adopt as adoption
+
     learned = adoption.read_learned(database) if database.exists() else None
     known = (learned.traits, learned.is_demo) if learned else ()
     problems = adoption.adopted_problems(adoption.read_adopted(folder), *known)
