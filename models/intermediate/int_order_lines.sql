@@ -27,7 +27,11 @@ lines as (
     union all
     -- An order without lines is one line of its amount.
     select
-        concat('order-', orders.order_id) as order_line_id,
+        -- Told apart from a given line that has this id.
+        case
+            when namesakes.order_line_id is null then concat('order-', orders.order_id)
+            else concat('order-', orders.order_id, '-', md5(orders.order_id))
+        end as order_line_id,
         orders.order_id,
         cast(null as string) as product_id,
         cast(null as string) as line_type,
@@ -39,6 +43,7 @@ lines as (
         cast(null as date) as starts_on,
         cast(null as date) as ends_on
     from orders
+    left join {{ ref('input_order_lines') }} as namesakes on concat('order-', orders.order_id) = namesakes.order_line_id
     anti join {{ ref('input_order_lines') }} as given_lines on orders.order_id = given_lines.order_id
 ),
 
