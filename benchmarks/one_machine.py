@@ -81,7 +81,7 @@ def main() -> None:
         nodes = json.loads((project.work / "target" / "manifest.json").read_text())["nodes"]
         layers: Counter[str] = Counter()
         for result in results:
-            if result["unique_id"] in nodes:
+            if result["unique_id"].startswith("model."):
                 layers[layer_of(nodes[result["unique_id"]])] += result["execution_time"]
         size = project.database.stat().st_size
         cells = [f"{built.wall:.0f} s", f"{built.cpu:.0f} s", *(f"{n / 1e9:.1f} GB" for n in (built.peak, spilled[0], size))]

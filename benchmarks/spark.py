@@ -80,7 +80,7 @@ def by_layer(folder: Path) -> dict[str, dict[str, float]]:
     nodes = json.loads((folder / "target" / "manifest.json").read_text())["nodes"]
     spans = []
     for result in results:
-        if result["unique_id"] in nodes and result["timing"]:
+        if result["unique_id"].startswith("model.") and result["timing"]:
             start, end = (seconds(result["timing"][place][at]) for place, at in ((0, "started_at"), (-1, "completed_at")))
             spans.append((start, end, layer_of(nodes[result["unique_id"]])))
     figures: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
