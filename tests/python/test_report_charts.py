@@ -124,7 +124,7 @@ def test_titles_say_the_finding_with_its_figures(demo: BuildResult, figures: Fig
         ),
         ("cycle_review", "update marts.icp_cycle_review set verdict = 'keep'", "No segment is to be revised"),
         ("seasonality", "update marts.icp_seasonality set verdict = 'no_evidence'", "No season is shown"),
-        ("score_calibration", "update marts.icp_score_calibration set is_within_interval = true", "held in all 4 score bands"),
+        ("score_calibration", "update marts.icp_score_calibration set is_within_interval = true", "held in all 5 score bands"),
         ("cohort_retention", "delete from marts.retention_by_tier", "Not enough customers are a year old yet"),
         (
             "retention",
