@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hubspot_desk import Desk, row
-from hubspot_portal import TOKEN, Fault, HubSpotPortal, SimulatedClock, bad_gateway, too_many_requests
+from hubspot_portal import TOKEN, Fault, HubSpotPortal, RollingLimit, SimulatedClock, bad_gateway, too_many_requests
 from icp_refinery.hubspot import client
 from icp_refinery.hubspot.apply import Outcome
 from icp_refinery.hubspot.client import Portal, TokenBucket
@@ -24,6 +24,18 @@ def test_too_many_requests_are_waited_for(desk: Desk, retry_after: str | None) -
     assert [call.status for call in desk.updates()] == [429, 429, 200]
     # Two waits for each of two calls; without a number to go by they are random, but not nothing.
     assert desk.clock.seconds >= (28 if retry_after == "7" else 0 if retry_after and "2020" in retry_after else 0.2)
+
+
+def test_what_another_command_called_just_before_is_waited_for(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HubSpot counts it in the same ten seconds. Whatever chance says, patience lasts longer."""
+    monkeypatch.setattr("random.uniform", lambda low, high: low)
+    desk.hubspot.limits.append(("", RollingLimit(100, 10, "TEN_SECONDLY_ROLLING", desk.clock.now)))
+    with desk.portal() as before:
+        for _ in range(100):
+            before.portal_id()
+    with desk.portal() as portal:
+        assert portal.portal_id() == desk.hubspot.portal_id
+    assert 10 <= desk.clock.seconds <= 13
 
 
 def test_more_429s_than_patience_stop_the_run(desk: Desk) -> None:

@@ -43,6 +43,7 @@ BATCH = 100
 HISTORY_BATCH = 50
 RECORD_ID = "hs_object_id"
 LONGEST_PAUSE = 600.0
+WINDOW = 10.0  # seconds in which HubSpot counts calls, those of the command before too
 LONGEST_ANSWER = 180.0  # seconds, from the call to its last byte
 LARGEST_ANSWER = 100_000_000  # bytes, unpacked
 # Too many calls; the record or the portal is locked for a moment. Nothing has been done yet.
@@ -345,9 +346,11 @@ class Portal:
         finally:
             watch.cancel()
 
-    def _later(self, response: httpx.Response, where: str, said: str) -> Exception:
-        """Another attempt, when HubSpot says, but not in hours."""
+    def _later(self, response: httpx.Response, where: str, said: str, policy: str = "") -> Exception:
+        """Another attempt, when HubSpot says, but not in hours. All attempts together last longer than its window."""
         pause = retry_after(response)
+        if pause is None and policy == "TEN_SECONDLY_ROLLING":
+            pause = 1.25 * WINDOW / (self._attempts - 1)
         if pause is not None and pause > LONGEST_PAUSE:
             return Unreachable(f"{where}: HubSpot asks to wait {pause:.0f} seconds. Run the same command again later.")
         return _Again(f"{response.status_code} {said}", pause)
@@ -358,7 +361,7 @@ class Portal:
         if response.status_code in LATER:
             if body.get("policyName") == "DAILY" or "daily" in str(body.get("message", "")).lower():
                 return DailyQuota(f"The portal has used up its API calls of today: {said} Run the same command again tomorrow.")
-            return self._later(response, where, said)
+            return self._later(response, where, said, str(body.get("policyName")))
         if response.status_code == 401:
             return Unauthorized(
                 f"HubSpot does not accept the token ({body.get('category') or 401}): it is wrong, revoked or expired. "
