@@ -17,7 +17,7 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "GX_ANALYTIC
 # Java and Spark for companies of a few rows: most of the time would go into compiling.
 os.environ |= {
     "SPARK_CONF_DIR": str(ROOT / "tests" / "spark" / "conf"),
-    "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC",
 }
 ENGINES = ("duckdb", "spark")
 
