@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import dataclasses
-import gc
 import hashlib
 import json
 import multiprocessing
@@ -65,11 +64,7 @@ def _command(arguments: list[str], cwd: str, env: dict[str, str], output: str, p
                 _write(result.result, Path(keep))
                 code = 0
         else:
-            given = {"manifest": _read(parsed, arguments)} if parsed else None
-            # What is there stays to the end, and little of what comes is garbage: seldom looked for, it takes a tenth less.
-            gc.freeze()
-            gc.set_threshold(50_000, 20, 50)
-            cli(arguments, obj=given)
+            cli(arguments, obj={"manifest": _read(parsed, arguments)} if parsed else None)
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 1
     except BaseException:
