@@ -23,6 +23,7 @@ from hubspot_portal import NAMES, HubSpotPortal  # noqa: E402
 # The demo company's contacts and opportunities have ids of a warehouse, which HubSpot has in properties.
 IDS = {"contacts": "warehouse_contact_id", "deals": "warehouse_deal_id"}
 EMAILS = [101, 102, 103]
+RATE = 190  # calls in ten seconds that HubSpot allows a private app of its Professional plan
 STAGES = ["lead", "marketingqualifiedlead", "salesqualifiedlead", "opportunity", "customer"]
 
 
@@ -32,9 +33,10 @@ def main() -> None:
         sys.exit(f"There are no published marts in {published}: run `make build` first.")
     settings = yaml.safe_load((ROOT / "activation" / "hubspot.yml").read_text(encoding="utf-8"))
     settings |= {"objects": ["companies", "contacts", "deals"], "id_properties": IDS, "max_changes": 5000}
+    settings["requests_per_10_seconds"] = RATE
     # Marketing has written three e-mails in HubSpot; a rate as high as the demo company's can only grow by a little.
     settings["nurture"] |= {"emails": {"all": EMAILS}, "smallest_effect": 0.1}
-    with HubSpotPortal(requests_per_10_seconds=100) as portal:
+    with HubSpotPortal(requests_per_10_seconds=RATE) as portal:
         fill(portal, settings)
         # A project folder of its own, so that its plans and journals do not come among yours.
         shutil.rmtree(PROJECT, ignore_errors=True)

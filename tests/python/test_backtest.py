@@ -112,7 +112,7 @@ def test_scores_that_tell_nothing_apart_are_as_random_and_say_so():
 @pytest.mark.slow
 def test_the_interval_holds_what_the_scores_are_really_worth():
     held = 0
-    for seed in range(20):
+    for seed in range(10):
         it = world(400, 60 + seed, prospects=20)
         given = {"truth": it.expected_value}
         found = backtest(it.pursuits, it.traits, it.sales, as_of=it.as_of, scores=lambda known, given=given: given, resamples=200)
@@ -121,13 +121,13 @@ def test_the_interval_holds_what_the_scores_are_really_worth():
         ideal = backtest(expected, it.traits, it.sales, as_of=it.as_of, scores=lambda known, given=given: given, resamples=2)
         one = row(found, "value_captured", BEST, "truth")
         held += one["low"] <= row(ideal, "value_captured", BEST, "truth")["value"] <= one["high"]
-    assert held >= 16
+    assert held >= 8
 
 
 @pytest.mark.slow
 def test_the_study_says_what_was_captured():
-    text = backtest_study(seeds=1, null_seeds=1, sizes=((600, False), (600, True)))
-    assert text.count("\n| ") == 3
+    text = backtest_study(seeds=1, null_seeds=1, sizes=((600, True),))
+    assert text.count("\n| ") == 2
     assert "nan" not in text
 
 

@@ -23,6 +23,7 @@ COMPANIES = int(os.environ.get("ICP_RANDOM_COMPANIES", 2))
 def test_a_company_with_ugly_values_is_built_and_its_money_is_right(seed: int, tmp_path: Path) -> None:
     files = write_company(tmp_path / "files", seed)
     expected = reference(read_folder(files))
-    result = build(tmp_path, files, unit_tests=False, backtests=True, exclude="expectation_results+")
+    # Learning from past quarters takes as long as all else.
+    result = build(tmp_path, files, unit_tests=False, backtests=seed % 2 == 1, exclude="expectation_results+")
     for mart in FIXED_COLUMNS:
         assert_same(expected, result.database, mart)

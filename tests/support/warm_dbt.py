@@ -136,13 +136,16 @@ def run_dbt(arguments: list[str], cwd: Path, env: dict[str, str], output: Path, 
 def parsed_project(project: Path, variables: dict[str, Any], env: dict[str, str] | None = None) -> Path | None:
     """A file with what dbt has parsed of a project, made once for all that have the same files; None where it cannot be parsed.
 
-    It serves builds with the same `env` on top of the environment, in databases called `icp` where `env` does not call them
-    otherwise. Seeds are read when they are built. `published_marts` is told of currency and cycle when it is parsed: no test
-    publishes with others.
+    Variables decide nothing of a project without an input layer; of `icp_inputs` only the names do. The file serves builds
+    with the same `env` on top of the environment, in databases called `icp` where `env` does not call them otherwise. Seeds are
+    read when they are built. `published_marts` is told of currency and cycle when it is parsed: no test publishes with others.
     """
     is_whole = (project / "python_models").exists()
     ignored = AT_RUN if is_whole else AT_RUN | OF_PUBLISHING
+    ignored = ignored if (project / "models" / "input").exists() else variables.keys()
     deciding = {name: value for name, value in variables.items() if name not in ignored}
+    if isinstance(deciding.get("icp_inputs"), dict):
+        deciding["icp_inputs"] = dict.fromkeys(sorted(deciding["icp_inputs"]), "")
     digest = hashlib.sha256(json.dumps([deciding, env], sort_keys=True).encode())
     for path in sorted(path for part in PARTS for path in [project / part, *(project / part).rglob("*.*")] if path.is_file()):
         digest.update(str(path.relative_to(project)).encode() + (b"" if path.suffix == ".csv" else path.read_bytes()))

@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import marshal
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -20,8 +21,10 @@ from dbt.contracts.project import Configuration, PackageConfig, ProfileConfig, P
 from dbt.contracts.selection import SelectorFile
 from dbt.graph.graph import Graph
 from dbt_common.behavior_flags import Behavior
-from dbt_common.events.base_types import EventLevel
+from dbt_common.clients import agate_helper
+from dbt_common.events.base_types import BaseEvent, DebugLevel, EventLevel
 from dbt_common.events.event_manager import EventManager
+from dbt_common.events.event_manager_client import get_event_manager
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "target" / "tests" / "templates"
 VERSIONS = [importlib.metadata.version(name) for name in ("dbt-core", "dbt-common", "jinja2")]
@@ -31,6 +34,9 @@ for contract in (Configuration, DuckDBCredentials, Hook, PackageConfig, ProfileC
     contract.json_schema()
 Behavior([{"name": "any", "default": True, "description": "any"}], {})
 
+# Tables cannot be changed: of no rows and columns, one does for all.
+EMPTY = agate_helper.empty_table()
+agate_helper.empty_table = lambda: EMPTY
 # A file that nobody reads.
 Linker.get_graph_summary = lambda *_: {}
 # A part of the graph is a copy: of a view, each edge is asked each time whether it belongs to it.
@@ -58,18 +64,41 @@ def _generator(self: MacroGenerator, macro: Any, context: Any = None, node: Any 
 MacroGenerator.__init__ = _generator
 
 
-def _heard(fire: Any = EventManager.fire_event) -> Any:
-    """What is only for debugging is worded where somebody listens to it."""
+def _add_macros(self: macros.MacroNamespaceBuilder, of_package: Iterable[Any], context: dict) -> None:
+    """All macros of a package at once: dbt asks each of 800, for each node, where it belongs."""
+    made = {macro.name: MacroGenerator(macro, context, self.node, self.thread_ctx) for macro in of_package}
+    for package in {generator.macro.package_name for generator in made.values()}:
+        if package in self.internal_package_names:
+            self.internal_packages[package] = made
+            continue
+        self.packages[package] = made
+        if package == self.search_package:
+            self.locals = made
+        elif package == self.root_package:
+            self.globals = made
+
+
+macros.MacroNamespaceBuilder.add_macros = _add_macros
+
+
+def _of_what_is_heard(make: Any = BaseEvent.__init__, fire: Any = EventManager.fire_event) -> None:
+    """What is only for debugging is made and worded where somebody listens to it."""
+
+    def is_heard(level: EventLevel) -> bool:
+        return level != EventLevel.DEBUG or any(logger.level == EventLevel.DEBUG for logger in get_event_manager().loggers)
+
+    def made(self: DebugLevel, *args: Any, **values: Any) -> None:
+        if is_heard(EventLevel.DEBUG):
+            make(self, *args, **values)
 
     def fired(self: EventManager, event: Any, level: EventLevel | None = None, *args: Any, **options: Any) -> None:
-        heard = self.callbacks or any(logger.level == EventLevel.DEBUG for logger in self.loggers)
-        if heard or (level or event.level_tag()) != EventLevel.DEBUG:
+        if is_heard(level or event.level_tag()):
             fire(self, event, level, *args, **options)
 
-    return fired
+    DebugLevel.__init__, EventManager.fire_event = made, fired
 
 
-EventManager.fire_event = _heard()
+_of_what_is_heard()
 
 
 def _compiled_once(compile: Any = jinja2.Environment.compile) -> Any:
