@@ -16,6 +16,8 @@ from compare import ROOT, command, session
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "GX_ANALYTICS_ENABLED": "false"}
 # Java and Spark for companies of a few rows: most of the time would go into compiling.
 os.environ |= {
+    # A machine need not know its own name.
+    "SPARK_LOCAL_IP": "127.0.0.1",
     "SPARK_CONF_DIR": str(ROOT / "tests" / "spark" / "conf"),
     "JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC",
 }
