@@ -13,7 +13,11 @@ def model(dbt, session):
     traits = dbt.ref("int_accounts__traits")
     both = sampled_traits(session, it.accounts, traits, sizes="both")
     # Not from `learned_segments_in_force`: what takes longest need not wait for what is learned today.
-    definition = dbt.ref("checked_adoptions"), dbt.ref("stg_people__adopted_segments"), dbt.ref("stg_people__adopted_segment_rules")
+    definition = (
+        dbt.ref("checked_adoptions"),
+        dbt.ref("stg_people__adopted_segments"),
+        dbt.ref("stg_people__adopted_segment_rules"),
+    )
     adopted = adopted_values(adopted_definition(session, *definition), both)
     as_of = dbt.ref("int_as_of").select("cast(as_of as timestamp) as as_of").df()["as_of"].iloc[0]
     given = (it.pursuits, sampled_traits(session, it.accounts, traits), it.sales, it.spend)

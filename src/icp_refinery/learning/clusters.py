@@ -194,14 +194,14 @@ def _choose(
     for k in range(2, min(max_clusters, distinct - 1) + 1):
         fits[k] = np.round(_fit(points, k, seed, STARTS), DIGITS)
         labels = _nearest(judged, fits[k])
-        agreement = [
-            _agreement(labels, _nearest(judged, _fit(judged[draw], k, seed, RESAMPLE_STARTS)), k)
+        found_again = [
+            agreement(labels, _nearest(judged, _fit(judged[draw], k, seed, RESAMPLE_STARTS)), k)
             for draw in draws
             if len(np.unique(alike[draw])) >= k
         ]
         sizes = np.bincount(_nearest(points, fits[k]), minlength=k)
         silhouette = silhouette_score(judged, labels) if len(np.unique(labels)) > 1 else -1.0
-        rows.append((k, silhouette, float(np.mean(agreement)), sizes.min() / len(points), int(sizes.min())))
+        rows.append((k, silhouette, float(np.mean(found_again)), sizes.min() / len(points), int(sizes.min())))
     choice = pd.DataFrame(rows, columns=["k", "silhouette", "stability", "smallest_share", "smallest"])
     choice[["silhouette", "stability"]] = choice[["silhouette", "stability"]].round(DIGITS)
     unstable = choice["stability"] < STABILITY_BAR
@@ -220,7 +220,7 @@ def _choose(
     return choice.drop(columns="smallest"), fits
 
 
-def _agreement(labels: np.ndarray, others: np.ndarray, k: int) -> float:
+def agreement(labels: np.ndarray, others: np.ndarray, k: int) -> float:
     """The adjusted Rand index of two partitions into at most `k` clusters."""
     both = np.bincount(labels * k + others, minlength=k * k).reshape(k, k)
     together, one, other, every = ((n * (n - 1) // 2).sum() for n in (both, both.sum(axis=1), both.sum(axis=0), both.sum()))
