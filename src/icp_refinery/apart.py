@@ -44,7 +44,8 @@ def apart(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 def _started() -> subprocess.Popen[bytes]:
     # -P: what lies in the current folder is not imported.
     command = [sys.executable, "-P", "-m", "icp_refinery.apart"]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    # One thread each: it is not alone.
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"})
 
 
 @atexit.register

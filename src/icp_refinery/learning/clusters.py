@@ -105,6 +105,8 @@ def value_clusters(customers: pd.DataFrame, *, seed: int = 0, max_clusters: int 
     if scaling.empty:
         return _one_cluster(frame, "not enough evidence: all customers are alike")
     points = scaled(features.iloc[fitted], scaling)
+    import sklearn.cluster  # noqa: F401 (only threads of what is loaded are limited)
+
     # Sums over threads differ in the last digits, so one thread; and more threads do not pay at this size.
     with threadpool_limits(limits=1):
         choice, fits = _choose(points, frame["account_id"].iloc[fitted], seed, max_clusters)
