@@ -5,12 +5,17 @@ dbt runs models in threads of one interpreter: long learning and the rendering o
 
 from __future__ import annotations
 
+import atexit
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from typing import Any
+
+IDLE: list[subprocess.Popen[bytes]] = []  # processes that have answered, for the next call: importing takes seconds
+os.register_at_fork(after_in_child=IDLE.clear)
 
 
 def apart(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -18,27 +23,54 @@ def apart(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
     Raises what the function raises; RuntimeError where its process ends without an answer, as when memory ran out.
     """
-    # -P: what lies in the current folder is not imported.
-    command = [sys.executable, "-P", "-m", "icp_refinery.apart"]
-    done = subprocess.run(command, input=pickle.dumps((function, args, kwargs)), stdout=subprocess.PIPE, check=False)
-    if done.returncode:
-        raise RuntimeError(f"The process of {function.__name__} ended with code {done.returncode}, without an answer.")
-    returned, raised = pickle.loads(done.stdout)
+    asked = pickle.dumps((function, args, kwargs))
+    try:
+        process = IDLE.pop()
+    except IndexError:
+        process = _started()
+    try:
+        process.stdin.write(asked)
+        process.stdin.flush()
+        returned, raised = pickle.load(process.stdout)
+    except (BrokenPipeError, EOFError):
+        code = process.wait()
+        raise RuntimeError(f"The process of {function.__name__} ended with code {code}, without an answer.") from None
+    IDLE.append(process)
     if raised is not None:
         raise raised
     return returned
 
 
+def _started() -> subprocess.Popen[bytes]:
+    # -P: what lies in the current folder is not imported.
+    command = [sys.executable, "-P", "-m", "icp_refinery.apart"]
+    # One thread each: it is not alone.
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"})
+
+
+@atexit.register
+def _end() -> None:
+    for process in IDLE:
+        process.stdin.close()
+        process.wait()
+
+
 def _answer() -> None:
-    with os.fdopen(os.dup(1), "wb") as answer:
-        os.dup2(2, 1)  # what the function prints is no part of the answer
-        function, args, kwargs = pickle.load(sys.stdin.buffer)
-        try:
-            said = function(*args, **kwargs), None
-        except Exception as problem:
-            said = None, problem
-        pickle.dump(said, answer)
+    """Answers until nobody is left to ask."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    with os.fdopen(os.dup(1), "wb") as answers:
+        os.dup2(2, 1)  # what a function prints is no part of the answer
+        while sys.stdin.buffer.peek(1):
+            function, args, kwargs = pickle.load(sys.stdin.buffer)
+            try:
+                said = function(*args, **kwargs), None
+            except Exception as problem:
+                said = None, problem
+            sys.stdout.flush()
+            pickle.dump(said, answers)
+            answers.flush()
 
 
 if __name__ == "__main__":
     _answer()
+    os._exit(0)  # at once: what it has imported need not be taken down

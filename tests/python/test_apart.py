@@ -19,7 +19,8 @@ def test_it_returns_what_the_function_returns_from_another_process() -> None:
     assert apart(os.getpid) != os.getpid()
 
 
-def test_what_is_printed_is_no_part_of_the_answer(capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_is_printed_is_no_part_of_the_answer(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("icp_refinery.apart.IDLE", [])  # a process that writes where this test reads
     assert apart(print, "said") is None
     assert capfd.readouterr().err == "said\n"
 
@@ -35,6 +36,22 @@ def test_a_process_that_ends_without_an_answer_is_a_sentence() -> None:
 
 
 def test_it_imports_nothing_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("icp_refinery.apart.IDLE", [])  # another process
     (tmp_path / "pickle.py").write_text("raise SystemExit(3)")
     monkeypatch.chdir(tmp_path)
     assert apart(len, "abc") == 3
+
+
+def test_a_process_answers_again_also_after_a_function_that_raised() -> None:
+    first = apart(os.getpid)
+    with pytest.raises(ZeroDivisionError):
+        apart(operator.truediv, 1, 0)
+    assert apart(os.getpid) == first
+
+
+def test_a_fork_asks_a_process_of_its_own() -> None:
+    mine = apart(os.getpid)
+    forked = os.fork()
+    if not forked:
+        os._exit(apart(os.getpid) == mine)
+    assert os.waitpid(forked, 0)[1] == 0

@@ -44,9 +44,9 @@ def averaged_effects(
     chosen = sorted(set().union(*by_group))
     levels = [levels[number] for number in chosen]
     group = np.repeat(np.arange(parts + 1), [HELD_OUT_CHAINS] * parts + [CHAINS])
-    asked = np.array([[number in by_group[its] for number in chosen] for its in group])
-    drawn = _Chains(levels, outcome, (part != group[:, None]).astype(float), asked, np.random.default_rng(seed)).mean_effects()
-    of_group = [[its[group == number].mean(axis=0) for its in drawn] for number in range(parts + 1)]
+    asked = np.array([[number in by_group[its] for its in group] for number in chosen])
+    drawn = _Chains(levels, outcome, (part[:, None] != group).astype(float), asked, np.random.default_rng(seed)).mean_effects()
+    of_group = [[its[:, group == number].mean(axis=1) for its in drawn] for number in range(parts + 1)]
     told = np.zeros(len(part))
     for number in range(parts):
         held = np.flatnonzero(part == number)
@@ -57,41 +57,44 @@ def averaged_effects(
 
 
 class _Chains:
-    """Chains × pursuits, all at once. `weight` is 1 where a chain learns from a pursuit, else 0; `asked` (chains × traits): which
+    """Pursuits × chains, all at once. `weight` is 1 where a chain learns from a pursuit, else 0; `asked` (traits × chains): which
     traits its rules may ask for."""
 
     def __init__(
         self, levels: list[Levels], outcome: Outcome, weight: np.ndarray, asked: np.ndarray, rng: np.random.Generator
     ) -> None:
-        self.rng, self.many = rng, len(weight)
+        self.rng, self.many = rng, weight.shape[1]
         self.sizes = [one.size for one in levels]
         self.ranges = [_ranges(one.size - 1) if one.trait.is_numeric else None for one in levels]
-        chain = np.arange(self.many)[:, None]
-        self.place = [chain * one.size + one.codes for one in levels]
-        counts = [np.stack([np.bincount(one.codes, its, one.size) for its in weight]) for one in levels]
-        self.shares = [count / count.sum(axis=1, keepdims=True) for count in counts]
-        used = np.minimum(USED_TRAITS / asked.sum(axis=1, keepdims=True), 0.5)
+        self.codes = [one.codes.astype(np.intp) for one in levels]
+        self.at_level = [np.equal.outer(np.arange(one.size), one.codes).astype(float) for one in levels]
+        self.shares = [its @ weight / weight.sum(axis=0) for its in self.at_level]
+        used = np.minimum(USED_TRAITS / asked.sum(axis=0), 0.5)
         with np.errstate(divide="ignore"):
             self.log_odds = np.log(asked * used / (1 - used))
-        won = outcome.won.astype(float)
+        won = outcome.won.astype(float)[:, None]
         self.weight, self.wins, self.losses = weight, weight * won, weight * (1 - won)
         self.all_won = bool(outcome.won.all())
-        self.amount, self.by_period = _within_periods(outcome)
-        self.won = np.maximum(self.wins.sum(axis=1, keepdims=True), 0.5)
-        self.rate = np.log(self.won / weight.sum(axis=1, keepdims=True))
+        self.amount, self.by_period = (its[:, None] for its in _within_periods(outcome))
+        self.won = np.maximum(self.wins.sum(axis=0), 0.5)
+        self.rate = np.log(self.won / weight.sum(axis=0))
         self.strength = rng.choice(len(STRENGTHS), (RULES, self.many), p=EXPECTED)
         # Each chain begins with some values of one trait.
-        first = rng.integers(len(levels), size=(RULES, self.many, 1))
+        first = rng.integers(len(levels), size=(RULES, 1, self.many))
         self.inside = [
-            [(rng.random((self.many, size)) < 0.3) | (first[rule] != t) for t, size in enumerate(self.sizes)]
+            [(rng.random((self.many, size)).T < 0.3) | (first[rule] != t) for t, size in enumerate(self.sizes)]
             for rule in range(RULES)
         ]
-        self.met = [[its.ravel()[at] for its, at in zip(of, self.place, strict=True)] for of in self.inside]
-        self.unmet = [sum((~its).astype(np.int16) for its in of) for of in self.met]
+        # 1 where a pursuit does not meet what a rule asks of a trait; and of how many traits that is so.
+        self.lacks = [[self._lacking(t, its) for t, its in enumerate(of)] for of in self.inside]
+        self.unmet = [sum(of, np.zeros(weight.shape, dtype=np.int8)) for of in self.lacks]
+
+    def _lacking(self, t: int, inside: np.ndarray) -> np.ndarray:
+        return (~inside).view(np.int8).take(self.codes[t], axis=0)
 
     def mean_effects(self) -> list[np.ndarray]:
-        """By trait chains × levels: the mean effect over what is drawn."""
-        effects = [np.zeros((self.many, size)) for size in self.sizes]
+        """By trait levels × chains: the mean effect over what is drawn."""
+        effects = [np.zeros((size, self.many)) for size in self.sizes]
         for sweep in range(SWEEPS):
             for rule in range(RULES):
                 self._draw(rule)
@@ -102,48 +105,49 @@ class _Chains:
 
     def _add(self, rule: int, effects: list[np.ndarray]) -> None:
         """What each level adds to the mean of a rule's effect, were all traits independent."""
-        size = STRENGTHS[self.strength[rule]].sum(axis=1)
-        met = np.stack([(its * share).sum(axis=1) for its, share in zip(self.inside[rule], self.shares, strict=True)])
+        met = np.stack([(its * share).sum(axis=0) for its, share in zip(self.inside[rule], self.shares, strict=True)])
+        none = np.ones((1, self.many))
+        before, after = np.cumprod([*none, *met[:-1]], axis=0), np.cumprod([*none, *met[:0:-1]], axis=0)[::-1]
+        size = STRENGTHS[self.strength[rule]].sum(axis=1) * before * after
         for t, its in enumerate(effects):
-            others = np.prod(np.delete(met, t, axis=0), axis=0)
-            its += (size * others)[:, None] * (self.inside[rule][t] - met[t][:, None])
+            its += size[t] * (self.inside[rule][t] - met[t])
 
     def _told(self, rules: list[int]) -> np.ndarray:
-        """By how much rules move the logarithms of the chance of winning and of the amount: 2 × chains × pursuits."""
+        """By how much rules move the logarithms of the chance of winning and of the amount: 2 × pursuits × chains."""
         told = np.zeros((2, *self.weight.shape))
         for rule in rules:
-            told += STRENGTHS[self.strength[rule]].T[:, :, None] * (self.unmet[rule] == 0)
+            told += STRENGTHS[self.strength[rule]].T[:, None] * (self.unmet[rule] == 0)
         return told
 
     def _draw(self, rule: int) -> None:
         """Draw a rule anew, trait by trait, given the other rules; then its strength."""
         others = self._told([other for other in range(RULES) if other != rule])
-        mine = STRENGTHS[self.strength[rule]].T[:, :, None]
+        mine = STRENGTHS[self.strength[rule]].T[:, None]
         winning, amount = others + mine * (self.unmet[rule] == 0)
-        lifted = (np.exp(winning) * self.weight).sum(axis=1, keepdims=True) / self.weight.sum(axis=1, keepdims=True)
+        lifted = (np.exp(winning) * self.weight).sum(axis=0) / self.weight.sum(axis=0)
         rest = self.amount - amount
-        mean = (rest * self.wins).sum(axis=1, keepdims=True) / self.won
-        noise = np.maximum(((rest - mean) ** 2 * self.wins).sum(axis=1, keepdims=True) / self.won, LEAST_NOISE)
+        mean = (rest * self.wins).sum(axis=0) / self.won
+        noise = np.maximum(((rest - mean) ** 2 * self.wins).sum(axis=0) / self.won, LEAST_NOISE)
         before = np.minimum(self.rate - np.log(lifted) + self.by_period + others[0], HIGHEST)
-        lost_before, rest = np.log1p(-np.exp(before)), self.amount - mean - others[1]
+        lost_before, rest = np.log(1 - np.exp(before)), self.amount - mean - others[1]
 
         def gained(strength: np.ndarray) -> np.ndarray:
             """The log likelihood ratio of each pursuit, were it to meet the rule."""
-            more, dearer = STRENGTHS[strength].T[:, :, None]
+            more, dearer = STRENGTHS[strength].T
             ratio = (2 * rest - dearer) * dearer / (2 * noise)
             if self.all_won:
                 return self.wins * ratio
             after = np.minimum(before + more, HIGHEST)
-            return self.wins * (after - before + ratio) + self.losses * (np.log1p(-np.exp(after)) - lost_before)
+            return self.wins * (after - before + ratio) + self.losses * (np.log(1 - np.exp(after)) - lost_before)
 
         gain = gained(self.strength[rule])
         for t in self.rng.permutation(len(self.sizes)):
             self._draw_trait(rule, t, gain)
         held = self.unmet[rule] == 0
-        now = (gain * held).sum(axis=1)
+        now = (gain * held).sum(axis=0)
         for _ in range(PROPOSALS):
             asked = self.rng.choice(len(STRENGTHS), self.many, p=EXPECTED)
-            new = (gained(asked) * held).sum(axis=1)
+            new = (gained(asked) * held).sum(axis=0)
             taken = np.log(self.rng.random(self.many)) < new - now
             self.strength[rule], now = np.where(taken, asked, self.strength[rule]), np.where(taken, new, now)
 
@@ -151,26 +155,26 @@ class _Chains:
         """Draw whether a rule asks for a trait, and which of its levels, by what those pursuits gain that meet all else."""
         rng, size = self.rng, self.sizes[t]
         unmet = self.unmet[rule]
-        unmet -= ~self.met[rule][t]
-        by_level = np.bincount(self.place[t].ravel(), (gain * (unmet == 0)).ravel(), self.many * size).reshape(-1, size)
+        unmet -= self.lacks[rule][t]
+        by_level = self.at_level[t] @ (gain * (unmet == 0))
         if self.ranges[t] is not None:
             low, high = self.ranges[t]
-            sums = np.concatenate([np.zeros((self.many, 1)), np.cumsum(by_level[:, :-1], axis=1)], axis=1)
-            ratio = sums[:, high + 1] - sums[:, low]
-            chosen, evidence = _one_of(ratio.T, rng)
-            at = np.arange(size)
-            inside = (at >= low[chosen][:, None]) & (at <= high[chosen][:, None])
+            sums = np.zeros(by_level.shape)
+            np.cumsum(by_level[:-1], axis=0, out=sums[1:])
+            chosen, evidence = _one_of(sums[high + 1] - sums[low], rng)
+            at = np.arange(size)[:, None]
+            inside = (at >= low[chosen]) & (at <= high[chosen])
         else:
-            odds = np.exp(np.clip(by_level, -30, 30))
-            ratio = np.log1p(INCLUDED[:, None, None] * (odds - 1)).sum(axis=2)
+            odds = np.exp(by_level.clip(-30, 30))
+            ratio = np.log(1 + INCLUDED[:, None, None] * (odds - 1)).sum(axis=1)
             chosen, evidence = _one_of(ratio, rng)
-            share = INCLUDED[chosen][:, None]
-            inside = rng.random(odds.shape) < share * odds / (1 - share + share * odds)
-        log_odds = evidence - by_level.sum(axis=1) + self.log_odds[:, t]
-        inside |= (rng.random(self.many) >= expit(log_odds))[:, None]
+            share = INCLUDED[chosen]
+            inside = share * odds / (1 - share + share * odds) > rng.random((self.many, size)).T
+        log_odds = evidence - by_level.sum(axis=0) + self.log_odds[t]
+        inside |= rng.random(self.many) >= expit(log_odds)
         self.inside[rule][t] = inside
-        self.met[rule][t] = inside.ravel()[self.place[t]]
-        unmet += ~self.met[rule][t]
+        self.lacks[rule][t] = self._lacking(t, inside)
+        unmet += self.lacks[rule][t]
 
 
 def _one_of(log_weight: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -7,8 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_rand_score, silhouette_score
 from threadpoolctl import threadpool_limits
 
 from icp_refinery.learning.cluster_features import DIGITS, MINIMUM_CUSTOMERS, customer_features, scaled, scaling_of
@@ -107,6 +105,8 @@ def value_clusters(customers: pd.DataFrame, *, seed: int = 0, max_clusters: int 
     if scaling.empty:
         return _one_cluster(frame, "not enough evidence: all customers are alike")
     points = scaled(features.iloc[fitted], scaling)
+    import sklearn.cluster  # noqa: F401 (only threads of what is loaded are limited)
+
     # Sums over threads differ in the last digits, so one thread; and more threads do not pay at this size.
     with threadpool_limits(limits=1):
         choice, fits = _choose(points, frame["account_id"].iloc[fitted], seed, max_clusters)
@@ -176,6 +176,8 @@ def _nearest(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
 
 
 def _fit(points: np.ndarray, k: int, seed: int, starts: int) -> np.ndarray:
+    from sklearn.cluster import KMeans
+
     return KMeans(k, n_init=starts, random_state=seed, algorithm="lloyd").fit(points).cluster_centers_
 
 
@@ -183,22 +185,25 @@ def _choose(
     points: np.ndarray, account_ids: pd.Series, seed: int, max_clusters: int
 ) -> tuple[pd.DataFrame, dict[int, np.ndarray]]:
     """Silhouette and stability of each number of clusters, and its centres."""
+    from sklearn.metrics import silhouette_score
+
     judged = points[_hash_sample(account_ids, JUDGE_ROWS)]
     distinct = len(np.unique(np.round(judged, DIGITS), axis=0))
+    alike = np.unique(judged, axis=0, return_inverse=True)[1]
     random = np.random.default_rng(seed)
     draws = [random.integers(0, len(judged), len(judged)) for _ in range(RESAMPLES)]
     rows, fits = [], {}
     for k in range(2, min(max_clusters, distinct - 1) + 1):
         fits[k] = np.round(_fit(points, k, seed, STARTS), DIGITS)
         labels = _nearest(judged, fits[k])
-        agreement = [
-            adjusted_rand_score(labels, _nearest(judged, _fit(judged[draw], k, seed, RESAMPLE_STARTS)))
+        found_again = [
+            agreement(labels, _nearest(judged, _fit(judged[draw], k, seed, RESAMPLE_STARTS)), k)
             for draw in draws
-            if len(np.unique(judged[draw], axis=0)) >= k
+            if len(np.unique(alike[draw])) >= k
         ]
         sizes = np.bincount(_nearest(points, fits[k]), minlength=k)
         silhouette = silhouette_score(judged, labels) if len(np.unique(labels)) > 1 else -1.0
-        rows.append((k, silhouette, float(np.mean(agreement)), sizes.min() / len(points), int(sizes.min())))
+        rows.append((k, silhouette, float(np.mean(found_again)), sizes.min() / len(points), int(sizes.min())))
     choice = pd.DataFrame(rows, columns=["k", "silhouette", "stability", "smallest_share", "smallest"])
     choice[["silhouette", "stability"]] = choice[["silhouette", "stability"]].round(DIGITS)
     unstable = choice["stability"] < STABILITY_BAR
@@ -217,6 +222,15 @@ def _choose(
     return choice.drop(columns="smallest"), fits
 
 
+def agreement(labels: np.ndarray, others: np.ndarray, k: int) -> float:
+    """The adjusted Rand index of two partitions into at most `k` clusters."""
+    both = np.bincount(labels * k + others, minlength=k * k).reshape(k, k)
+    together, one, other, every = ((n * (n - 1) // 2).sum() for n in (both, both.sum(axis=1), both.sum(axis=0), both.sum()))
+    by_chance = one * other / every
+    most = (one + other) / 2
+    return float((together - by_chance) / (most - by_chance)) if most > by_chance else 1.0
+
+
 def _is_one_even_figure(points: np.ndarray, centres: np.ndarray, tenure: np.ndarray, seed: int) -> bool:
     """Whether clusters are slices of one figure that is spread evenly, or follows from when customers began: any cut is as good.
 
@@ -230,6 +244,8 @@ def _is_one_even_figure(points: np.ndarray, centres: np.ndarray, tenure: np.ndar
     whole = pd.Series(points[:, between.argmax()])
     if whole.groupby(tenure).transform("mean").var() >= ONE_FIGURE * whole.var():
         return True
+    from sklearn.metrics import silhouette_score
+
     figure = whole.to_numpy()[:JUDGE_ROWS, None]
     random = np.random.default_rng(seed)
     even = [random.uniform(*np.quantile(figure, [0.01, 0.99]), figure.shape) for _ in range(EVEN_DRAWS)]

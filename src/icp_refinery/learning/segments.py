@@ -173,7 +173,7 @@ def checked(pursuits: pd.DataFrame, traits: pd.DataFrame) -> pd.DataFrame:
         raise ValueError("an account has more than one pursuit")
     if traits.index.has_duplicates:
         raise ValueError("an account has more than one row of traits")
-    if not pursuits["account_id"].isin(traits.index).all():
+    if (traits.index.get_indexer(pursuits["account_id"]) < 0).any():
         raise ValueError("a pursuit's account has no row of traits")
     return pursuits.sort_values("account_id", ignore_index=True)
 
