@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil, sqrt
-from statistics import NormalDist
+from math import ceil
 from typing import Any
 
 import duckdb
@@ -108,13 +107,11 @@ def participants_needed(rate: float, relative_effect: float, holdout_share: floa
     None where the raised rate would not be below 1, or there is nothing to raise. Normal approximation, pooled variance under the
     null hypothesis, unequal groups (Fleiss, Levin and Paik, Statistical Methods for Rates and Proportions, chapter 4).
     """
+    from statsmodels.stats.proportion import samplesize_proportions_2indep_onetail
+
     raised = rate * (1 + relative_effect)
     if not 0 < rate < raised < 1:
         return None
     ratio = holdout_share / (1 - holdout_share)
-    pooled = (raised + rate * ratio) / (1 + ratio)
-    if_alike = sqrt(pooled * (1 - pooled) * (1 + 1 / ratio))
-    if_raised = sqrt(raised * (1 - raised) + rate * (1 - rate) / ratio)
-    quantile = NormalDist().inv_cdf
-    treated = ((quantile(1 - ALPHA / 2) * if_alike + quantile(POWER) * if_raised) / (raised - rate)) ** 2
+    treated = samplesize_proportions_2indep_onetail(raised - rate, rate, POWER, ratio=ratio, alpha=ALPHA, alternative="two-sided")
     return ceil(treated) + ceil(treated * ratio)
