@@ -64,6 +64,11 @@ def _command(arguments: list[str], cwd: str, env: dict[str, str], output: str, p
                 _write(result.result, Path(keep))
                 code = 0
         else:
+            if "--no-write-json" in arguments:  # all but the demo company, which is built as people build it
+                import icp_refinery.apart
+
+                # What learns is imported here already, and would be imported anew in a process of its own.
+                icp_refinery.apart.apart = lambda function, *given, **options: function(*given, **options)
             cli(arguments, obj={"manifest": _read(parsed, arguments)} if parsed else None)
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 1
