@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ROOT, build, copy_project, frame
-from warm_dbt import parsed_project, run_dbt
+from conftest import ROOT, BuildResult, build, copy_project, frame
 
 LAYERS = ["seeds", "staging", "input", "intermediate", "learned", "applied", "quality", "marts", "published"]
 # What is bought, renewed and paid, without its segment.
@@ -25,17 +24,11 @@ def layer(node: dict) -> str:
     return {"seeds": "seeds", "python_models": "learned"}.get(folder[0], folder[1])
 
 
-@pytest.fixture(scope="session")
-def nodes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict]:
-    """The seeds and models of the project by id, as `dbt ls` has them."""
-    folder = tmp_path_factory.mktemp("listed")
-    keys = ["unique_id", "name", "original_file_path", "depends_on", "language"]
-    command = ["ls", "--resource-types", "model", "seed", "--output", "json", "--output-keys", *keys]
-    command += ["--target-path", str(folder), "--log-path", str(folder), "--project-dir", str(ROOT), "--profiles-dir", str(ROOT)]
-    places = {"ICP_DATABASE": "icp.duckdb", "ICP_PUBLISHED": "published"}
-    code, printed = run_dbt(command, folder, places, folder / "output", parsed=parsed_project(ROOT, {}))
-    assert code == 0, printed
-    listed = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+@pytest.fixture(scope="module")
+def nodes(demo: BuildResult) -> dict[str, dict]:
+    """The seeds and models of the project by id."""
+    manifest = json.loads((demo.folder / "target" / "manifest.json").read_text(encoding="utf-8"))
+    listed = [node for node in manifest["nodes"].values() if node["resource_type"] in ("model", "seed")]
     for node in listed:  # what lies outside the project is in no layer
         node["depends_on"]["nodes"] = [key for key in node["depends_on"].get("nodes", []) if not key.startswith("source.")]
     return {node["unique_id"]: node for node in listed}
