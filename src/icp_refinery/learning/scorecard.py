@@ -1,10 +1,10 @@
 """Scorecard: points for an account's segment and for the levels of its traits that add up to a fit score from 0 to 100.
 
 50 is the overall value per pursuit, and 20 points double it. Levels (values, bands of numbers, a missing trait) get the points of
-their partially pooled effects (of few pursuits, of effects averaged over rules), a segment those of its lift, which comes from
-data that did not choose it. Both are held back by how much of such effects shows in pursuits that they were not learned from:
-where nothing does, the score is flat. A tier bounds the score: no trait can carry an account across the line that its tier was
-given for.
+their partially pooled effects (of few pursuits, of effects averaged over rules) and of what single values have of their own, a
+segment those of its lift, which comes from data that did not choose it. Both are held back by how much of such effects shows in
+pursuits that they were not learned from: where nothing does, the score is flat. A tier bounds the score: no trait can carry an
+account across the line that its tier was given for.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from icp_refinery.learning.conditions import Condition, assign, holds, number_te
 from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
 from icp_refinery.learning.intervals import TIER_1, wilson_interval
 from icp_refinery.learning.periods import centred, folds, time_cells
-from icp_refinery.learning.pooled import Levels, Outcome, levels_of, outcome_of, pooled_effects, summed
+from icp_refinery.learning.pooled import Levels, Outcome, levels_of, outcome_of, pooled_effects, summed, with_own
 from icp_refinery.learning.segments import LEAST_PURSUITS, LEAST_WINS, NO_EVIDENCE, Learned, checked
 from icp_refinery.learning.signal import sampled
 from icp_refinery.learning.traits import coded_traits, texts
@@ -35,9 +35,9 @@ DOUBLING = 20.0  # points that double the expected value
 PER_SPREAD = 40.0  # points of one standard deviation of value, where ratios mean nothing
 HELD_OUT = 3  # parts of the pursuits, each predicted from the others
 FEW = 500  # pursuits, up to which effects are averaged over rules instead of pooled
-EXPECTED_SLOPE, SLOPE_SPREAD = 0.85, 0.35  # of outcomes on effects of levels, where traits say anything
+EXPECTED_SLOPE, SLOPE_SPREAD = 0.75, 0.35  # of outcomes on effects of levels, where traits say anything
 SLOPES = np.arange(1, 31) / 20  # that are thought possible
-NOTHING, NOTHING_OF_FEW = 1.0, 0.1  # odds that no trait says anything, where no segment is proven; of effects over rules
+NOTHING, NOTHING_OF_FEW = 1.0, 0.7  # odds that no trait says anything, where no segment is proven; of effects over rules
 PROVEN_SLOPE, ORDER_SLOPE = 1.15, 0.4  # of outcomes on lifts, where they are claimed, and where they are an order only
 LEAST_SPREAD = 0.8  # standard deviation of scores, where effects are so large at all
 COLUMNS = {
@@ -120,15 +120,21 @@ def _effects(
     outcome: Outcome = outcome_of(won, value, cells)
     rows = sampled(len(won), seed)
     part = folds(len(rows), cells[rows], seed) % HELD_OUT
-    told, nothing = np.zeros(len(rows)), NOTHING
-    if outcome.is_ratio and levels and len(won) <= FEW:
-        (effects, told), nothing = averaged_effects(levels, outcome, part, HELD_OUT, seed), NOTHING_OF_FEW
+    told, is_few = np.zeros(len(rows)), outcome.is_ratio and bool(levels) and len(won) <= FEW
+    if is_few:
+        effects, told = averaged_effects(levels, outcome, part, HELD_OUT, seed)
     else:
         effects = pooled_effects(levels, outcome)
-        for number in range(HELD_OUT):
-            taught = pooled_effects(levels, outcome, rows[part != number])
-            told[part == number] = summed(levels, taught, rows[part == number])
-    return effects, *_shown(told, centred(log_score(won, value), cells)[rows], nothing, outcome.is_ratio)
+    for number in range(HELD_OUT):
+        known, held = rows[part != number], rows[part == number]
+        if is_few:
+            own = [its - before for its, before in zip(with_own(levels, outcome, effects, known), effects, strict=True)]
+            told[part == number] += summed(levels, own, held)
+        else:
+            told[part == number] = summed(levels, with_own(levels, outcome, pooled_effects(levels, outcome, known), known), held)
+    effects = with_own(levels, outcome, effects, np.arange(len(won)))
+    seen = centred(log_score(won, value), cells)[rows]
+    return effects, *_shown(told, seen, NOTHING_OF_FEW if is_few else NOTHING, outcome.is_ratio)
 
 
 def _shown(told: np.ndarray, seen: np.ndarray, nothing: float, is_ratio: bool) -> tuple[float, float]:
