@@ -116,8 +116,19 @@ def test_without_signal_scores_are_about_50_for_everyone():
         learned, _, _, score = scored(world(600, seed, signal=False, prospects=300))
         assert learned.segments["tier"].eq("tier_3").all()
         spread.append(np.diff(np.quantile(score, [0.025, 0.975]))[0])
-    assert np.median(spread) < 5
-    assert max(spread) < 12
+    assert max(spread) < 5
+
+
+@pytest.mark.parametrize("true_slope", [0.0, 0.4, 0.9])
+def test_how_much_shows_is_the_slope_of_the_logarithm_of_outcomes_and_chance_only_where_nothing_does(true_slope):
+    rng = np.random.default_rng(0)
+    told = rng.normal(0, 0.8, 5000)
+    mean = np.exp(true_slope * told)
+    seen = rng.poisson(0.3 * mean / mean.mean()) / 0.3 - 1
+    slope, signal = sc._shown(told, seen - seen.mean(), 1.0, is_ratio=True)
+    if true_slope:
+        assert slope == pytest.approx(true_slope, abs=0.1)
+    assert signal == pytest.approx(float(true_slope > 0), abs=0.05)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 25])

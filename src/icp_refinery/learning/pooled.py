@@ -26,6 +26,10 @@ EVEN_SPREAD = 0.2  # of every trait alike
 EVEN_SHARE = 0.1  # of what that says is added: an order of accounts also where no trait's variance is sure
 STEPS, EVEN_STEPS = 18, 3
 STILL = 0.05  # change of the logarithm of every variance, for a fit to end
+OWN_LEVELS, OWN_SHARE, OWN_SPREAD = 4, 0.05, 0.7  # values with an effect of their own: how many, at most, and its size
+OWN_PERIOD = 10.0  # pursuits that a period's win rate is drawn to the mean by
+LEAST_TOLD, LEAST_SCATTER = 3.0, 0.3  # wins of a value that are expected, and their variance
+MOST_CHANCE = 0.95
 MOST_TRAITS = 24  # those that differ most, one at a time
 
 
@@ -112,6 +116,36 @@ def pooled_effects(levels: list[Levels], outcome: Outcome, rows: np.ndarray | No
             effects[number] += share * its
     counts = [np.bincount(one.codes[rows], minlength=one.size) for one in levels]
     return [its - its @ count / len(rows) for its, count in zip(effects, counts, strict=True)]
+
+
+def with_own(levels: list[Levels], outcome: Outcome, effects: list[np.ndarray], rows: np.ndarray) -> list[np.ndarray]:
+    """The effects, and beside them what single values of texts have of their own on winning, by the pursuits `rows`.
+
+    A value is won more or less often than `effects` say by chance or, seldom, by an effect of its own (a spike and a slab): what
+    the values of a trait have in common does not show it where the others say nothing. Nothing is added where all are won.
+    """
+    won = outcome.won[rows].astype(float)
+    if not outcome.is_ratio or won.all() or not won.any():
+        return effects
+    period, rate = outcome.periods[rows], won.mean()
+    expected = (np.bincount(period, won) + OWN_PERIOD * rate) / (np.bincount(period) + OWN_PERIOD)
+    expected = expected[period] * np.exp(np.clip(summed(levels, effects, rows) / 2, -3, 3))
+    expected = np.minimum(expected * won.sum() / expected.sum(), MOST_CHANCE)
+    prior = min(OWN_LEVELS / max(sum(one.size for one in levels if not one.trait.is_numeric), 1), OWN_SHARE)
+    made = []
+    for one, its in zip(levels, effects, strict=True):
+        if one.trait.is_numeric:
+            made.append(its)
+            continue
+        codes = one.codes[rows]
+        wins, told, scatter = (np.bincount(codes, part, one.size) for part in (won, expected, expected * (1 - expected)))
+        scatter = np.maximum(scatter, LEAST_SCATTER)
+        error = scatter / np.maximum(told, 0.5) ** 2
+        kept = OWN_SPREAD**2 / (OWN_SPREAD**2 + error)
+        odds = prior * np.sqrt(1 - kept) * np.exp(np.minimum(kept * (wins - told) ** 2 / scatter / 2, 50))
+        own = np.where(told < LEAST_TOLD, 0.0, odds / (1 + odds) * kept * np.log((wins + 0.5) / (told + 0.5)))
+        made.append(its + own - own @ np.bincount(codes, minlength=one.size) / len(rows))
+    return made
 
 
 def strongest(levels: list[Levels], outcome: Outcome, rows: np.ndarray) -> list[int]:

@@ -1,10 +1,10 @@
 """Scorecard: points for an account's segment and for the levels of its traits that add up to a fit score from 0 to 100.
 
 50 is the overall value per pursuit, and 20 points double it. Levels (values, bands of numbers, a missing trait) get the points of
-their partially pooled effects (of few pursuits, of effects averaged over rules), a segment those of its lift, which comes from
-data that did not choose it. Both are held back by how much of such effects shows in pursuits that they were not learned from:
-where nothing does, the score is flat. A tier bounds the score: no trait can carry an account across the line that its tier was
-given for.
+their partially pooled effects (of few pursuits, of effects averaged over rules) and of what single values have of their own, a
+segment those of its lift, which comes from data that did not choose it. Both are held back by how much of such effects shows in
+pursuits that they were not learned from: where nothing does, the score is flat. A tier bounds the score: no trait can carry an
+account across the line that its tier was given for.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from itertools import permutations
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit, logsumexp
 from threadpoolctl import threadpool_limits
 
 from icp_refinery.learning.averaged import averaged_effects
@@ -22,7 +23,7 @@ from icp_refinery.learning.conditions import Condition, assign, holds, number_te
 from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
 from icp_refinery.learning.intervals import TIER_1, wilson_interval
 from icp_refinery.learning.periods import centred, folds, time_cells
-from icp_refinery.learning.pooled import Levels, Outcome, levels_of, outcome_of, pooled_effects, summed
+from icp_refinery.learning.pooled import Levels, Outcome, levels_of, outcome_of, pooled_effects, summed, with_own
 from icp_refinery.learning.segments import LEAST_PURSUITS, LEAST_WINS, NO_EVIDENCE, Learned, checked
 from icp_refinery.learning.signal import sampled
 from icp_refinery.learning.traits import coded_traits, texts
@@ -34,8 +35,9 @@ DOUBLING = 20.0  # points that double the expected value
 PER_SPREAD = 40.0  # points of one standard deviation of value, where ratios mean nothing
 HELD_OUT = 3  # parts of the pursuits, each predicted from the others
 FEW = 500  # pursuits, up to which effects are averaged over rules instead of pooled
-EXPECTED_SLOPE, SLOPE_SPREAD = 0.5, 0.35  # of outcomes on effects of levels, before any is seen
-EXPECTED_OF_FEW = 0.85  # the same of effects that are averaged over rules
+EXPECTED_SLOPE, SLOPE_SPREAD = 0.75, 0.35  # of outcomes on effects of levels, where traits say anything
+SLOPES = np.arange(1, 31) / 20  # that are thought possible
+NOTHING, NOTHING_OF_FEW = 1.0, 0.7  # odds that no trait says anything, where no segment is proven; of effects over rules
 PROVEN_SLOPE, ORDER_SLOPE = 1.15, 0.4  # of outcomes on lifts, where they are claimed, and where they are an order only
 LEAST_SPREAD = 0.8  # standard deviation of scores, where effects are so large at all
 COLUMNS = {
@@ -90,14 +92,15 @@ def learn_scorecard(
         levels = [levels_of(trait) for trait in coded_traits(candidates)]
         with threadpool_limits(limits=1):
             if is_order and len(learned.segments) == 1:
-                effects, slope = pooled_effects(levels, outcome_of(won, value, time_cells(frame))), 1.0
+                effects, slope, signal = pooled_effects(levels, outcome_of(won, value, time_cells(frame))), 1.0, 1.0
             else:
-                effects, slope = _effects(levels, won, value, time_cells(frame), seed)
+                effects, slope, signal = _effects(levels, won, value, time_cells(frame), seed)
         of_levels = _level_points(levels, effects, value, won, is_ratio)
         of_segments, member = _segment_points(known, learned, value, is_ratio)
         is_order = learned.segments["evidence"].astype(str).str.startswith(NO_EVIDENCE).any()
-        segment_slope = ORDER_SLOPE if is_order else PROVEN_SLOPE
-        weight = _weight(summed(levels, of_levels, np.arange(len(frame))), of_segments[member], slope, segment_slope)
+        segment_slope, signal = (ORDER_SLOPE, signal) if is_order else (PROVEN_SLOPE, 1.0)
+        by_levels = summed(levels, of_levels, np.arange(len(frame)))
+        weight = _weight(by_levels, of_segments[member], signal * slope, signal * segment_slope)
         rows, raw = _segment_rows(known, learned, weight * of_segments, member, won)
         for condition, points, hit in _level_rows(levels, [weight * its for its in of_levels]):
             counts = [int(hit.sum()), int(won[hit].sum())]
@@ -112,25 +115,42 @@ def learn_scorecard(
 
 def _effects(
     levels: list[Levels], won: np.ndarray, value: np.ndarray, cells: np.ndarray, seed: int
-) -> tuple[list[np.ndarray], float]:
-    """The effect of each level, and how much of them shows in pursuits that they were not learned from."""
+) -> tuple[list[np.ndarray], float, float]:
+    """The effect of each level; and of these, learned elsewhere, the slope of outcomes and the chance that there is any."""
     outcome: Outcome = outcome_of(won, value, cells)
     rows = sampled(len(won), seed)
     part = folds(len(rows), cells[rows], seed) % HELD_OUT
-    told, expected = np.zeros(len(rows)), EXPECTED_SLOPE
-    if outcome.is_ratio and levels and len(won) <= FEW:
-        (effects, told), expected = averaged_effects(levels, outcome, part, HELD_OUT, seed), EXPECTED_OF_FEW
+    told, is_few = np.zeros(len(rows)), outcome.is_ratio and bool(levels) and len(won) <= FEW
+    if is_few:
+        effects, told = averaged_effects(levels, outcome, part, HELD_OUT, seed)
     else:
         effects = pooled_effects(levels, outcome)
-        for number in range(HELD_OUT):
-            taught = pooled_effects(levels, outcome, rows[part != number])
-            told[part == number] = summed(levels, taught, rows[part == number])
+    for number in range(HELD_OUT):
+        known, held = rows[part != number], rows[part == number]
+        if is_few:
+            own = [its - before for its, before in zip(with_own(levels, outcome, effects, known), effects, strict=True)]
+            told[part == number] += summed(levels, own, held)
+        else:
+            told[part == number] = summed(levels, with_own(levels, outcome, pooled_effects(levels, outcome, known), known), held)
+    effects = with_own(levels, outcome, effects, np.arange(len(won)))
     seen = centred(log_score(won, value), cells)[rows]
-    told = np.expm1(told) if outcome.is_ratio else told
+    return effects, *_shown(told, seen, NOTHING_OF_FEW if is_few else NOTHING, outcome.is_ratio)
+
+
+def _shown(told: np.ndarray, seen: np.ndarray, nothing: float, is_ratio: bool) -> tuple[float, float]:
+    """The slope of outcomes on what was told of them, if there is any; and the chance that there is.
+
+    `nothing`: the odds before any is seen that there is none. Of ratios, the mean outcome is the exponential of what was told
+    times the slope, and its variance is proportional to it: single bold words count for no more than they should.
+    """
     told, noise = told - told.mean(), max(float(seen.var()), 1e-12)
-    precision = 1 / SLOPE_SPREAD**2
-    slope = (told @ seen / noise + expected * precision) / (told @ told / noise + precision)
-    return effects, float(np.clip(slope, 0.0, 1.2))
+    cost = SLOPES**2 * (told @ told) / 2
+    if is_ratio:
+        cost = len(told) * np.log([np.exp(slope * told).mean() for slope in SLOPES])
+    prior = np.exp(-((SLOPES - EXPECTED_SLOPE) ** 2) / (2 * SLOPE_SPREAD**2))
+    evidence = (SLOPES * (told @ seen) - cost) / noise + np.log(prior / prior.sum())
+    factor = float(logsumexp(evidence))  # logarithm of the Bayes factor of any slope against none
+    return float(np.exp(evidence - factor) @ SLOPES), float(expit(factor - np.log(nothing)))
 
 
 def _weight(by_levels: np.ndarray, by_segment: np.ndarray, slope: float, segment_slope: float) -> float:
