@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import hashlib
 import importlib.metadata
 import marshal
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
 import jinja2
-from dbt.adapters.duckdb.credentials import DuckDBCredentials
+from dbt.adapters.contracts import relation
+from dbt.adapters.duckdb.credentials import DuckDBCredentials, PluginConfig
+from dbt.adapters.duckdb.relation import DuckDBRelation
 from dbt.artifacts.resources.v1.config import Hook
 from dbt.clients.jinja import MacroGenerator
 from dbt.compilation import Linker
@@ -20,7 +25,7 @@ from dbt.context import macros
 from dbt.contracts.project import Configuration, PackageConfig, ProfileConfig, Project, ProjectFlags
 from dbt.contracts.selection import SelectorFile
 from dbt.graph.graph import Graph
-from dbt_common.behavior_flags import Behavior
+from dbt_common.behavior_flags import BehaviorFlagRendered
 from dbt_common.clients import agate_helper
 from dbt_common.events.base_types import BaseEvent, DebugLevel, EventLevel
 from dbt_common.events.event_manager import EventManager
@@ -29,11 +34,15 @@ from dbt_common.events.event_manager_client import get_event_manager
 TEMPLATES = Path(__file__).resolve().parents[2] / "target" / "tests" / "templates"
 VERSIONS = [importlib.metadata.version(name) for name in ("dbt-core", "dbt-common", "jinja2")]
 
-# The schemas that settings are checked by, and where each module lies: a flag without a source looks for who made it.
-for contract in (Configuration, DuckDBCredentials, Hook, PackageConfig, ProfileConfig, Project, ProjectFlags, SelectorFile):
+# The schemas that settings are checked by, and what reads them: it is written and compiled at first use.
+CONTRACTS = (Configuration, DuckDBCredentials, Hook, PackageConfig, ProfileConfig, Project, ProjectFlags, SelectorFile)
+for contract in CONTRACTS:
     contract.json_schema()
-Behavior([{"name": "any", "default": True, "description": "any"}], {})
-
+for read in (*CONTRACTS, DuckDBRelation, relation.Path, relation.Policy, PluginConfig):
+    with suppress(Exception):
+        read.from_dict({})
+# A flag without a source asks each module where it lies, to find who made it.
+BehaviorFlagRendered._default_source = staticmethod(lambda: "dbt")
 # Tables cannot be changed: of no rows and columns, one does for all.
 EMPTY = agate_helper.empty_table()
 agate_helper.empty_table = lambda: EMPTY
@@ -123,3 +132,10 @@ def _compiled_once(compile: Any = jinja2.Environment.compile) -> Any:
 
 
 jinja2.Environment.compile = _compiled_once()
+
+
+# Of all that, a forked process need not look for garbage, and of what it makes little is. Last, as nothing is preloaded later.
+gc.collect()
+gc.freeze()
+gc.set_threshold(50_000, 20, 50)
+atexit.register(gc.unfreeze)
