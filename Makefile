@@ -83,8 +83,8 @@ demo-hubspot: $(READY)  ## Try `icp hubspot` on the built demo company, against 
 spark: $(SPARK_READY)  ## Build the demo company on Apache Spark, with all data tests, and compare it with DuckDB's (needs Java 17)
 	$(SPARK_BIN)/python tests/spark/compare.py
 
-spark-test: $(SPARK_READY)  ## Run the tests of the target spark (needs Java 17); with ICP_SPARK_COMPANIES=1 further companies too
-	$(SPARK_BIN)/python -m pytest -q tests/spark
+spark-test: $(SPARK_READY)  ## Run the tests of the target spark, or ONLY some (needs Java 17); with ICP_SPARK_COMPANIES=1 further companies too
+	$(SPARK_BIN)/python -m pytest -q $(or $(ONLY),tests/spark)
 
 docs: $(READY)  ## Generate the static documentation with lineage
 	$(BIN)/dbt docs generate --static
