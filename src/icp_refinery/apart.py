@@ -32,7 +32,7 @@ def apart(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         process.stdin.write(asked)
         process.stdin.flush()
         returned, raised = pickle.load(process.stdout)
-    except (BrokenPipeError, EOFError):
+    except (BrokenPipeError, EOFError, pickle.UnpicklingError):  # the last of an answer that was cut off
         code = process.wait()
         raise RuntimeError(f"The process of {function.__name__} ended with code {code}, without an answer.") from None
     IDLE.append(process)

@@ -35,6 +35,12 @@ def test_a_process_that_ends_without_an_answer_is_a_sentence() -> None:
         apart(signal.raise_signal, signal.SIGKILL)
 
 
+def test_an_answer_that_is_cut_off_is_a_sentence() -> None:
+    dies = "type('Dies', (), {'__reduce__': lambda self: __import__('os')._exit(9)})()"
+    with pytest.raises(RuntimeError, match="eval ended with code 9, without an answer"):
+        apart(eval, f"[bytes(1_000_000), {dies}]")
+
+
 def test_it_imports_nothing_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("icp_refinery.apart.IDLE", [])  # another process
     (tmp_path / "pickle.py").write_text("raise SystemExit(3)")

@@ -425,7 +425,7 @@ UNUSABLE_VARIABLES = {
 @pytest.mark.parametrize("kind", UNUSABLE_VARIABLES)
 def test_unusable_connector_stops_the_run_with_one_sentence(kind: str, build_input: InputBuild) -> None:
     variables, words = UNUSABLE_VARIABLES[kind]
-    sentence = one_sentence(build_input(variables=variables, check=False))
+    sentence = one_sentence(build_input(variables=variables, check=False, parse=True))
     assert all(word in sentence for word in words)
 
 

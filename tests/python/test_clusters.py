@@ -6,11 +6,10 @@ import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
 from icp_refinery.learning.cluster_features import customer_features
-from icp_refinery.learning.clusters import ALL_CUSTOMERS, ValueClusters, agreement, assign_clusters, value_clusters
+from icp_refinery.learning.clusters import ALL_CUSTOMERS, ValueClusters, assign_clusters, value_clusters
 from icp_refinery.studies.effects import simulate_customers, study_clusters
 
 
@@ -277,12 +276,3 @@ def test_clusters_of_one_kind_are_named_by_size_only_if_they_differ_in_size():
     assert {name.split(", ")[-1][:6] for name in same_size.assignments["cluster_name"]} == {"renew "}
     by_size = value_clusters(begun(months, net_amount=np.where(often, 9e5, 1e3) * random.lognormal(0, 0.1, 400)))
     assert set(by_size.assignments["cluster_name"]) == {"larger one-time buyers", "smaller one-time buyers"}
-
-
-@pytest.mark.parametrize("kept", [0.0, 0.6, 1.0])
-def test_agreement_is_the_adjusted_rand_index(kept: float) -> None:
-    random = np.random.default_rng(0)
-    one, other = random.integers(0, 4, (2, 300))
-    other = np.where(random.random(300) < kept, one, other)
-    assert agreement(one, other, 4) == pytest.approx(adjusted_rand_score(one, other), abs=1e-12)
-    assert agreement(np.zeros(300, int), np.zeros(300, int), 4) == 1.0

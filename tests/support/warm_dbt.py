@@ -64,7 +64,7 @@ def _command(arguments: list[str], cwd: str, env: dict[str, str], output: str, p
                 _write(result.result, Path(keep))
                 code = 0
         else:
-            if "--no-write-json" in arguments:  # all but the demo company, which is built as people build it
+            if "--no-write-json" in arguments:  # what is built as people build it writes JSON
                 import icp_refinery.apart
 
                 # What learns is imported here already, and would be imported anew in a process of its own.

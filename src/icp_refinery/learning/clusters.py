@@ -185,7 +185,7 @@ def _choose(
     points: np.ndarray, account_ids: pd.Series, seed: int, max_clusters: int
 ) -> tuple[pd.DataFrame, dict[int, np.ndarray]]:
     """Silhouette and stability of each number of clusters, and its centres."""
-    from sklearn.metrics import silhouette_score
+    from sklearn.metrics import adjusted_rand_score, silhouette_score
 
     judged = points[_hash_sample(account_ids, JUDGE_ROWS)]
     distinct = len(np.unique(np.round(judged, DIGITS), axis=0))
@@ -196,14 +196,14 @@ def _choose(
     for k in range(2, min(max_clusters, distinct - 1) + 1):
         fits[k] = np.round(_fit(points, k, seed, STARTS), DIGITS)
         labels = _nearest(judged, fits[k])
-        found_again = [
-            agreement(labels, _nearest(judged, _fit(judged[draw], k, seed, RESAMPLE_STARTS)), k)
+        agreement = [
+            adjusted_rand_score(labels, _nearest(judged, _fit(judged[draw], k, seed, RESAMPLE_STARTS)))
             for draw in draws
             if len(np.unique(alike[draw])) >= k
         ]
         sizes = np.bincount(_nearest(points, fits[k]), minlength=k)
         silhouette = silhouette_score(judged, labels) if len(np.unique(labels)) > 1 else -1.0
-        rows.append((k, silhouette, float(np.mean(found_again)), sizes.min() / len(points), int(sizes.min())))
+        rows.append((k, silhouette, float(np.mean(agreement)), sizes.min() / len(points), int(sizes.min())))
     choice = pd.DataFrame(rows, columns=["k", "silhouette", "stability", "smallest_share", "smallest"])
     choice[["silhouette", "stability"]] = choice[["silhouette", "stability"]].round(DIGITS)
     unstable = choice["stability"] < STABILITY_BAR
@@ -220,15 +220,6 @@ def _choose(
         "lower silhouette",
     )
     return choice.drop(columns="smallest"), fits
-
-
-def agreement(labels: np.ndarray, others: np.ndarray, k: int) -> float:
-    """The adjusted Rand index of two partitions into at most `k` clusters."""
-    both = np.bincount(labels * k + others, minlength=k * k).reshape(k, k)
-    together, one, other, every = ((n * (n - 1) // 2).sum() for n in (both, both.sum(axis=1), both.sum(axis=0), both.sum()))
-    by_chance = one * other / every
-    most = (one + other) / 2
-    return float((together - by_chance) / (most - by_chance)) if most > by_chance else 1.0
 
 
 def _is_one_even_figure(points: np.ndarray, centres: np.ndarray, tenure: np.ndarray, seed: int) -> bool:

@@ -118,24 +118,23 @@ def pooled_effects(levels: list[Levels], outcome: Outcome, rows: np.ndarray | No
     return [its - its @ count / len(rows) for its, count in zip(effects, counts, strict=True)]
 
 
-def with_own(levels: list[Levels], outcome: Outcome, effects: list[np.ndarray], rows: np.ndarray) -> list[np.ndarray]:
-    """The effects, and beside them what single values of texts have of their own on winning, by the pursuits `rows`.
+def own_effects(levels: list[Levels], outcome: Outcome, effects: list[np.ndarray], rows: np.ndarray) -> list[np.ndarray]:
+    """What single values of texts have of their own on winning beside `effects`, by the pursuits `rows`.
 
     A value is won more or less often than `effects` say by chance or, seldom, by an effect of its own (a spike and a slab): what
-    the values of a trait have in common does not show it where the others say nothing. Nothing is added where all are won.
+    the values of a trait have in common does not show it where the others say nothing. There is none where all are won.
     """
     won = outcome.won[rows].astype(float)
+    made = [np.zeros(one.size) for one in levels]
     if not outcome.is_ratio or won.all() or not won.any():
-        return effects
+        return made
     period, rate = outcome.periods[rows], won.mean()
     expected = (np.bincount(period, won) + OWN_PERIOD * rate) / (np.bincount(period) + OWN_PERIOD)
     expected = expected[period] * np.exp(np.clip(summed(levels, effects, rows) / 2, -3, 3))
     expected = np.minimum(expected * won.sum() / expected.sum(), MOST_CHANCE)
     prior = min(OWN_LEVELS / max(sum(one.size for one in levels if not one.trait.is_numeric), 1), OWN_SHARE)
-    made = []
-    for one, its in zip(levels, effects, strict=True):
+    for t, one in enumerate(levels):
         if one.trait.is_numeric:
-            made.append(its)
             continue
         codes = one.codes[rows]
         wins, told, scatter = (np.bincount(codes, part, one.size) for part in (won, expected, expected * (1 - expected)))
@@ -144,7 +143,7 @@ def with_own(levels: list[Levels], outcome: Outcome, effects: list[np.ndarray], 
         kept = OWN_SPREAD**2 / (OWN_SPREAD**2 + error)
         odds = prior * np.sqrt(1 - kept) * np.exp(np.minimum(kept * (wins - told) ** 2 / scatter / 2, 50))
         own = np.where(told < LEAST_TOLD, 0.0, odds / (1 + odds) * kept * np.log((wins + 0.5) / (told + 0.5)))
-        made.append(its + own - own @ np.bincount(codes, minlength=one.size) / len(rows))
+        made[t] = own - own @ np.bincount(codes, minlength=one.size) / len(rows)
     return made
 
 

@@ -23,7 +23,7 @@ from icp_refinery.learning.conditions import Condition, assign, holds, number_te
 from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
 from icp_refinery.learning.intervals import TIER_1, wilson_interval
 from icp_refinery.learning.periods import centred, folds, time_cells
-from icp_refinery.learning.pooled import Levels, Outcome, levels_of, outcome_of, pooled_effects, summed, with_own
+from icp_refinery.learning.pooled import Levels, Outcome, levels_of, outcome_of, own_effects, pooled_effects, summed
 from icp_refinery.learning.segments import LEAST_PURSUITS, LEAST_WINS, NO_EVIDENCE, Learned, checked
 from icp_refinery.learning.signal import sampled
 from icp_refinery.learning.traits import coded_traits, texts
@@ -127,12 +127,12 @@ def _effects(
         effects = pooled_effects(levels, outcome)
     for number in range(HELD_OUT):
         known, held = rows[part != number], rows[part == number]
-        if is_few:
-            own = [its - before for its, before in zip(with_own(levels, outcome, effects, known), effects, strict=True)]
-            told[part == number] += summed(levels, own, held)
-        else:
-            told[part == number] = summed(levels, with_own(levels, outcome, pooled_effects(levels, outcome, known), known), held)
-    effects = with_own(levels, outcome, effects, np.arange(len(won)))
+        taught = effects if is_few else pooled_effects(levels, outcome, known)
+        if not is_few:
+            told[part == number] = summed(levels, taught, held)
+        told[part == number] += summed(levels, own_effects(levels, outcome, taught, known), held)
+    own = own_effects(levels, outcome, effects, np.arange(len(won)))
+    effects = [its + more for its, more in zip(effects, own, strict=True)]
     seen = centred(log_score(won, value), cells)[rows]
     return effects, *_shown(told, seen, NOTHING_OF_FEW if is_few else NOTHING, outcome.is_ratio)
 
