@@ -383,6 +383,14 @@ def test_without_a_database_it_says_so(tmp_path: Path) -> None:
         adopt(tmp_path / "none.duckdb", tmp_path, "Ana", "Ben", "x", date(2025, 7, 1))
 
 
+def test_a_database_of_another_version_is_a_sentence(tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "old.duckdb")) as connection:
+        for relation in ("learned_segments", "learned_segments_in_force"):
+            connection.execute(f"create table {relation} (segment_id text, tier text)")
+    with pytest.raises(AdoptionError, match="another version: run `dbt build` again"):
+        adopt(tmp_path / "old.duckdb", tmp_path, "Ana", "Ben", "x", date(2025, 7, 1))
+
+
 # ------------------------------------------------------------------------------------------------ builds
 
 

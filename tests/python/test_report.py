@@ -790,7 +790,8 @@ def test_accounts_are_found_by_words_tier_and_reason_and_the_address_keeps_it(br
     again = browser.open(demo_report / "accounts.html", address=page.url[page.url.index("#") :])
     assert again.locator("#table-disagreements tbody tr:visible").count() == visible.count()
     again.locator("#reset").click()
-    again.wait_for_function("document.querySelector('#search').value === '' && document.querySelector('#reset').disabled")
+    again.wait_for_selector("#reset:disabled")
+    assert again.locator("#search").input_value() == ""
     assert again.locator("#table-disagreements tbody tr:visible").count() == every
     browser.well(again)
 

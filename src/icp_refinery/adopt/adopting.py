@@ -125,6 +125,8 @@ def read_learned(database: Path) -> Learned:
             connectors = connection.execute(f"select connector from {_place(connection, 'int_connectors')} order by 1").fetchall()
     except duckdb.CatalogException:
         raise AdoptionError(f"The database {database} holds no learned segments: run `dbt build` first.") from None
+    except duckdb.BinderException:
+        raise AdoptionError(f"The database {database} was built by another version: run `dbt build` again.") from None
     except duckdb.IOException as problem:
         raise AdoptionError(f"The database {database} cannot be read: {str(problem).splitlines()[0]}") from None
     order = {tier: place for place, tier in enumerate(TIERS)}
