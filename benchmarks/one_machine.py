@@ -12,33 +12,9 @@ import threading
 from collections import Counter
 from pathlib import Path
 
-import duckdb
-
-from benchmarks.run import BENCH, NO_SEGMENTS, ROOT, SQL_LAYERS, Project, company, run_sql
+from benchmarks.companies import BENCH, ROOT, company
+from benchmarks.run import NO_SEGMENTS, SQL_LAYERS, Project, run_sql
 from benchmarks.spark import layer_of
-
-# What tells one copy's rows from another's: these columns begin with its number, and so does the domain of an e-mail address.
-OWN = {"account_id", "parent_account_id", "merged_into_account_id", "contact_id", "opportunity_id", "order_id", "order_line_id"}
-OWN |= {"engagement_id", "external_id", "replaces_order_id", "domain"}
-SHARED = {"campaigns", "campaign_spend", "exchange_rates", "products"}
-
-
-def copies_of(files: Path, copies: int) -> Path:
-    """The folder of so many copies, made once."""
-    folder = files.with_name(f"{files.name}x{copies}")
-    if copies == 1 or folder.exists():
-        return folder if copies > 1 else files
-    unfinished = folder.with_suffix(".part")
-    unfinished.mkdir(parents=True, exist_ok=True)
-    for file in files.glob("*.parquet"):
-        columns = duckdb.sql(f"from '{file}'").columns
-        own = [f"'c' || number || '-' || {column} as {column}" for column in columns if column in OWN]
-        own += [f"replace({column}, '@', '@c' || number || '-') as {column}" for column in columns if column == "email"]
-        times = 1 if file.stem in SHARED else copies
-        rows = f"* exclude number replace ({', '.join(own)})" if own else "* exclude number"
-        query = f"select {rows} from '{file}', (select unnest(range({times})) as number)"
-        duckdb.execute(f"copy ({query}) to '{unfinished / file.name}'")
-    return unfinished.rename(folder)
 
 
 def watch(folder: Path, largest: list[int], done: threading.Event) -> None:
@@ -63,8 +39,7 @@ def main() -> None:
     os.environ["ICP_MEMORY"] = options.memory
     print("| order lines | time | CPU | peak memory | spilled | database | by layer |\n|---|---|---|---|---|---|---|")
     for millions in options.lines:
-        files, lines = company(millions)
-        files, lines = copies_of(files, options.copies), lines * options.copies
+        files, lines = company(millions, options.copies)
         project = Project("here", ROOT, BENCH / f"one_machine_{lines}")
         project.forget()
         run_sql(NO_SEGMENTS, project.database)

@@ -26,10 +26,8 @@ from statistics import median
 import dbt.version
 import duckdb
 
-from icp_refinery.simulate import MONTHS, SEED, write_world
+from benchmarks.companies import BENCH, ROOT, company
 
-ROOT = Path(__file__).resolve().parents[1]
-BENCH = ROOT / "target" / "bench"
 PAGE = ROOT / "docs" / "benchmarks.md"
 HUBSPOT = "\n## HubSpot\n"  # this section is benchmarks/hubspot.py's
 BASE = "560df02"
@@ -190,16 +188,6 @@ def projects(base: str, part: str) -> tuple[Project, Project]:
     here.forget()
     before.forget()
     return here, before
-
-
-def company(millions: float) -> tuple[Path, int]:
-    """The folder of a simulated company with so many million order lines, made once, and how many lines it has."""
-    folder = BENCH / f"files_{millions:g}"
-    if not (folder / "order_lines.parquet").exists():
-        print(f"simulating {millions:g} million order lines", file=sys.stderr, flush=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_world(folder, round(millions * 100_000), MONTHS, SEED, lines_per_account=10)
-    return folder, duckdb.execute(f"select count(*) from '{folder / 'order_lines.parquet'}'").fetchone()[0]
 
 
 def floor(folder: Path, work: Path) -> Measured:

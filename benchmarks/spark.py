@@ -1,4 +1,4 @@
-"""What the SQL layers cost on Spark: `python -m benchmarks.spark [--lines MILLIONS ...] [--master MASTER] [--driver GIGABYTES]`.
+"""What the SQL layers cost on Spark: `python -m benchmarks.spark [--lines MILLIONS ...] [--copies N] [--master MASTER]`.
 
 The company and the models are those of `benchmarks.run`; dbt builds one model after the other, so that what Spark logs of its
 tasks belongs to the model that was being built. Prints a row per layer: time, CPU seconds of its
@@ -19,17 +19,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.run import BENCH, ROOT, SQL_LAYERS, company
+from benchmarks.companies import BENCH, ROOT, company
+from benchmarks.run import SQL_LAYERS
 
 LAYERS = ["staging", "input", "intermediate", "marts"]
 
 
-def settings(folder: Path, master: str, driver: int) -> dict[str, str]:
+def settings(folder: Path, options: argparse.Namespace) -> dict[str, str]:
     """Of the session: the profile's, with a log of what tasks did. Two executors of `local-cluster[2,1,2048]` have 2 GiB each."""
     return {
-        "spark.master": master,
-        "spark.driver.memory": f"{driver}g",
-        "spark.sql.shuffle.partitions": "16",
+        "spark.master": options.master,
+        "spark.driver.memory": f"{options.driver}g",
+        "spark.sql.shuffle.partitions": str(options.partitions),
         "spark.sql.warehouse.dir": str(folder / "spark"),
         "spark.hadoop.javax.jdo.option.ConnectionURL": f"jdbc:derby:;databaseName={folder / 'spark'}/metastore;create=true",
         "spark.eventLog.enabled": "true",
@@ -39,14 +40,14 @@ def settings(folder: Path, master: str, driver: int) -> dict[str, str]:
     }
 
 
-def build(folder: Path, files: Path, master: str, driver: int) -> dict[str, float]:
+def build(folder: Path, files: Path, options: argparse.Namespace) -> dict[str, float]:
     """Build in this process; its peak memory and its Java's, in bytes."""
     from dbt.cli.main import dbtRunner
 
     from dbt.adapters.icpspark.connections import IcpSparkCredentials, session
 
     (folder / "events").mkdir(parents=True, exist_ok=True)
-    given = IcpSparkCredentials(schema="main", method="session", server_side_parameters=settings(folder, master, driver))
+    given = IcpSparkCredentials(schema="main", method="session", server_side_parameters=settings(folder, options))
     spark = session(given)
     # Without segments, as in benchmarks.run.
     spark.sql("create schema if not exists applied")
@@ -103,23 +104,27 @@ def by_layer(folder: Path) -> dict[str, dict[str, float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lines", type=float, nargs="+", default=[1.0], help="sizes, in millions of order lines")
+    parser.add_argument("--copies", type=int, default=1, help="how many companies of that size")
+    parser.add_argument("--partitions", type=int, default=16, help="of a shuffle")
     parser.add_argument("--master", default="local-cluster[2,1,2048]")
     parser.add_argument("--driver", type=int, default=1, help="heap of the driver, in gigabytes")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.here:
-        folder = BENCH / f"spark_{options.lines[0]:g}"
-        peaks = build(folder, company(options.lines[0])[0], options.master, options.driver)
+        files, lines = company(options.lines[0], options.copies)
+        folder = BENCH / f"spark_{lines}"
+        peaks = build(folder, files, options)
         (folder / "peaks.json").write_text(json.dumps(peaks))
         return
     print("| order lines | layer | models | time | CPU of tasks | shuffled | spilled |\n|---|---|---|---|---|---|---|")
     for millions in options.lines:
-        folder, lines = BENCH / f"spark_{millions:g}", company(millions)[1]
+        lines = company(millions, options.copies)[1]
+        folder = BENCH / f"spark_{lines}"
         shutil.rmtree(folder, ignore_errors=True)
-        command = [sys.executable, "-m", "benchmarks.spark", "--here", "--lines", str(millions)]
+        command = [sys.executable, "-m", "benchmarks.spark", "--here", "--lines", str(millions), "--copies", str(options.copies)]
         began = time.monotonic()
-        with (BENCH / f"spark_{millions:g}.log").open("w") as log:
-            command += ["--master", options.master, "--driver", str(options.driver)]
+        with (BENCH / f"spark_{lines}.log").open("w") as log:
+            command += ["--partitions", str(options.partitions), "--master", options.master, "--driver", str(options.driver)]
             subprocess.run(command, check=True, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
         took = time.monotonic() - began
         figures = by_layer(folder)
