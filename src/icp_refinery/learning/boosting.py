@@ -50,7 +50,7 @@ def _codes(column: pd.Series, learned_from: pd.Series) -> np.ndarray:
     """A categorical trait as numbers; values that are rare, or that nothing was learned from, share one."""
     counts = texts(learned_from).value_counts()
     kept = sorted(sorted(counts.index, key=lambda value: (-counts[value], value))[:MOST_VALUES])
-    codes = pd.Categorical(texts(column), categories=kept).codes.astype(float)
+    codes = pd.Index(kept, dtype=object).get_indexer(texts(column)).astype(float)
     codes[codes < 0] = len(kept)
     codes[column.isna().to_numpy()] = np.nan
     return codes

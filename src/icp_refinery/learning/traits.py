@@ -60,12 +60,13 @@ def coded_trait(column: pd.Series) -> Trait | None:
         codes[missing] = len(edges) + 1
         trait = Trait(name, True, [], edges, codes.astype(np.int32), np.where(missing, np.nan, raw))
     else:
-        text = texts(column)
-        counts = text.value_counts()
-        counts = counts[counts >= LEAST_SUPPORT]
-        kept = sorted(counts.index, key=lambda v: (-counts[v], v))[:MOST_VALUES]
-        place = {v: i for i, v in enumerate(kept)}
-        codes = np.array([place.get(v, len(kept)) for v in text], dtype=np.int32)
+        found, values = pd.factorize(texts(column))
+        counts = np.bincount(found[~missing], minlength=len(values))
+        often = sorted(np.flatnonzero(counts >= LEAST_SUPPORT), key=lambda at: (-counts[at], values[at]))[:MOST_VALUES]
+        kept = [values[at] for at in often]
+        place = np.full(len(values) + 1, len(kept), dtype=np.int32)
+        place[often] = np.arange(len(kept))
+        codes = place[found]
         codes[missing] = len(kept) + 1
         trait = Trait(name, False, kept, [], codes, np.where(missing, np.nan, codes.astype(float)))
     return trait if len(np.unique(trait.codes)) > 1 else None
