@@ -37,6 +37,7 @@ sold as (
         coalesce(line_items.starts_on, won_deals.starts_on) as first_day,
         won_deals.ends_on as deal_ends_on,
         won_deals.term_months as deal_term_months,
+        term_in_months + term_in_weeks + term_in_days > 0 as has_period,
         -- 52 weeks, or 365 days, are a year.
         coalesce(
             nullif(term_in_months + term_in_weeks * 12 / 52 + term_in_days * 12 / 365, 0),
@@ -57,7 +58,13 @@ terms as (
             {{ contract_months('first_day', 'deal_ends_on') }},
             deal_term_months
         ) as months,
-        hubspot_months = floor(hubspot_months) as is_whole_months
+        hubspot_months = floor(hubspot_months) as is_whole_months,
+        -- A term in months may have a fraction, which is days.
+        case when has_period then term_in_months else cast(floor(hubspot_months) as integer) end as months_of_term,
+        case
+            when has_period then 7 * term_in_weeks + term_in_days
+            else cast(round(365 * (hubspot_months - floor(hubspot_months)) / 12) as integer)
+        end as days_of_term
     from sold
 ),
 
@@ -86,6 +93,6 @@ select
     {%- set term_months = 'case when is_recurring and is_whole_months then cast(hubspot_months as integer) end' %}
     {{ own_field('hubspot', 'order_lines.term_months', term_months) }} as term_months,
     {{ own_field('hubspot', 'order_lines.starts_on', 'case when is_recurring then first_day end') }} as starts_on,
-    {%- set last_day = 'cast(first_day + to_months(term_in_months) + to_days(7 * term_in_weeks + term_in_days) as date) - 1' %}
+    {%- set last_day = 'cast(first_day + to_months(months_of_term) + to_days(days_of_term) as date) - 1' %}
     {{ own_field('hubspot', 'order_lines.ends_on', 'case when is_recurring and not is_whole_months then ' ~ last_day ~ ' end') }} as ends_on
 from billed
