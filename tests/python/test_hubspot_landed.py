@@ -171,11 +171,24 @@ TERMS = {
     7: ((12, "weekly", None, None, None), (52, None, 1, "2024-02-02", None)),
     8: ((500, None, None, None, None), (500, None, None, None, None)),
     9: ((365, "annually", "P73D", None, "2024-03-01"), (73, None, None, "2024-03-01", "2024-05-12")),
+    10: ((1_200_000, "annually", "P13M", None, "2024-03-01"), (1_300_000, 13, None, "2024-03-01", None)),
+    14: ((100, "monthly", None, 1.5, "2024-03-01"), (150, None, None, "2024-03-01", "2024-04-15")),
+}
+
+
+# Lines of a deal that says its own term, from 1 May 2024, 24 months long.
+TERMS_OF_THE_DEAL = {
+    11: ((100, "monthly", None, None, None), (2400, None, None, "2024-05-01", None)),
+    12: ((100, "monthly", "P12M", None, "2024-03-01"), (1200, 12, None, "2024-03-01", None)),
+    13: ((500, None, None, None, None), (500, None, None, None, None)),
 }
 
 
 def test_amounts_of_a_billing_period_become_amounts_of_the_term(build_input: InputBuild, tmp_path: Path) -> None:
     script = """
+        alter table deal add column property_contract_start date;
+        alter table deal add column property_contract_months double;
+        update deal set property_contract_start = '2024-05-01', property_contract_months = 24 where deal_id = 10;
         create table line_item (
             id bigint, product_id bigint, property_quantity double, property_amount double,
             property_recurringbillingfrequency varchar, property_hs_recurring_billing_period varchar,
@@ -184,14 +197,16 @@ def test_amounts_of_a_billing_period_become_amounts_of_the_term(build_input: Inp
         );
         create table line_item_deal (line_item_id bigint, deal_id bigint, _fivetran_synced timestamptz);
     """
-    for number, (given, _) in TERMS.items():
+    every = TERMS | TERMS_OF_THE_DEAL
+    for number, (given, _) in every.items():
         values = ", ".join("null" if value is None else repr(value) for value in given)
         script += f"insert into line_item values ({number}, null, 2, {values}, 10, '2024-07-01');"
-        script += f"insert into line_item_deal values ({number}, 11, '2024-07-01');"
+        script += f"insert into line_item_deal values ({number}, {11 if number in TERMS else 10}, '2024-07-01');"
     landed = write(tmp_path / "landed.duckdb", LANDED["fivetran"], script)
-    result = build_input(variables={"connectors": ["hubspot"]}, landed=landed)
+    fields = {"orders.starts_on": "contract_start", "orders.term_months": "contract_months"}
+    result = build_input(variables={"connectors": ["hubspot"], "hubspot_fields": fields}, landed=landed)
     lines = frame(result.database, "input.input_order_lines").set_index("order_line_id")
     columns = ["amount", "term_months", "billing_months", "starts_on", "ends_on"]
     found = {int(key): tuple(str(v) if isinstance(v, date) else v for v in row[columns]) for key, row in lines.iterrows()}
-    assert found == {number: expected for number, (_, expected) in TERMS.items()}
+    assert found == {number: expected for number, (_, expected) in every.items()}
     assert (lines.cost["1"], lines.cost["5"], lines.cost["8"]) == (240, 20, 20)
