@@ -129,7 +129,7 @@ ROWS = alt.Y("row:O", axis=None)
 def row_texts(field: str, x: Any, **mark: Any) -> alt.Chart:
     """A text of each row that has one, above its marks."""
     drawn = alt.Chart().transform_filter(f"isValid(datum.{field})")
-    return drawn.mark_text(**{"dy": -16} | mark).encode(x=alt.value(x), y=ROWS, text=f"{field}:N")
+    return drawn.mark_text(**{"dy": -16} | mark).encode(x=alt.value(x), y=ROWS, text=alt.Text(f"{field}:N"))
 
 
 def row_names(room: int, **mark: Any) -> alt.Chart:
@@ -191,7 +191,7 @@ def forest(
     layers = [
         drawn.transform_filter("isValid(datum.low) && isValid(datum.high)")
         .mark_rule(strokeWidth=2)
-        .encode(x="low:Q", x2="high:Q", y=y, yOffset=offset, color=by["color"]),
+        .encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"), y=y, yOffset=offset, color=by["color"]),
         drawn.mark_point(filled=True, size=90, opacity=1).encode(x=x, y=y, yOffset=offset, tooltip=tooltip, **by),
         *(heading.transform_filter("isValid(datum.series)") for heading in gutter_headings(room, -16, 3)),
         row_names(0, fontWeight="bold", dy=0).transform_filter("!isValid(datum.series)"),
@@ -218,15 +218,19 @@ def ridges(rows: pd.DataFrame, top: float, tooltip: list[alt.Tooltip], filters: 
     layers = [
         line.transform_filter("!isValid(datum.low)")
         .mark_area(color=ACCENT_LIGHT, opacity=0.35)
-        .encode(x=x, y=alt.Y("base:Q", scale=scale, axis=None), y2="at:Q", detail="row:N"),
+        .encode(x=x, y=alt.Y("base:Q", scale=scale, axis=None), y2=alt.Y2("at:Q"), detail=alt.Detail("row:N")),
         line.transform_filter("isValid(datum.low) && isValid(datum.high)")
         .transform_calculate(
             from_=f"-datum.row + 0.62 * min(datum.low, {top}) / {top}", to=f"-datum.row + 0.62 * min(datum.high, {top}) / {top}"
         )
         .mark_area(color=ACCENT_LIGHT, opacity=0.6)
-        .encode(x=x, y=alt.Y("from_:Q", scale=scale, axis=None), y2="to:Q", detail="row:N"),
-        base.mark_line(color=LIGHT, strokeWidth=1).encode(x=x, y=alt.Y("base:Q", scale=scale, axis=None), detail="row:N"),
-        line.mark_line(color=ACCENT, strokeWidth=2).encode(x=x, y=alt.Y("at:Q", scale=scale, axis=None), detail="row:N"),
+        .encode(x=x, y=alt.Y("from_:Q", scale=scale, axis=None), y2=alt.Y2("to:Q"), detail=alt.Detail("row:N")),
+        base.mark_line(color=LIGHT, strokeWidth=1).encode(
+            x=x, y=alt.Y("base:Q", scale=scale, axis=None), detail=alt.Detail("row:N")
+        ),
+        line.mark_line(color=ACCENT, strokeWidth=2).encode(
+            x=x, y=alt.Y("at:Q", scale=scale, axis=None), detail=alt.Detail("row:N")
+        ),
         line.mark_point(color=ACCENT, filled=True, size=18, opacity=1).encode(
             x=x, y=alt.Y("at:Q", scale=scale, axis=None), tooltip=tooltip
         ),
@@ -237,6 +241,6 @@ def ridges(rows: pd.DataFrame, top: float, tooltip: list[alt.Tooltip], filters: 
             .transform_filter(f"isValid(datum.{text})")
             .transform_calculate(above="-datum.row + 0.82")
             .mark_text(align=align, color=INK if text == "name" else DARK)
-            .encode(x=alt.value(edge), y=alt.Y("above:Q", scale=scale, axis=None), text=f"{text}:N")
+            .encode(x=alt.value(edge), y=alt.Y("above:Q", scale=scale, axis=None), text=alt.Text(f"{text}:N"))
         )
     return drawing(layers, rows, 68 * count + 10, filters)

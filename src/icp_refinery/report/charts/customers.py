@@ -144,7 +144,9 @@ def retention_of_cohorts(marts: Marts, company: Company, measure: str) -> Figure
         cells.mark_rect(stroke="white", strokeWidth=1).encode(**place, color=colour, tooltip=tooltip),
         cells.transform_calculate(percent="round(100 * datum.retention)")
         .mark_text(fontSize=11)
-        .encode(**place, text="percent:Q", color=alt.condition("datum.retention > 1.15", alt.value("white"), alt.value(INK))),
+        .encode(
+            **place, text=alt.Text("percent:Q"), color=alt.condition("datum.retention > 1.15", alt.value("white"), alt.value(INK))
+        ),
     ]
     starters = int(table.loc[table["months"] == 0, "customers"].sum())
     note = (
@@ -223,7 +225,7 @@ def mrr_movements(marts: Marts, company: Company) -> Figure:
             ),
         )
     )
-    net = alt.Chart().encode(x=month, y="sum(mrr_change):Q")
+    net = alt.Chart().encode(x=month, y=alt.Y("sum(mrr_change):Q"))
     tooltip = tips(
         ("Month", "utcyearmonth(month)", "%b %Y"),
         (f"Net change of MRR, {company.currency}", "sum(mrr_change)", ",.0f"),
@@ -301,7 +303,7 @@ def clusters(marts: Marts, company: Company) -> Figure:
         .transform_filter("isValid(datum.measure)")
         .transform_calculate(label="datum.figure + ' of ' + datum.measure")
         .mark_text(align="left", dx=6, color=DARK)
-        .encode(x=alt.X("end:Q"), y=ROWS, text="label:N"),
+        .encode(x=alt.X("end:Q"), y=ROWS, text=alt.Text("label:N")),
         row_names(0, fontWeight="bold", dy=2),
     ]
     drawn["end"] = drawn["share"].clip(lower=0).fillna(0)

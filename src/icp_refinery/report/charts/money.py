@@ -61,7 +61,7 @@ def money(marts: Marts, company: Company) -> Figure:
         alt.Chart()
         .transform_filter("isValid(datum.name)")
         .mark_rule(strokeWidth=3, color=LIGHT)
-        .encode(x="low:Q", x2="high:Q", y=y),
+        .encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"), y=y),
         alt.Chart()
         .mark_point(filled=True, size=100, opacity=1)
         .encode(

@@ -69,7 +69,7 @@ def backtest(marts: Marts, company: Company) -> Figure:
         alt.Chart()
         .transform_filter(alt.datum.scorer == labels[followed])
         .mark_area(color=ACCENT_LIGHT, opacity=0.6)
-        .encode(x=x, y=alt.Y("low:Q"), y2="high:Q"),
+        .encode(x=x, y=alt.Y("low:Q"), y2=alt.Y2("high:Q")),
         alt.Chart().mark_line(strokeWidth=2.2).encode(x=x, y=y, color=colour, strokeDash=dash),
         alt.Chart().mark_point(size=60, filled=True, opacity=0).encode(x=x, y=y, tooltip=tooltip),
     ]

@@ -72,8 +72,8 @@ def segment_lifts(marts: Marts, company: Company) -> Figure:
         alt.Chart().mark_rule(color=MID).encode(x=alt.datum(1)),
         alt.Chart()
         .mark_rule(strokeWidth=2)
-        .encode(x=alt.X("lift_low:Q", axis=axis, scale=gutter(95)), x2="lift_high:Q", y=ROWS, color=by["color"]),
-        alt.Chart().mark_point(filled=True, size=110, opacity=1).encode(x="lift:Q", y=ROWS, tooltip=tooltip, **by),
+        .encode(x=alt.X("lift_low:Q", axis=axis, scale=gutter(95)), x2=alt.X2("lift_high:Q"), y=ROWS, color=by["color"]),
+        alt.Chart().mark_point(filled=True, size=110, opacity=1).encode(x=alt.X("lift:Q"), y=ROWS, tooltip=tooltip, **by),
         *gutter_headings(95, -16),
     ]
     note = (

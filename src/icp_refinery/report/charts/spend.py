@@ -82,7 +82,7 @@ def spend(marts: Marts, company: Company) -> Figure:
         alt.Chart()
         .mark_rect(stroke="white", strokeWidth=1, height=22, yOffset=8)
         .encode(x=x, y=y, color=colour, opacity=chosen, tooltip=tooltip),
-        alt.Chart().mark_text(fontSize=11, yOffset=8).encode(x=x, y=y, text="short:N", opacity=chosen),
+        alt.Chart().mark_text(fontSize=11, yOffset=8).encode(x=x, y=y, text=alt.Text("short:N"), opacity=chosen),
         *headings(95, -13),
     ]
     wins = drawn.loc[drawn["row"] == 0, "win_count"].sum()
