@@ -1,17 +1,3 @@
-{#- Which contract a contract in a foreign currency renews, in the same currency. The reporting currency never moves against itself. -#}
-{%- set renewals -%}
-    select
-        renewing.order_line_id as id,
-        renewed.order_line_id as target_id
-    from {{ ref('int_contracts__succession') }} as succession
-    inner join {{ ref('int_order_lines') }} as renewing on succession.order_line_id = renewing.order_line_id
-    inner join {{ ref('int_order_lines') }} as renewed
-        on
-            succession.renews_order_line_id = renewed.order_line_id
-            and renewing.currency_code = renewed.currency_code
-    where renewing.currency_code <> '{{ var("reporting_currency") }}'
-{%- endset -%}
-
 with
 
 lines as (
@@ -20,10 +6,6 @@ lines as (
         exchange_rate
     from {{ ref('int_order_lines') }}
     where currency_code <> '{{ var("reporting_currency") }}'
-),
-
-first_contracts as (
-    {{ chain_ends(renewals) }}
 )
 
 select
@@ -31,5 +13,5 @@ select
     first_lines.exchange_rate
 from {{ ref('int_contracts__succession') }} as contracts
 inner join lines on contracts.order_line_id = lines.order_line_id
-left join first_contracts on contracts.order_line_id = first_contracts.id
-inner join lines as first_lines on coalesce(first_contracts.last_id, contracts.order_line_id) = first_lines.order_line_id
+left join {{ ref('int_contracts__chains') }} as chains on contracts.order_line_id = chains.order_line_id
+inner join lines as first_lines on coalesce(chains.first_order_line_id, contracts.order_line_id) = first_lines.order_line_id
