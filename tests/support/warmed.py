@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from threading import get_ident
 from types import CodeType
 from typing import Any
 
@@ -161,7 +162,7 @@ def _compiled_once(compile: Any = jinja2.Environment.compile) -> Any:
         except FileNotFoundError:
             code = compile(self, source)
         TEMPLATES.mkdir(parents=True, exist_ok=True)
-        part = place.with_suffix(f".{os.getpid()}")
+        part = place.with_suffix(f".{os.getpid()}.{get_ident()}")  # of a thread: two may compile the same
         part.write_bytes(marshal.dumps(code))
         part.replace(place)
         return code
