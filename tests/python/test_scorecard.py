@@ -261,6 +261,7 @@ def steady_world(seed: int) -> World:
     return it._replace(pursuits=it.pursuits.assign(value=bought))
 
 
+@pytest.mark.slow
 def test_scores_hold_for_pursuits_that_began_after_they_were_learned():
     bands = pd.concat([score_calibration((it := steady_world(seed)).pursuits, it.traits, sales_of(it)) for seed in seeds(5, 8)])
     known = bands[bands["value_low"].notna()]
