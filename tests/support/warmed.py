@@ -65,10 +65,11 @@ for kind in _below(dbtClassMixin):
     with suppress(Exception):
         kind.__new__(kind).to_dict()
 
-BLOCKS = {"macro", "materialization", "test", "data_test"}
-# dbt's macros and the project's: each parse of a project reads them again, but for dbt's own tests.
-tests.enable_test_caching()
+# dbt's plugins are looked for among all modules that can be imported: there are none.
 PluginManager.get_prefixed_modules = staticmethod(dict)
+# As in dbt's own tests, what was read of a macro is kept: here of all of dbt's and of the project's.
+tests.enable_test_caching()
+BLOCKS = {"macro", "materialization", "test", "data_test"}
 for package in (*dbt.include.duckdb.__path__, *dbt.include.global_project.__path__, ROOT):
     for path in Path(package, "macros").rglob("*.sql"):
         for block in jinja.extract_toplevel_blocks(path.read_text(), BLOCKS, collect_raw_data=False):
