@@ -53,7 +53,7 @@ mutations: $(READY) $(SPARK_READY)  ## Break the project in the ways of tests/mu
 validate: $(READY)  ## Run every study at full size, write docs/validation.md, build 60 random companies and very large ones, kill ten builds
 	$(BIN)/python -m icp_refinery.studies.report
 	ICP_RANDOM_COMPANIES=60 $(BIN)/python -m pytest --numprocesses 2 tests/python/test_random_companies.py
-	ICP_ALL_WORLDS=1 $(BIN)/python -m pytest --numprocesses 2 tests/python/test_seasonality.py
+	ICP_ALL_WORLDS=1 $(BIN)/python -m pytest --numprocesses 2 tests/python/test_seasonality.py tests/python/test_scorecard.py
 	ICP_LARGE_INPUTS=1 $(BIN)/python -m pytest --numprocesses 0 -s tests/python/test_large_inputs.py
 	ICP_KILLS=10 $(BIN)/python -m pytest --numprocesses 0 tests/python/test_builds.py -k killed_at_any_moment
 

@@ -65,6 +65,7 @@ def start_build(
     threads: int | None = None,
     command: str = "build",
     project: Path = ROOT,
+    profiles: Path | None = None,
     env: dict[str, str] | None = None,
     database: Path | None = None,
     artifacts: bool = False,
@@ -92,7 +93,7 @@ def start_build(
         "--project-dir",
         str(project),
         "--profiles-dir",
-        str(project),
+        str(profiles or project),
     ]
     arguments += ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
     arguments += ["--vars", json.dumps(variables)] if variables else []

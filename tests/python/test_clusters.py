@@ -176,6 +176,7 @@ def test_more_clusters_are_chosen_where_they_are_clearly_better(buyers: pd.DataF
     assert result.assignments.groupby([many, large])["cluster"].nunique().eq(1).all()
 
 
+@pytest.mark.slow
 def test_customers_keep_their_cluster_when_a_month_is_added():
     found = study_clusters(2, customers=300)
     assert found["month_later"].median() >= 0.85

@@ -145,6 +145,7 @@ def test_the_latest_figures_are_those_of_the_last_four_quarters_alone():
     assert later.loc[("retained", "planted", "yes"), "latest_accounts"] == (known & has_it).sum()
 
 
+@pytest.mark.slow
 def test_what_raises_of_late_only_emerges_and_what_no_longer_does_fades():
     found = study_trend(3)
     assert (found["latest"] == "emerging").all()
@@ -388,6 +389,7 @@ def test_outcomes_that_cannot_be_read_are_named(change, message: str):
         attribute_effects(change(outcomes), traits)
 
 
+@pytest.mark.slow
 def test_100_000_accounts_and_40_traits_are_all_tried():
     table = attribute_effects(*simulate_outcomes(100_000, 40, 0))
     assert len(table) > 5000

@@ -19,13 +19,12 @@ from worlds import write_worlds
 
 pytestmark = pytest.mark.slow
 MARTS = tuple(FIXED_COLUMNS)
-# What is built: the marts that are compared, or all, with the tests of their rows.
+# What is built: the marts that are compared.
 MONEY = {
     "select": " ".join(f"+{table}" for table in [*MARTS, "input_rejects", "input_dropped_values"]),
     "unit_tests": False,
     "data_tests": False,
 }
-ALL = {"unit_tests": False}
 Frames = dict[str, pd.DataFrame]
 
 
@@ -157,7 +156,7 @@ def build_world(folder: Path, excluded: Iterable[str], files: Path, options: dic
     csv.writer(listed).writerows([("account_id", "reason"), *((name, "test") for name in sorted(excluded))])
     project = copy_project(folder / "project", {"reference/excluded_accounts.csv": listed.getvalue()})
     variables = {name: str(value) if isinstance(value, date) else value for name, value in options.items()}
-    return build(folder / "build", files, vars=variables, project=project, **(ALL if options == {} else MONEY))
+    return build(folder / "build", files, vars=variables, project=project, **MONEY | {"data_tests": options == {}})
 
 
 @pytest.fixture(scope="module", params=[*WORLDS, DEALS_ONLY], ids="seed {}".format)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import BuildResult, frame
+from conftest import BuildResult, frame, seeds
 from icp_refinery.learning import scorecard as sc
 from icp_refinery.learning.calibration import score_calibration
 from icp_refinery.learning.conditions import assign
@@ -51,7 +51,7 @@ def agreeing(tier: pd.Series, score: pd.Series) -> bool:
 
 def test_scores_rank_new_prospects_as_segments_do_or_better_and_mean_what_they_say():
     lost, slopes, means = [], [], []
-    for seed in range(4):
+    for seed in seeds(3, 4):
         it = world(3000, seed, prospects=2000)
         learned, card, segment, score = scored(it)
         new, truth = it.is_prospect, it.expected_value
@@ -70,7 +70,7 @@ def test_scores_rank_new_prospects_as_segments_do_or_better_and_mean_what_they_s
 
 def test_few_pursuits_are_ranked_better_than_by_their_segments():
     gained = []
-    for seed in range(6):
+    for seed in seeds(3, 6):
         it = world(600, seed, hard=True, prospects=2000)
         learned, _, segment, score = scored(it)
         new, truth = it.is_prospect, it.expected_value
@@ -112,7 +112,7 @@ def test_the_mean_of_what_scores_stand_for_is_the_overall_value():
 
 def test_without_signal_scores_are_about_50_for_everyone():
     spread = []
-    for seed in range(5):
+    for seed in seeds(3, 5):
         learned, _, _, score = scored(world(600, seed, signal=False, prospects=300))
         assert learned.segments["tier"].eq("tier_3").all()
         spread.append(np.diff(np.quantile(score, [0.025, 0.975]))[0])
@@ -261,8 +261,9 @@ def steady_world(seed: int) -> World:
     return it._replace(pursuits=it.pursuits.assign(value=bought))
 
 
+@pytest.mark.slow
 def test_scores_hold_for_pursuits_that_began_after_they_were_learned():
-    bands = pd.concat([score_calibration((it := steady_world(seed)).pursuits, it.traits, sales_of(it)) for seed in range(8)])
+    bands = pd.concat([score_calibration((it := steady_world(seed)).pursuits, it.traits, sales_of(it)) for seed in seeds(5, 8)])
     known = bands[bands["value_low"].notna()]
     assert len(known) >= 8
     assert known["predicted_value"].between(known["value_low"], known["value_high"]).mean() >= 0.65

@@ -85,6 +85,7 @@ def assert_numbers(frame: pd.DataFrame, columns: list[str]) -> None:
     assert np.isfinite(frame[columns].to_numpy(dtype=float)).all(), frame[columns]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(company())
 def test_segments_scores_and_figures_of_any_company_are_numbers(made):

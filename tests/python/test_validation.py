@@ -31,6 +31,7 @@ def test_a_share_needs_one_bar() -> None:
         share("asked", [True], at_most=0.1, at_least=0.1)
 
 
+@pytest.mark.slow
 def test_the_page_has_a_section_for_each_study_and_is_the_same_each_time(tmp_path: Path) -> None:
     def few_effects() -> str:
         return effects_section(1, first_seed=1000)

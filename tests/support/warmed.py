@@ -8,44 +8,84 @@ import hashlib
 import importlib.metadata
 import marshal
 import os
-from collections.abc import Iterable
+import pickle
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
+from threading import get_ident
 from types import CodeType
 from typing import Any
 
+import dbt.include.duckdb
+import dbt.include.global_project
 import jinja2
-from dbt.adapters.contracts import relation
-from dbt.adapters.duckdb.credentials import DuckDBCredentials, PluginConfig
-from dbt.adapters.duckdb.relation import DuckDBRelation
+from dbt.adapters.duckdb.credentials import DuckDBCredentials
+from dbt.artifacts.resources.v1.components import Contract
 from dbt.artifacts.resources.v1.config import Hook
 from dbt.clients.jinja import MacroGenerator
+from dbt.clients.jinja_static import statically_extract_macro_calls
 from dbt.compilation import Linker
-from dbt.context import macros
+from dbt.context import base, macros
+from dbt.contracts.graph import nodes, unparsed
 from dbt.contracts.project import Configuration, PackageConfig, ProfileConfig, Project, ProjectFlags
 from dbt.contracts.selection import SelectorFile
 from dbt.graph.graph import Graph
+from dbt.plugins.manager import PluginManager
+from dbt_common import tests
 from dbt_common.behavior_flags import BehaviorFlagRendered
-from dbt_common.clients import agate_helper
+from dbt_common.clients import agate_helper, jinja
+from dbt_common.contracts.config.base import BaseConfig
+from dbt_common.dataclass_schema import dbtClassMixin
 from dbt_common.events.base_types import BaseEvent, DebugLevel, EventLevel
 from dbt_common.events.event_manager import EventManager
 from dbt_common.events.event_manager_client import get_event_manager
 
-TEMPLATES = Path(__file__).resolve().parents[2] / "target" / "tests" / "templates"
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATES = ROOT / "target" / "tests" / "templates"
 VERSIONS = [importlib.metadata.version(name) for name in ("dbt-core", "dbt-common", "jinja2")]
 
-# The schemas that settings are checked by, and what reads them: it is written and compiled at first use.
-CONTRACTS = (Configuration, DuckDBCredentials, Hook, PackageConfig, ProfileConfig, Project, ProjectFlags, SelectorFile)
+
+def _below(kind: type) -> Iterator[type]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _below(each)
+
+
+# The schemas that settings and nodes are checked by, and what reads and writes them: each is written and compiled at first use.
+CONTRACTS = {Configuration, DuckDBCredentials, Hook, PackageConfig, ProfileConfig, Project, ProjectFlags, SelectorFile}
+CONTRACTS |= {nodes.GenericTestNode, nodes.HookNode, nodes.ModelNode, nodes.SeedNode, nodes.SingularTestNode, *_below(BaseConfig)}
+CONTRACTS |= {unparsed.UnparsedExposure, unparsed.UnparsedMetric, unparsed.UnparsedModelUpdate, unparsed.UnparsedNodeUpdate}
+CONTRACTS |= {unparsed.UnparsedSemanticModel, unparsed.UnparsedSourceDefinition, unparsed.UnparsedUnitTest, Contract}
 for contract in CONTRACTS:
     contract.json_schema()
-for read in (*CONTRACTS, DuckDBRelation, relation.Path, relation.Policy, PluginConfig):
+for kind in _below(dbtClassMixin):
     with suppress(Exception):
-        read.from_dict({})
+        kind.from_dict({})
+    with suppress(Exception):
+        kind.__new__(kind).to_dict()
+
+# dbt's plugins are looked for among all modules that can be imported: there are none.
+PluginManager.get_prefixed_modules = staticmethod(dict)
+# As in dbt's own tests, what was read of a macro is kept: here of all of dbt's and of the project's.
+tests.enable_test_caching()
+BLOCKS = {"macro", "materialization", "test", "data_test"}
+for package in (*dbt.include.duckdb.__path__, *dbt.include.global_project.__path__, ROOT):
+    for path in Path(package, "macros").rglob("*.sql"):
+        for block in jinja.extract_toplevel_blocks(path.read_text(), BLOCKS, collect_raw_data=False):
+            jinja.parse(block.full_block)
+            statically_extract_macro_calls(block.full_block, {})
+
 # A flag without a source asks each module where it lies, to find who made it.
 BehaviorFlagRendered._default_source = staticmethod(lambda: "dbt")
-# Tables cannot be changed: of no rows and columns, one does for all.
+# Tables cannot be changed: of no rows and columns, one does for all; so does what finds out the type of a column.
 EMPTY = agate_helper.empty_table()
 agate_helper.empty_table = lambda: EMPTY
+TESTERS = cache(agate_helper.build_type_tester)
+agate_helper.build_type_tester = lambda text_columns, **missing: TESTERS(tuple(text_columns), **missing)
+# The contract is written in YAML, and read some hundred times: each gets a copy of its own.
+YAML = cache(lambda text, load=base.safe_load: pickle.dumps(load(text)))
+base.safe_load = lambda text: pickle.loads(YAML(text))
 # A file that nobody reads.
 Linker.get_graph_summary = lambda *_: {}
 # A part of the graph is a copy: of a view, each edge is asked each time whether it belongs to it.
@@ -123,7 +163,7 @@ def _compiled_once(compile: Any = jinja2.Environment.compile) -> Any:
         except FileNotFoundError:
             code = compile(self, source)
         TEMPLATES.mkdir(parents=True, exist_ok=True)
-        part = place.with_suffix(f".{os.getpid()}")
+        part = place.with_suffix(f".{os.getpid()}.{get_ident()}")  # of a thread: two may compile the same
         part.write_bytes(marshal.dumps(code))
         part.replace(place)
         return code

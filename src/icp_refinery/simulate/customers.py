@@ -5,6 +5,7 @@ money is US dollars as float and rounded only when it is written.
 """
 
 from collections import defaultdict
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -71,6 +72,7 @@ def office_time(rng: np.random.Generator, day: np.ndarray) -> np.ndarray:
     return day * DAY + rng.integers(8 * 3600, 18 * 3600, day.size)
 
 
+@cache
 def expected_value(behaviours: tuple[Behaviour, ...]) -> np.ndarray:
     """What a win brings within `HORIZON_DAYS`, per dollar of its yearly rate, for each behaviour.
 
