@@ -641,8 +641,10 @@ def closed_won_orders(
 def _line(row: Row, order: Order, product: Row | None) -> Line:
     start = row["starts_on"] or order.starts_on or order.closed_at.date()
     end = row["ends_on"]
-    if end is None and row["term_months"] is not None:
-        end = add_months(start, row["term_months"]) - timedelta(days=1)
+    term = row["term_months"]
+    is_about_the_orders = term and order.ends_on and abs(complete_months(start, order.ends_on) - term) <= 1
+    if end is None and term is not None and not is_about_the_orders:
+        end = add_months(start, term) - timedelta(days=1)
     end = end or order.ends_on
     if end is None and order.term_months is not None:
         end = add_months(start, order.term_months) - timedelta(days=1)
