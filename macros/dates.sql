@@ -8,6 +8,12 @@
 {%- endmacro %}
 
 
+{#- Whether the dates of a contract and a term differ by more than a month. -#}
+{% macro differs_from_term(starts_on, ends_on, term_months) -%}
+    abs({{ contract_months(starts_on, ends_on) }} - {{ term_months }}) > 1
+{%- endmacro %}
+
+
 {#- The whole months from a day to another. The last one is over on the day that its beginning has, or on the last of a shorter month. -#}
 {% macro complete_months(from_day, to_day) -%}
     {{ adapter.dispatch('complete_months', 'icp_refinery')(from_day, to_day) }}

@@ -65,18 +65,18 @@ started as (
     left join products on lines.product_id = products.product_id
 ),
 
--- What is said of the line goes before what is said of its order. A term that is about the order's is no ramp: dates go before terms.
+-- Dates go before terms, but a line whose own term differs from its order's dates is of a ramp.
 dated as (
     select
         *,
         coalesce(
             ends_on,
             case
-                when abs({{ contract_months('contract_starts_on', 'order_ends_on') }} - term_months) <= 1 then order_ends_on
-                else {{ add_days(add_months('contract_starts_on', 'term_months'), -1) }}
+                when {{ differs_from_term('contract_starts_on', 'order_ends_on', 'term_months') }}
+                    then {{ add_days(add_months('contract_starts_on', 'term_months'), -1) }}
             end,
             order_ends_on,
-            {{ add_days(add_months('contract_starts_on', 'order_term_months'), -1) }}
+            {{ add_days(add_months('contract_starts_on', 'coalesce(term_months, order_term_months)'), -1) }}
         ) as contracted_ends_on
     from started
 ),

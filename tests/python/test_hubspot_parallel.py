@@ -1,6 +1,7 @@
 """Several calls at once: every record once, whatever the ids; no call too many; and no batch written twice."""
 
 import random
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -69,7 +70,7 @@ def test_pages_are_asked_for_at_once_in_a_large_portal_only(hubspot: HubSpotPort
     hubspot.answer_seconds = 0.1
     began = time.monotonic()
     assert len(read(hubspot)) == 4000
-    assert time.monotonic() - began < 0.9 * 40 * 0.1
+    assert time.monotonic() - began < 0.7 * 40 * 0.1
     searched = [call for call in hubspot.calls if call.path.endswith("/search")]
     assert len(searched) == 1
     monkeypatch.setattr(pages, "ONE_BY_ONE", 40)
@@ -94,16 +95,22 @@ def test_ids_out_of_order_stop_the_run_or_are_read_one_by_one(hubspot: HubSpotPo
 
 
 def test_the_limit_holds_for_several_threads() -> None:
-    bucket, taken = TokenBucket(10, seconds=0.3), []
+    seconds, own, taken = 0.6, threading.local(), []
+
+    def clock() -> float:
+        own.time = time.monotonic()
+        return own.time
+
+    bucket = TokenBucket(10, seconds, clock)
 
     def take(number: int) -> None:
         bucket.take()
-        taken.append(time.monotonic())
+        taken.append(own.time)  # when it was let go, however late it says so
 
     list(in_order(take, range(45), 8))
-    # A thread may say late when it was let go: an eleventh of one time would be let go with the ten.
-    assert all(later - earlier >= 0.15 for earlier, later in zip(taken, taken[10:], strict=False))
-    assert taken[-1] - taken[0] < 8 * 0.3
+    taken.sort()
+    assert all(later - earlier >= seconds for earlier, later in zip(taken, taken[10:], strict=False))
+    assert taken[-1] - taken[0] < 5 * seconds
 
 
 def test_after_what_goes_wrong_nothing_further_is_begun() -> None:

@@ -640,14 +640,12 @@ def closed_won_orders(
 
 def _line(row: Row, order: Order, product: Row | None) -> Line:
     start = row["starts_on"] or order.starts_on or order.closed_at.date()
-    end = row["ends_on"]
-    term = row["term_months"]
-    is_about_the_orders = term and order.ends_on and abs(complete_months(start, order.ends_on) - term) <= 1
-    if end is None and term is not None and not is_about_the_orders:
+    own = row["term_months"]
+    is_ramp = own is not None and order.ends_on is not None and abs(complete_months(start, order.ends_on) - own) > 1
+    end = row["ends_on"] or (None if is_ramp else order.ends_on)
+    term = order.term_months if own is None else own
+    if end is None and term is not None:
         end = add_months(start, term) - timedelta(days=1)
-    end = end or order.ends_on
-    if end is None and order.term_months is not None:
-        end = add_months(start, order.term_months) - timedelta(days=1)
     is_service = product is not None and product["product_type"] == "service"
     recurring = row["line_type"] == "recurring" or (row["line_type"] is None and not is_service)
     open_ended = end is None and row["line_type"] == "recurring" and (row["starts_on"] or order.starts_on) is not None

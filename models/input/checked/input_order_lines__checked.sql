@@ -70,10 +70,7 @@ checked as (
                         else {{ fault('ends_before_start', 'ends_on') }}
                     end
                 when
-                    abs(
-                        {{ contract_months('coalesce(rows_read.starts_on, sales.starts_on)', 'rows_read.ends_on') }}
-                        - rows_read.term_months
-                    ) > 1
+                    {{ differs_from_term('coalesce(rows_read.starts_on, sales.starts_on)', 'rows_read.ends_on', 'rows_read.term_months') }}
                     then {{ fault('term_mismatch', 'term_months') }}
             end
         ) as reject_fault

@@ -38,8 +38,7 @@ checked as (
                     then {{ fault('unknown_currency', 'currency_code') }}
                 when {{ is_too_much('rows_read.amount', 'rows_read.currency_code') }} then {{ fault('not_allowed_value', 'amount') }}
                 when rows_read.ends_on < rows_read.first_day then {{ fault('ends_before_start', 'ends_on') }}
-                when
-                    abs({{ contract_months('rows_read.first_day', 'rows_read.ends_on') }} - rows_read.term_months) > 1
+                when {{ differs_from_term('rows_read.first_day', 'rows_read.ends_on', 'rows_read.term_months') }}
                     then {{ fault('term_mismatch', 'term_months') }}
                 when rejected_lines.sale_id is not null
                     then {{ fault('rejected_line', 'order_line_id', 'rejected_lines.order_line_id') }}

@@ -24,7 +24,7 @@ line_items as (
         {{ iso_part('hs_recurring_billing_period', 'W') }} as term_in_weeks,
         {{ iso_part('hs_recurring_billing_period', 'D') }} as term_in_days,
         {{ read_date(own_field('hubspot', 'order_lines.starts_on', 'hs_recurring_billing_start_date')) }} as starts_on,
-        {{ read_date(own_field('hubspot', 'order_lines.ends_on', 'cast(null as date)')) }} as own_ends_on,
+        {{ read_date(own_field('hubspot', 'order_lines.ends_on')) }} as own_ends_on,
         {{ read_number(own_field('hubspot', 'order_lines.term_months')) }} as own_term_months
     from {{ source('hubspot', 'line_item') }}
     where not is_deleted

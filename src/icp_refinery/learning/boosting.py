@@ -10,7 +10,7 @@ import pandas as pd
 
 from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
 from icp_refinery.learning.periods import FOLDS
-from icp_refinery.learning.traits import Trait, is_numeric, texts
+from icp_refinery.learning.traits import Trait, is_numeric, most_frequent, texts
 from icp_refinery.learning.value import expected_value, winsorised
 
 MOST_VALUES = 200  # of a trait, that the yardstick tells apart
@@ -48,8 +48,7 @@ def boosted_scores(pursuits: pd.DataFrame, traits: pd.DataFrame, leaks: pd.DataF
 
 def _codes(column: pd.Series, learned_from: pd.Series) -> np.ndarray:
     """A categorical trait as numbers; values that are rare, or that nothing was learned from, share one."""
-    counts = texts(learned_from).value_counts()
-    kept = sorted(sorted(counts.index, key=lambda value: (-counts[value], value))[:MOST_VALUES])
+    kept = sorted(most_frequent(texts(learned_from), MOST_VALUES))
     codes = pd.Index(kept, dtype=object).get_indexer(texts(column)).astype(float)
     codes[codes < 0] = len(kept)
     codes[column.isna().to_numpy()] = np.nan

@@ -60,13 +60,10 @@ def coded_trait(column: pd.Series) -> Trait | None:
         codes[missing] = len(edges) + 1
         trait = Trait(name, True, [], edges, codes.astype(np.int32), np.where(missing, np.nan, raw))
     else:
-        found, values = pd.factorize(texts(column))
-        counts = np.bincount(found[~missing], minlength=len(values))
-        often = sorted(np.flatnonzero(counts >= LEAST_SUPPORT), key=lambda at: (-counts[at], values[at]))[:MOST_VALUES]
-        kept = [values[at] for at in often]
-        place = np.full(len(values) + 1, len(kept), dtype=np.int32)
-        place[often] = np.arange(len(kept))
-        codes = place[found]
+        text = texts(column)
+        kept = most_frequent(text, MOST_VALUES, LEAST_SUPPORT)
+        codes = pd.Index(kept, dtype=object).get_indexer(text).astype(np.int32)
+        codes[codes < 0] = len(kept)
         codes[missing] = len(kept) + 1
         trait = Trait(name, False, kept, [], codes, np.where(missing, np.nan, codes.astype(float)))
     return trait if len(np.unique(trait.codes)) > 1 else None
@@ -84,6 +81,12 @@ def texts(column: pd.Series) -> pd.Series:
     if pd.api.types.infer_dtype(column, skipna=True) != "string":
         values = np.array([value if value is None else _text(value) for value in values], dtype=object)
     return pd.Series(values, column.index, dtype=object)
+
+
+def most_frequent(text: pd.Series, most: int, least: int = 1) -> list[str]:
+    """At most `most` values that occur `least` times or more, the most frequent first, then by their names."""
+    counts = text.value_counts()
+    return sorted(counts[counts >= least].index, key=lambda value: (-counts[value], value))[:most]
 
 
 def _text(value: object) -> str:
