@@ -270,15 +270,15 @@ def sql(options: argparse.Namespace) -> list[list[str]]:
     return rows
 
 
-def built_companies(options: argparse.Namespace) -> list[tuple[int, list[Project], Path]]:
-    """For each size, both checkouts with the whole company built."""
+def built_companies(options: argparse.Namespace, beside: bool = True) -> list[tuple[int, list[Project], Path]]:
+    """For each size, this checkout with the whole company built, and the older one `beside` it."""
     found = []
     for millions in options.lines:
         folder, _ = company(millions)
         both = [
             Project(name, checkout, BENCH / f"whole_{millions:g}" / name)
             for name, checkout in (("here", ROOT), (options.base, BENCH / f"clone_{options.base}"))
-        ]
+        ][: 1 + beside]
         projects(options.base, "clone")
         for project in both:
             if not (project.work / "target" / "run_results.json").exists():
@@ -303,7 +303,7 @@ def learning(options: argparse.Namespace) -> list[list[str]]:
 def applying(options: argparse.Namespace) -> list[list[str]]:
     """A row for each size: applying what was learned, less starting and parsing dbt, beside one scan and join."""
     rows = []
-    for accounts, (here, _), folder in built_companies(options):
+    for accounts, (here,), folder in built_companies(options, beside=False):
 
         def apply(here: Project = here, folder: Path = folder) -> Measured:
             parsing = here.dbt("parse", files=folder)

@@ -9,7 +9,6 @@ tasks (which other work on the machine disturbs least), bytes shuffled, bytes sp
 import argparse
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -60,10 +59,15 @@ def build(folder: Path, files: Path, options: argparse.Namespace) -> dict[str, f
     ran = dbtRunner().invoke(arguments)
     if not ran.success:
         raise SystemExit(str(ran.exception) if ran.exception else f"dbt failed: see {folder / 'logs'}")
-    java = Path(f"/proc/{spark.sparkContext._gateway.proc.pid}/status").read_text()
-    [peak] = [int(line.split()[1]) * 1024 for line in java.splitlines() if line.startswith("VmHWM")]
+    peaks = {"python": peak("self"), "java": peak(spark.sparkContext._gateway.proc.pid)}
     spark.stop()
-    return {"python": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, "java": peak}
+    return peaks
+
+
+def peak(process: int | str) -> int:
+    """The most memory that a process has held, in bytes. (getrusage's would be its parent's too, where that held more.)"""
+    status = Path(f"/proc/{process}/status").read_text()
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
 
 
 def seconds(text: str) -> float:
