@@ -22,7 +22,7 @@ select
     cast(null as string) as agreed_by_sales,
     cast(null as string) as agreed_by_marketing,
     cast(null as string) as reason,
-    not exists (select 1 from adoptions) as is_in_force,
+    (select count(*) = 0 from adoptions) as is_in_force,
     cast(null as date) as in_force_from,
     cast(null as date) as in_force_until,
     int_as_of.as_of as learned_as_of

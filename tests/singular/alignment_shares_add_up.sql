@@ -41,7 +41,7 @@ totals as (
         'account' as measure,
         cast(count(*) as double) as recorded
     from {{ ref('dim_accounts') }}
-    where exists (select 1 from alignment)
+    where (select count(*) > 0 from alignment)
 ),
 
 counted as (

@@ -42,7 +42,7 @@ checked as (
                     then {{ fault('unknown_currency', 'currency_code') }}
                 when {{ is_too_much('rows_read.amount', 'rows_read.currency_code') }} then {{ fault('not_allowed_value', 'amount') }}
                 -- Without orders, a won opportunity is one: it has a date, and no line that was rejected.
-                when not rows_read.is_won or exists (select 1 from orders_read) then null
+                when not rows_read.is_won or (select count(*) > 0 from orders_read) then null
                 when rows_read.closed_at is null then {{ fault('missing_value', 'closed_at') }}
                 when rejected_lines.sale_id is not null
                     then {{ fault('rejected_line', 'order_line_id', 'rejected_lines.order_line_id') }}

@@ -18,7 +18,7 @@ opportunities as (
         max(cast(closed_at as date)) as starts_on,
         cast(null as date) as ends_on
     from {{ ref('input_opportunities__read') }}
-    where not exists (select 1 from orders)
+    where (select count(*) = 0 from orders)
     group by opportunity_id
 ),
 
@@ -40,7 +40,7 @@ rows_read as (
     select
         *,
         case
-            when exists (select 1 from orders) then order_id
+            when (select count(*) > 0 from orders) then order_id
             else coalesce(opportunity_id, order_id)
         end as sale_id
     from ({{ check_rows('order_lines', key='order_line_id') }})

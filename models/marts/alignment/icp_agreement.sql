@@ -67,7 +67,7 @@ pair_counts as (
         worked_count as second_count,
         targeted_and_worked_count as both_count
     from cycle_counts
-    where exists (select 1 from targeted) and exists (select 1 from worked)
+    where (select count(*) > 0 from targeted) and (select count(*) > 0 from worked)
     union all
     select
         *,
@@ -76,7 +76,7 @@ pair_counts as (
         ideal_count as second_count,
         targeted_and_ideal_count as both_count
     from cycle_counts
-    where exists (select 1 from targeted)
+    where (select count(*) > 0 from targeted)
     union all
     select
         *,
@@ -85,7 +85,7 @@ pair_counts as (
         ideal_count as second_count,
         worked_and_ideal_count as both_count
     from cycle_counts
-    where exists (select 1 from worked)
+    where (select count(*) > 0 from worked)
 ),
 
 pair_shares as (

@@ -67,8 +67,8 @@ joined as (
     left join worked on accounts.account_id = worked.account_id
     -- Where one of the teams is not recorded, nothing can be said of what it does.
     where
-        exists (select 1 from targeted)
-        and exists (select 1 from worked)
+        (select count(*) > 0 from targeted)
+        and (select count(*) > 0 from worked)
 ),
 
 judged as (

@@ -69,7 +69,7 @@ figures as (
             results.stage = touched.stage
             and results.record_id = touched.record_id
             and touched.recency = 1
-    where exists (select 1 from spend)
+    where (select count(*) > 0 from spend)
 ),
 
 counted as (

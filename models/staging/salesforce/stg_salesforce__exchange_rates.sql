@@ -23,7 +23,7 @@ conversion_rates as (
         date '1900-01-01' as valid_from,
         cast(conversionrate as double) as conversion_rate
     from currencies
-    where not exists (select 1 from dated_rates)
+    where (select count(*) = 0 from dated_rates)
 ),
 
 reporting_rates as (
@@ -60,7 +60,7 @@ select
     changes.valid_from,
     -- Where the reporting currency has no rate, it is the corporate currency.
     case
-        when exists (select 1 from reporting_rates) then reporting_rates.conversion_rate
+        when (select count(*) > 0 from reporting_rates) then reporting_rates.conversion_rate
         else 1
     end / conversion_rates.conversion_rate as rate
 from changes

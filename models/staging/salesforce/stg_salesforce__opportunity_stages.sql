@@ -36,7 +36,7 @@ entries as (
         newvalue as stagename,
         createddate
     from field_history
-    where not exists (select 1 from history)
+    where (select count(*) = 0 from history)
     union all
     -- The field's history begins with its first change: what it held before, it held from the beginning.
     select
@@ -52,7 +52,7 @@ entries as (
         group by opportunityid
     ) as changes
     inner join opportunities on changes.opportunityid = opportunities.id
-    where changes.stagename is not null and not exists (select 1 from history)
+    where changes.stagename is not null and (select count(*) = 0 from history)
 ),
 
 runs as (

@@ -20,7 +20,7 @@ dates as (
     from {{ source('hubspot', 'stage_date') }} as dates
     inner join {{ ref('base_hubspot__stages') }} as stages
         on lower(dates.name) = regexp_replace(lower(stages.stage_id), '[^a-z0-9]', '_', 'g') and stages.is_first_of_id
-    where not exists (select 1 from history)
+    where (select count(*) = 0 from history)
     qualify row_number() over (partition by dates.id, dates.name order by dates.loaded_at desc) = 1
 )
 
