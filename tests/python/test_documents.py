@@ -45,16 +45,21 @@ def test_the_architecture_names_files_and_models_that_exist() -> None:
 
 
 def test_every_decision_has_an_id_a_choice_a_reason_and_a_price() -> None:
-    text = (ROOT / "DECISIONS.md").read_text()
-    rows = [re.split(r" *\| *", row)[1:-1] for row in re.findall(r"^\| <a id.+$", text, re.MULTILINE)]
-    ids = [re.fullmatch(r'<a id="d(\w+)"></a>\[D\1\]\(#d\1\)', row[0])[1] for row in rows]
-    assert all(len(row) == 4 and all(row) for row in rows)
-    assert [number for number in ids if number.isdigit()] == [str(n + 1) for n in range(sum(map(str.isdigit, ids)))]
-    assert len(set(ids)) == len(ids)
-    areas = re.findall(
-        r"^## (.+)\n\n.+\n.+\n\| <a id=\"d(\w+)\"(?:.+\n)*?.*<a id=\"d(\w+)\".+\n(?!\|)", text + "\n", re.MULTILINE
+    judged, explained = (ROOT / "DECISIONS.md").read_text().split("## Explained where they apply")
+    rows, links = (
+        [re.split(r" *\| *", row)[1:-1] for row in re.findall(r"^\| <a.+$", part, re.MULTILINE)] for part in (judged, explained)
     )
-    assert re.findall(r"^- \[(.+)\]\(#.+\): D(\w+) to D(\w+)$", text, re.MULTILINE) == areas
+    assert all(len(row) == 4 and all(row) for row in rows)
+    assert all(re.fullmatch(r"\[.+\]\(.+\)", row[-1]) and len(row) == 3 for row in links)
+    ids = [[re.fullmatch(r'<a id="d(\d+)(\w?)">D\1\2</a>', row[0]).groups() for row in part] for part in (rows, links)]
+    order = [[(int(number), letter) for number, letter in part] for part in ids]
+    assert order == [sorted(part) for part in order]
+    assert len({*order[0], *order[1]}) == len(rows) + len(links)
+
+
+def test_the_decisions_list_their_sections() -> None:
+    before, *sections = (ROOT / "DECISIONS.md").read_text().split("\n## ")
+    assert re.findall(r"\[([^\]]+)\]\(#", before) == [section.split("\n")[0] for section in sections]
 
 
 def test_the_readme_lists_every_setting() -> None:

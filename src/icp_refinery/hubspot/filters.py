@@ -169,7 +169,8 @@ def _contradicts(group: list[Json]) -> bool:
 
 
 def _condition(rule: Rule, traits: dict[str, Trait], properties: dict[str, Json]) -> Filters:
-    """A condition as an OR of ANDs. A missing value is on the side of `not_in`, `!=` and `<`, in a branch of its own."""
+    """A condition as an OR of ANDs. A missing value is on the side of `not_in`, `!=` and `<`, in a branch of its own: HubSpot's
+    flag for it is not documented for every operator."""
     trait = traits.get(rule.attribute)
     if trait is None:
         raise CannotSay(f"{rule.attribute} is not mapped to a company property (lists.traits)")
