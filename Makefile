@@ -94,7 +94,7 @@ lock: $(READY)  ## Resolve the dependencies again
 	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --extra dev pyproject.toml -o requirements.txt
 	echo 'dlt[duckdb]~=1.31.0' | $(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header \
 		--python-version 3.11 --constraints requirements.txt - -o requirements-dlt.txt
-	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --extra dev --extra spark \
+	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --no-annotate --extra dev --extra spark-connect \
 		-c requirements.txt pyproject.toml -o requirements-spark.txt
 
 clean:  ## Remove what the commands made

@@ -6,12 +6,14 @@ import logging
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pyspark
 from dbt.adapters.contracts.connection import Connection, ConnectionState
@@ -45,7 +47,10 @@ _session: SparkSession | None = None
 
 @dataclass
 class IcpSparkCredentials(SparkCredentials):
-    """As dbt-spark's; `server_side_parameters` are settings of the session, `spark.master` and `spark.remote` among them."""
+    """As dbt-spark's; `server_side_parameters` are settings of the session, `spark.master` among them.
+
+    Where that is a Spark Connect server (`sc://host:port`), those that a session cannot change are the server's.
+    """
 
     host: str | None = "here"
 
@@ -58,6 +63,12 @@ class IcpSparkCredentials(SparkCredentials):
         self.server_side_parameters = {
             name: str(value) for name, value in (DEFAULTS | self.server_side_parameters | REQUIRED).items()
         }
+
+    @property
+    def remote(self) -> str | None:
+        """The address of the Spark Connect server, if there is one."""
+        master = self.server_side_parameters.get("spark.master", "")
+        return master if master.startswith("sc://") else None
 
 
 class Cursor:
@@ -119,23 +130,40 @@ def session(credentials: IcpSparkCredentials) -> SparkSession:
     with _LOCK:
         if _session is not None:
             return _session
-        settings = credentials.server_side_parameters
-        builder = SparkSession.builder.appName("icp-refinery")
-        if "spark.remote" not in settings:
-            check_java()
-            builder = builder.enableHiveSupport()
-            # A cluster of processes on this machine starts its executors from these.
-            os.environ.setdefault("SPARK_HOME", str(Path(pyspark.__file__).parent))
-            os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-        for name, value in settings.items():
-            builder = builder.config(name, value)
-        spark = builder.getOrCreate()
-        if "spark.remote" not in settings:
-            spark.sparkContext.setLogLevel("ERROR")
-            # dbt says what failed; this would say it again, with Java's call stack.
-            logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
-        _session = spark
-        return spark
+        _session = _connected(credentials) if credentials.remote else _started(credentials)
+        return _session
+
+
+def _started(credentials: IcpSparkCredentials) -> SparkSession:
+    """A session whose driver is this process."""
+    check_java()
+    # A cluster of processes on this machine starts its executors from these.
+    os.environ.setdefault("SPARK_HOME", str(Path(pyspark.__file__).parent))
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = SparkSession.builder.appName("icp-refinery").enableHiveSupport()
+    for name, value in credentials.server_side_parameters.items():
+        builder = builder.config(name, value)
+    spark = builder.getOrCreate()
+    spark.sparkContext.setLogLevel("ERROR")
+    # dbt says what failed; this would say it again, with Java's call stack.
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
+    return spark
+
+
+def _connected(credentials: IcpSparkCredentials) -> SparkSession:
+    """A session of a Spark Connect server. Raises DbtRuntimeError where none listens, or what speaks with it is not installed."""
+    place = urlsplit(credentials.remote)
+    try:
+        socket.create_connection((place.hostname, place.port or 15002), timeout=30).close()
+        spark = SparkSession.builder.remote(credentials.remote).getOrCreate()
+    except ImportError:
+        raise DbtRuntimeError("Spark Connect needs more packages: pip install 'icp-refinery[spark-connect]'.") from None
+    except OSError as problem:  # Spark's own client would try again for ten minutes
+        raise DbtRuntimeError(f"No Spark Connect server listens at {credentials.remote}: {problem}.") from None
+    for name, value in credentials.server_side_parameters.items():
+        if spark.conf.isModifiable(name):
+            spark.conf.set(name, value)
+    return spark
 
 
 def check_java() -> None:

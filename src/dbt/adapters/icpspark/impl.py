@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from dbt.adapters.base import BaseRelation
@@ -48,19 +49,27 @@ class IcpSparkAdapter(SparkAdapter):
 
     @available
     def files_in(self, folder: str) -> list[dict[str, Any]]:
-        """What is in a folder of any file system that Spark reads: {name, path, is_folder}, hidden files left out."""
-        system, path = self._placed(folder)
-        if not system.exists(path):
-            return []
-        found = [
-            {"name": file.getPath().getName(), "path": file.getPath().toString(), "is_folder": file.isDirectory()}
-            for file in system.listStatus(path)
-        ]
+        """What is in a folder of any file system that Spark reads: {name, path, is_folder}, hidden files left out.
+
+        With Spark Connect, of this machine's.
+        """
+        if self.config.credentials.remote:
+            listed = Path(folder).iterdir() if Path(folder).is_dir() else []
+            found = [{"name": file.name, "path": str(file), "is_folder": file.is_dir()} for file in listed]
+        else:
+            system, path = self._placed(folder)
+            found = [
+                {"name": file.getPath().getName(), "path": file.getPath().toString(), "is_folder": file.isDirectory()}
+                for file in (system.listStatus(path) if system.exists(path) else [])
+            ]
         return sorted((file for file in found if file["name"][0] not in "._"), key=lambda file: file["name"])
 
     @available
     def file_stamp(self, path: str) -> str:
         """What changes when a file, or one in a folder, is replaced or written to; empty where there is none."""
+        if self.config.credentials.remote:
+            stats = [file.stat() for file in (Path(path), *Path(path).rglob("*")) if file.is_file()]
+            return f"{len(stats)}:{sum(s.st_size for s in stats)}:{max(s.st_mtime_ns for s in stats)}" if stats else ""
         system, place = self._placed(path)
         if not system.exists(place):
             return ""

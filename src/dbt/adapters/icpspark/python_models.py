@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 
 from dbt.adapters.icpspark.connections import session
 from dbt.adapters.icpspark.published import PublishedTables
-from dbt.adapters.icpspark.relations import Relation, Session
+from dbt.adapters.icpspark.relations import Relation, Session, frame_of
 
 DESCRIPTIONS: dict[str, Any] = {}
 # One at a time: they import the same libraries, and share the cores that Spark leaves.
@@ -49,7 +49,7 @@ class SessionJob(PythonJobHelper):
                 exec(compile(code, f"<{name}>", "exec"), module.__dict__)
                 result = module.result  # noqa: F841 (DuckDB looks it up by this name)
                 arrow = connection.sql("from result").to_arrow_table()
-                spark.createDataFrame(arrow).write.mode("overwrite").format("parquet").saveAsTable(module.target)
+                frame_of(spark, arrow).write.mode("overwrite").format("parquet").saveAsTable(module.target)
                 _give_variables(spark, connection)
             except Exception as problem:
                 raise DbtRuntimeError(f"The Python model {name} failed: {type(problem).__name__}: {problem}") from problem

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
+
+
+def frame_of(spark: SparkSession, table: pa.Table) -> DataFrame:
+    """A table of Arrow, which may have no rows (of those, Spark Connect finds out no types), in Spark."""
+    return spark.createDataFrame(table, schema=from_arrow_schema(table.schema, prefer_timestamp_ntz=True))
 
 
 class Session:
@@ -26,7 +33,7 @@ class Session:
         """A query that both engines understand, over relations by the names that it gives them."""
         marks = {name: f"{name}_{uuid.uuid4().hex}" for name in relations}
         for name, relation in relations.items():
-            frame = relation.frame if isinstance(relation, Relation) else self.spark.createDataFrame(relation.to_arrow_table())
+            frame = relation.frame if isinstance(relation, Relation) else frame_of(self.spark, relation.to_arrow_table())
             frame.createOrReplaceTempView(marks[name])
         named = ", ".join(f"{name} as (select * from {mark})" for name, mark in marks.items())
         return Relation(self, self.spark.sql(f"with {named} {sql}"))
