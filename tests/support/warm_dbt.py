@@ -37,7 +37,8 @@ AT_RUN |= {"renewal_grace_days", "renewal_overlap_days", "value_horizon_months",
 OF_PUBLISHING = {"publish_untested", "publish_over", "published_states_kept"}
 
 # What dbt needs of the environment: it reads all of it for each line that it prints.
-KEPT = {"HOME", "LANG", "PATH", "TMPDIR", "USER", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GX_ANALYTICS_ENABLED"}
+KEPT = {"HOME", "LANG", "PATH", "TMPDIR", "USER", "OMP_NUM_THREADS", "GX_ANALYTICS_ENABLED"}
+KEPT |= {name for name in os.environ if name.startswith("OPENBLAS_")}  # a sum's last digit depends on the kernels it names
 CONTEXT = multiprocessing.get_context("forkserver")
 _DBT = ["dbt.cli.main", "dbt.adapters.duckdb", "dbt.task.build", "dbt.task.docs.generate"]
 _OF_MODELS = ["pandas", "pyarrow", "scipy.stats", "sklearn.cluster", "sklearn.ensemble", "sklearn.linear_model"]
