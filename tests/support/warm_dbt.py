@@ -38,7 +38,6 @@ OF_PUBLISHING = {"publish_untested", "publish_over", "published_states_kept"}
 
 # What dbt needs of the environment: it reads all of it for each line that it prints.
 KEPT = {"HOME", "LANG", "PATH", "TMPDIR", "USER", "OMP_NUM_THREADS", "GX_ANALYTICS_ENABLED"}
-KEPT |= {name for name in os.environ if name.startswith("OPENBLAS_")}  # a sum's last digit depends on the kernels it names
 CONTEXT = multiprocessing.get_context("forkserver")
 _DBT = ["dbt.cli.main", "dbt.adapters.duckdb", "dbt.task.build", "dbt.task.docs.generate"]
 _OF_MODELS = ["pandas", "pyarrow", "scipy.stats", "sklearn.cluster", "sklearn.ensemble", "sklearn.linear_model"]
@@ -121,7 +120,8 @@ def start_dbt(
     What a `parse` finds is kept in the file `keep`; with that file as `parsed`, another command has no need to parse.
     """
     _start_server()
-    environment = {name: value for name, value in os.environ.items() if name in KEPT}
+    # The last digits of sums depend on what OpenBLAS is told.
+    environment = {name: value for name, value in os.environ.items() if name in KEPT or name.startswith("OPENBLAS_")}
     environment["DBT_LOG_LEVEL_FILE"] = "none"
     output.unlink(missing_ok=True)
     if {"--threads", "deps", "docs", "ls", "parse"}.isdisjoint(arguments):
