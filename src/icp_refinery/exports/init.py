@@ -25,6 +25,8 @@ KINDS = {
 MOST_ATTRIBUTE_VALUES = 50
 # Salesforce writes an id with 15 characters in reports and with 18 elsewhere: the first 15 are the same.
 SHORT_ID, LONG_ID = 15, 18
+# Columns of ids that name the same records as another.
+SAME_IDS = {"parent_account_id": "account_id"}
 
 
 class InitError(Exception):
@@ -106,8 +108,10 @@ def _short_ids(recognised: list[Recognised], contract: dict[str, dict[str, Colum
             for column, headers in part.columns.items():
                 if contract[part.entity][column].type == "id":
                     for header in header_of(one.file.names, headers)[:1]:
-                        lengths.setdefault(column, set()).update(len(text) for text in one.file.values(header))
-    return {column for column, found in lengths.items() if found == {SHORT_ID, LONG_ID}}
+                        named = SAME_IDS.get(column, column)
+                        lengths.setdefault(named, set()).update(len(text) for text in one.file.values(header))
+    short = {column for column, found in lengths.items() if found == {SHORT_ID, LONG_ID}}
+    return short | {column for column, named in SAME_IDS.items() if named in short}
 
 
 def _map_file(
