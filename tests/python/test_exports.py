@@ -233,10 +233,13 @@ def test_a_required_column_that_is_not_exported_is_said_with_its_label(tmp_path:
     assert "Associated Company IDs (Primary)" in sentence
 
 
-def test_a_primary_company_goes_before_the_list(tmp_path: Path) -> None:
-    deals = DEALS.replace("Record ID", "Record ID,Associated Company IDs (Primary)") + "9,2,Nine,Closed Won,,,,2024-01-02,1;2\n"
-    files, _, _ = said(folder_of(tmp_path, deals=deals, companies=COMPANIES))
-    assert files["deals.csv"]["opportunities"]["account_id"] == "Associated Company IDs (Primary)"
+def test_a_primary_company_goes_before_the_list_which_counts_where_there_is_none(tmp_path: Path) -> None:
+    deals = DEALS.replace("Record ID", "Record ID,Associated Company IDs (Primary)")
+    deals += "9,2,Nine,Closed Won,,,,2024-01-02,1;2\n8,,Eight,Closed Won,,,,2024-01-02,2;1\n7,,Seven,Closed Won,,,,2024-01-02,1\n"
+    files, _, notes = said(folder_of(tmp_path, deals=deals, companies=COMPANIES))
+    columns = ["Associated Company IDs (Primary)", "Associated Company IDs"]
+    assert files["deals.csv"]["opportunities"]["account_id"] == {"column": columns, "first": ";"}
+    assert f"deals.csv: 1 rows have several ids in {' or '.join(columns)}; the first counts." in notes
 
 
 def test_ids_of_reports_and_of_data_exports_are_made_alike(tmp_path: Path) -> None:

@@ -198,11 +198,11 @@ def _map_part(
             continue
         chosen = found if details.pop("all", False) else found[:1]
         said: dict[str, Any] = {"column": chosen[0] if len(chosen) == 1 else chosen}
-        if "first" in details and "(primary)" in chosen[0].lower():
+        if "first" in details and all("(primary)" in name.lower() for name in chosen):
             details.pop("first")
-        several = sum(count for text, count in file.values(chosen[0]).items() if details.get("first", "\0") in text)
+        several = sum(count for text, count in file.values(*chosen).items() if details.get("first", "\0") in text)
         if several:
-            notes.append(f"{file.path.name}: {several:,} rows have several ids in {chosen[0]}; the first counts.")
+            notes.append(f"{file.path.name}: {several:,} rows have several ids in {' or '.join(chosen)}; the first counts.")
         if column in short_ids:
             said["characters"] = SHORT_ID
         if "values" in details:
