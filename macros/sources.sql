@@ -277,11 +277,16 @@
     insert into malformed_lines
     select
         '{{ entity }}',
-        line,
-        max(csv_line),
-        string_split(max(csv_line), {{ text_literal(source.delimiter) }})
-    from malformed_{{ entity }}
-    group by line;
+        -- Where lines end with a carriage return too, the reader counts both, and begins the next line with the second.
+        case when starts_with(csv_line, chr(10)) then (line + 1) // 2 else line end,
+        ltrim(csv_line, chr(10)),
+        -- Without their quotes; a delimiter after a letter that is not UTF-8 may be shown as `?` too, and one between quotes is none.
+        list_concat(
+            string_split(replace(ltrim(csv_line, chr(10)), '"', ''), {{ text_literal(source.delimiter) }}),
+            string_split(translate(csv_line, '"' || {{ text_literal(source.delimiter) }}, '??'), '?'),
+            regexp_extract_all(csv_line, '"([^"]+)"', 1)
+        )
+    from (select line, max(csv_line) as csv_line from malformed_{{ entity }} group by line);
         {%- endfor -%}
     {%- endfor -%}
 {% endmacro %}

@@ -22,6 +22,10 @@ active as (
     select account_id from {{ ref('int_opportunities') }}
     union
     select account_id from {{ ref('int_engagements') }}
+    union
+    select account_id from {{ ref('int_contacts__stage_entries') }}
+    union
+    select account_id from {{ ref('int_campaign_members') }}
 ),
 
 merged as (

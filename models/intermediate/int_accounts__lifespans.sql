@@ -15,6 +15,16 @@ events as (
         account_id,
         occurred_at
     from {{ ref('int_engagements') }}
+    union all
+    select
+        account_id,
+        entered_at as occurred_at
+    from {{ ref('int_contacts__stage_entries') }}
+    union all
+    select
+        account_id,
+        first_added_at as occurred_at
+    from {{ ref('int_campaign_members') }}
 ),
 
 first_events as (

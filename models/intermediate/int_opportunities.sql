@@ -66,7 +66,7 @@ select
         else {{ at_rate('dated.amount', 'rates.exchange_rate') }}
     end as amount,
     case
-        when dated.is_closed_by_then and dated.closed_at >= dated.created_at
+        when dated.is_closed_by_then and cast(dated.closed_at as date) >= cast(dated.created_at as date)
             then {{ days_between('dated.created_at', 'dated.closed_at') }}
     end as days_to_close,
     dated.created_at,

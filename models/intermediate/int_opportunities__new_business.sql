@@ -35,5 +35,5 @@ where
     opportunities.opportunity_type = 'new_business'
     or (
         opportunities.opportunity_type is null
-        and coalesce(first_orders.closed_at >= opportunities.created_at, true)
+        and coalesce(first_orders.closed_at >= least(opportunities.created_at, opportunities.closed_at), true)
     )

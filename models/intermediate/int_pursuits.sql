@@ -13,7 +13,8 @@ first_opportunities as (
         account_id,
         opportunity_id as pursuit_id,
         is_won,
-        created_at as began_at,
+        -- A deal that was entered after it was closed began no later than that.
+        least(created_at, closed_at) as began_at,
         closed_at,
         row_number() over (partition by account_id order by closed_at, opportunity_id) as pursuit_number
     from {{ ref('int_opportunities') }}

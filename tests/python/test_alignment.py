@@ -194,7 +194,9 @@ def lifespans(database: Path) -> pd.DataFrame:
     engaged = engagements.groupby(engagements["account_id"].map(resolved))["occurred_at"].min()
     opened = read(database, "marts.fct_opportunities").groupby("account_id")["created_at"].min()
     ordered = read(database, "marts.fct_orders").groupby("account_id")["closed_at"].min()
-    firsts = pd.concat([accounts["created_at"], engaged, opened, ordered], axis=1).min(axis=1)
+    became = entries(database).groupby("account_id")["entered_at"].min()
+    targeted = first_memberships(database).groupby("account_id")["min"].min()
+    firsts = pd.concat([accounts["created_at"], engaged, opened, ordered, became, targeted], axis=1).min(axis=1)
     accounts["exists_from"] = firsts.where(accounts["created_at"].notna(), pd.Timestamp("1900-01-01"))
     accounts["customer_from"] = ordered
     return accounts[["exists_from", "customer_from"]]

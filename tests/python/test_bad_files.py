@@ -114,6 +114,35 @@ def test_file_that_is_hard_to_read_loses_no_row_in_silence(kind: str, build_file
         assert len(accepted) + len(rejected) + len(dropped) == lines
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["Unix", "Windows"])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["order_id,order_line_id,amount,product_id", "O1,L1,5,p", "O1,L2,6,caf\u00e9"],
+        ["order_line_id,amount,product_id,order_id", "L1,5,p,O1", "L2,6,caf\u00e9,O1"],
+        ["order_line_id,order_id,amount,product_id", '"L1","O1","5","p"', '"L2","O1","6","caf\u00e9"'],
+        ["order_line_id;order_id;product_id;amount", '"L1";"O;1";"p";"5"', '"L2";"O;1";"caf\u00e9";"6"'],
+    ],
+    ids=["order first", "order last", "quoted", "delimiter in the id"],
+)
+def test_a_line_in_latin_1_costs_the_order_that_it_names(
+    lines: list[str], end: str, build_files: InputBuild, tmp_path: Path
+) -> None:
+    """Wherever the id stands in it, and the build goes on: its number is that of the line, and the money is accounted for."""
+    order = "O;1" if ";" in lines[0] else "O1"
+    orders = f"{ORDERS}{order},a1,closed_won,2024-01-01,\n"
+    content = "".join(line + end for line in lines).encode("latin-1")
+    write_files(tmp_path, {"accounts.csv": ACCOUNTS, "orders.csv": orders, "order_lines.csv": content})
+    result = build_files(tmp_path, "--select", "+input_rejects")
+    assert result.returncode == 0, result.stdout
+    rejects = frame(result.database, "input.input_rejects")
+    assert set(zip(rejects["row_id"], rejects["rule"], strict=True)) == {
+        ("3", "malformed_line"),
+        ("L1", "order_rejected"),
+        (order, "rejected_line"),
+    }
+
+
 # --- Folders that cannot be used --------------------
 
 

@@ -233,21 +233,34 @@ def test_a_required_column_that_is_not_exported_is_said_with_its_label(tmp_path:
     assert "Associated Company IDs (Primary)" in sentence
 
 
-def test_a_primary_company_goes_before_the_list(tmp_path: Path) -> None:
-    deals = DEALS.replace("Record ID", "Record ID,Associated Company IDs (Primary)") + "9,2,Nine,Closed Won,,,,2024-01-02,1;2\n"
-    files, _, _ = said(folder_of(tmp_path, deals=deals, companies=COMPANIES))
-    assert files["deals.csv"]["opportunities"]["account_id"] == "Associated Company IDs (Primary)"
+def test_a_primary_company_goes_before_the_list_which_counts_where_there_is_none(tmp_path: Path) -> None:
+    deals = DEALS.replace("Record ID", "Record ID,Associated Company IDs (Primary)")
+    deals += "9,2,Nine,Closed Won,,,,2024-01-02,1;2\n8,,Eight,Closed Won,,,,2024-01-02,2;1\n7,,Seven,Closed Won,,,,2024-01-02,1\n"
+    files, _, notes = said(folder_of(tmp_path, deals=deals, companies=COMPANIES))
+    columns = ["Associated Company IDs (Primary)", "Associated Company IDs"]
+    assert files["deals.csv"]["opportunities"]["account_id"] == {"column": columns, "first": ";"}
+    assert f"deals.csv: 1 rows have several ids in {' or '.join(columns)}; the first counts." in notes
 
 
 def test_ids_of_reports_and_of_data_exports_are_made_alike(tmp_path: Path) -> None:
     """A report has the first 15 characters of the 18 that an export of data has."""
-    account = "Id,Name,BillingCountry,CreatedDate\n001xx000003DGb1AAG,One,DE,2024-01-01T00:00:00.000Z\n"
+    account = "Id,Name,ParentId,BillingCountry,CreatedDate\n001xx000003DGb1AAG,One,,DE,2024-01-01T00:00:00.000Z\n"
+    account += "001xx000003DGb2AAG,Two,001xx000003DGb1AAG,DE,2024-01-01T00:00:00.000Z\n"
     deals = "Opportunity ID,Opportunity Name,Account ID,Stage,Closed,Won,Created Date,Close Date\n"
     deals += "006xx000001Sv8F,Deal,001xx000003DGb1,Closed Won,1,1,2024-01-31,2024-02-01\n"
     files, unsure, _ = said(folder_of(tmp_path, Account=account, report1642=deals))
     assert unsure == []
     assert files["Account.csv"]["accounts"]["account_id"] == {"column": "Id", "characters": 15}
+    assert files["Account.csv"]["accounts"]["parent_account_id"] == {"column": "ParentId", "characters": 15}
     assert files["report1642.csv"]["opportunities"]["is_won"] == "Won"
+
+
+def test_order_items_of_few_columns_are_lines_of_orders(tmp_path: Path) -> None:
+    orders = "Id,AccountId,StatusCode,EffectiveDate\n801xx000003DGb1AAG,001xx000003DGb1AAG,Activated,2024-01-31\n"
+    items = "Id,OrderId,Product2Id,Quantity,TotalPrice\n802xx000003DGb1AAG,801xx000003DGb1AAG,01txx000003DGb1AAG,1,100\n"
+    files, unsure, _ = said(folder_of(tmp_path, Order=orders, OrderItem=items))
+    assert unsure == []
+    assert files["OrderItem.csv"]["order_lines"]["order_id"] == "OrderId"
 
 
 def test_a_folder_that_nobody_recognises_and_one_that_two_do_get_a_sentence(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ amounts as (
         order_id,
         coalesce(amount, 0) as amount
     from {{ ref('input_order_lines__read') }}
+    -- In all its columns: a line is malformed only where what is read of it is.
+    where {{ raw_text('raw') }} is not null
     union all
     select
         order_id,

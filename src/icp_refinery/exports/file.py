@@ -15,7 +15,7 @@ class ExportFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.header: Header = read_header(path)
-        self._values: dict[str, dict[str, int]] = {}
+        self._values: dict[tuple[str, ...], dict[str, int]] = {}
 
     @property
     def names(self) -> list[str]:
@@ -33,14 +33,16 @@ class ExportFile:
             f" hive_partitioning = false, max_line_size = 16000000, columns = {{{columns}}})"
         )
 
-    def values(self, header: str) -> dict[str, int]:
-        """The texts of a column that are not empty, and how many rows have each."""
-        if header in self._values:
-            return self._values[header]
-        place = f"c{self.names.index(header)}" if self.header.delimiter else '"' + header.replace('"', '""') + '"'
-        query = f"select trim(cast({place} as varchar)) as text, count(*) from {self._relation} group by 1 order by 1"
-        self._values[header] = {text: count for text, count in duckdb.execute(query).fetchall() if text}
-        return self._values[header]
+    def values(self, *headers: str) -> dict[str, int]:
+        """The texts of a column, or of the first of several that is filled, and how many rows have each."""
+        if headers not in self._values:
+            texts = ", ".join(f"nullif(trim(cast({self._place(header)} as varchar)), '')" for header in headers)
+            query = f"select coalesce({texts}, '') as text, count(*) from {self._relation} group by 1 order by 1"
+            self._values[headers] = {text: count for text, count in duckdb.execute(query).fetchall() if text}
+        return self._values[headers]
+
+    def _place(self, header: str) -> str:
+        return f"c{self.names.index(header)}" if self.header.delimiter else '"' + header.replace('"', '""') + '"'
 
 
 def exports_in(folder: Path) -> Iterator[Path]:

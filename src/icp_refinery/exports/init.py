@@ -25,6 +25,8 @@ KINDS = {
 MOST_ATTRIBUTE_VALUES = 50
 # Salesforce writes an id with 15 characters in reports and with 18 elsewhere: the first 15 are the same.
 SHORT_ID, LONG_ID = 15, 18
+# Columns of ids that name the same records as another.
+SAME_IDS = {"parent_account_id": "account_id"}
 
 
 class InitError(Exception):
@@ -106,8 +108,10 @@ def _short_ids(recognised: list[Recognised], contract: dict[str, dict[str, Colum
             for column, headers in part.columns.items():
                 if contract[part.entity][column].type == "id":
                     for header in header_of(one.file.names, headers)[:1]:
-                        lengths.setdefault(column, set()).update(len(text) for text in one.file.values(header))
-    return {column for column, found in lengths.items() if found == {SHORT_ID, LONG_ID}}
+                        named = SAME_IDS.get(column, column)
+                        lengths.setdefault(named, set()).update(len(text) for text in one.file.values(header))
+    short = {column for column, found in lengths.items() if found == {SHORT_ID, LONG_ID}}
+    return short | {column for column, named in SAME_IDS.items() if named in short}
 
 
 def _map_file(
@@ -194,11 +198,11 @@ def _map_part(
             continue
         chosen = found if details.pop("all", False) else found[:1]
         said: dict[str, Any] = {"column": chosen[0] if len(chosen) == 1 else chosen}
-        if "first" in details and "(primary)" in chosen[0].lower():
+        if "first" in details and all("(primary)" in name.lower() for name in chosen):
             details.pop("first")
-        several = sum(count for text, count in file.values(chosen[0]).items() if details.get("first", "\0") in text)
+        several = sum(count for text, count in file.values(*chosen).items() if details.get("first", "\0") in text)
         if several:
-            notes.append(f"{file.path.name}: {several:,} rows have several ids in {chosen[0]}; the first counts.")
+            notes.append(f"{file.path.name}: {several:,} rows have several ids in {' or '.join(chosen)}; the first counts.")
         if column in short_ids:
             said["characters"] = SHORT_ID
         if "values" in details:
