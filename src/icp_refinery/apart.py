@@ -49,8 +49,9 @@ def prepare(*modules: str) -> None:
 
 
 def collect_rarely() -> None:
-    """What is imported or parsed lives to the end: Python need not search it for garbage hundreds of times."""
+    """What is imported or parsed lives to the end: Python need not search it for garbage hundreds of times before."""
     gc.freeze()
+    atexit.register(gc.unfreeze)
     gc.set_threshold(20_000, 20, 20)
 
 

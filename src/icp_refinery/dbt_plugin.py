@@ -4,8 +4,6 @@ sentence where the database cannot be used.
 `profiles.yml` names this module (`plugins`).
 """
 
-import atexit
-import gc
 import re
 import stat
 from importlib.metadata import version
@@ -51,7 +49,6 @@ class Plugin(BasePlugin):
         A whole build learns: what that needs is imported meanwhile.
         """
         apart.collect_rarely()
-        atexit.register(gc.unfreeze)
         flags = get_flags()
         if flags.WHICH in ("build", "run") and not flags.SELECT:
             apart.prepare(*LEARNING)
