@@ -1,7 +1,6 @@
-"""Calls functions in Python processes of their own.
+"""Calls a function in a Python process of its own.
 
-dbt runs models in threads of one interpreter: long learning and the rendering of SQL there wait for each other. One process
-imports what the functions need, once, and is forked for each call.
+dbt runs models in threads of one interpreter: long learning and the rendering of SQL there wait for each other.
 """
 
 from __future__ import annotations
@@ -11,17 +10,13 @@ import gc
 import os
 import pickle
 import signal
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
-from contextlib import suppress
-from importlib import import_module
 from typing import Any
 
-_LOCK = threading.Lock()
-_server: tuple[subprocess.Popen[bytes], socket.socket] | None = None
+IDLE: list[subprocess.Popen[bytes]] = []  # processes that have answered, for the next call: importing takes seconds
+os.register_at_fork(after_in_child=IDLE.clear)
 
 
 def apart(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -31,91 +26,53 @@ def apart(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """
     asked = pickle.dumps((function, args, kwargs))
     try:
-        with _fork(function.__module__) as connection, connection.makefile("rwb") as stream:
-            stream.write(asked)
-            stream.flush()
-            returned, raised = pickle.load(stream)
-    except (ConnectionError, EOFError, pickle.UnpicklingError):  # the last of an answer that was cut off
-        raise RuntimeError(f"The process of {function.__name__} ended without an answer, as where memory ran out.") from None
+        process = IDLE.pop()
+    except IndexError:
+        process = _started()
+    try:
+        process.stdin.write(asked)
+        process.stdin.flush()
+        returned, raised = pickle.load(process.stdout)
+    except (BrokenPipeError, EOFError, pickle.UnpicklingError):  # the last of an answer that was cut off
+        code = process.wait()
+        raise RuntimeError(f"The process of {function.__name__} ended with code {code}, without an answer.") from None
+    IDLE.append(process)
     if raised is not None:
         raise raised
     return returned
 
 
-def prepare(*modules: str) -> None:
-    """Has modules imported, for the calls that will come, while this process does something else."""
-    for module in modules:
-        _fork(module).close()
-
-
-def collect_rarely() -> None:
-    """What is imported or parsed lives to the end: Python need not search it for garbage hundreds of times before."""
-    gc.freeze()
-    atexit.register(gc.unfreeze)
-    gc.set_threshold(20_000, 20, 20)
-
-
-def _fork(module: str) -> socket.socket:
-    """A connection to a process to come, which is forked when the module is imported."""
-    global _server
-    with _LOCK:
-        if _server is None or _server[0].poll() is not None:  # that of another process counts as ended
-            _server = _started()
-        mine, theirs = socket.socketpair()
-        mine.sendall(f"{module}\n".encode())
-        with theirs, suppress(ConnectionError):  # there is no answer then
-            socket.send_fds(_server[1], [b"."], [theirs.fileno()])
-    return mine
-
-
-def _started() -> tuple[subprocess.Popen[bytes], socket.socket]:
-    mine, theirs = socket.socketpair()
-    # -P: what lies in the current folder is not imported. One thread each: it is not alone.
+def _started() -> subprocess.Popen[bytes]:
+    # -P: what lies in the current folder is not imported.
     command = [sys.executable, "-P", "-m", "icp_refinery.apart"]
-    with theirs:
-        # What a function prints goes where messages go: to 2.
-        return subprocess.Popen(command, stdin=theirs, stdout=2, env=os.environ | {"OMP_NUM_THREADS": "1"}), mine
+    # One thread each: it is not alone.
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"})
 
 
 @atexit.register
 def _end() -> None:
-    if _server is not None:
-        _server[1].close()
-        _server[0].wait()
+    for process in IDLE:
+        process.stdin.close()
+        process.wait()
 
 
-def _serve(control: socket.socket) -> None:
-    """Forks until nobody is left to ask."""
-    collect_rarely()
+def _answer() -> None:
+    """Answers until nobody is left to ask."""
+    gc.set_threshold(20_000, 20, 20)  # importing Great Expectations is a tenth shorter
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    forks: list[int] = []
-    while True:
-        _, descriptors, _, _ = socket.recv_fds(control, 1, 1)
-        forks = [fork for fork in forks if not os.waitpid(fork, os.WNOHANG if descriptors else 0)[0]]
-        if not descriptors:
-            return
-        with socket.socket(fileno=descriptors[0]) as connection, connection.makefile("rb", buffering=0) as asked:
-            with suppress(ImportError):  # the fork says so
-                import_module(asked.readline().decode().strip())
-            gc.freeze()
-            fork = os.fork()
-            if not fork:
-                _answer(connection)
-                os._exit(0)  # at once: what was imported need not be taken down
-            forks.append(fork)
-
-
-def _answer(connection: socket.socket) -> None:
-    with connection.makefile("rwb") as stream, suppress(EOFError, ConnectionError):  # nobody asks, or listens, any more
-        function, args, kwargs = pickle.load(stream)
-        try:
-            said = function(*args, **kwargs), None
-        except Exception as problem:
-            said = None, problem
-        sys.stdout.flush()
-        pickle.dump(said, stream)
+    with os.fdopen(os.dup(1), "wb") as answers:
+        os.dup2(2, 1)  # what a function prints is no part of the answer
+        while sys.stdin.buffer.peek(1):
+            function, args, kwargs = pickle.load(sys.stdin.buffer)
+            try:
+                said = function(*args, **kwargs), None
+            except Exception as problem:
+                said = None, problem
+            sys.stdout.flush()
+            pickle.dump(said, answers)
+            answers.flush()
 
 
 if __name__ == "__main__":
-    _serve(socket.socket(fileno=0))
-    os._exit(0)
+    _answer()
+    os._exit(0)  # at once: what it has imported need not be taken down

@@ -4,6 +4,8 @@ sentence where the database cannot be used.
 `profiles.yml` names this module (`plugins`).
 """
 
+import atexit
+import gc
 import re
 import stat
 from importlib.metadata import version
@@ -15,7 +17,7 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt.flags import get_flags
 from dbt_common.exceptions import DbtRuntimeError
 
-from icp_refinery import apart, permissions
+from icp_refinery import permissions
 from icp_refinery.landed import attach_landed
 from icp_refinery.project import NOT_IN_PATHS
 
@@ -35,8 +37,6 @@ SCHEMAS = {
     "sample",
     "staging",
 }
-# What takes longest to import.
-LEARNING = ["icp_refinery.learning.backtest", "icp_refinery.expectations.judge", "great_expectations"]
 TAKEN = SCHEMAS | {"information_schema", "landed", "main", "pg_catalog", "system", "temp"}
 
 
@@ -46,14 +46,13 @@ class Plugin(BasePlugin):
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         """From now on, what this process writes is its owner's only; published files are as the user's umask says.
 
-        A whole build learns: what that needs is imported meanwhile.
+        What dbt has parsed lives to the end of the process: Python need not search it for garbage hundreds of times.
         """
-        apart.collect_rarely()
-        flags = get_flags()
-        if flags.WHICH in ("build", "run") and not flags.SELECT:
-            apart.prepare(*LEARNING)
+        gc.freeze()
+        atexit.register(gc.unfreeze)
+        gc.set_threshold(20_000, 20, 20)
         permissions.keep_private()
-        log = Path(flags.LOG_PATH or ".") / "dbt.log"
+        log = Path(get_flags().LOG_PATH or ".") / "dbt.log"
         if log.is_file():
             permissions.make_private(log)
 

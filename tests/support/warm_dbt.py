@@ -69,7 +69,6 @@ def _command(arguments: list[str], cwd: str, env: dict[str, str], output: str, p
 
                 # What learns is imported here already, and would be imported anew in a process of its own.
                 icp_refinery.apart.apart = lambda function, *given, **options: function(*given, **options)
-                icp_refinery.apart.prepare = lambda *modules: None
             cli(arguments, obj={"manifest": _read(parsed, arguments)} if parsed else None)
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 1

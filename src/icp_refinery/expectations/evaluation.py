@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from icp_refinery.apart import apart, prepare
+from icp_refinery.apart import apart
 from icp_refinery.expectations.judge import RESULT_TYPES, judge, not_published
 from icp_refinery.expectations.over_time import over_time
 from icp_refinery.expectations.suites import SUITES, read_suites
@@ -30,7 +30,6 @@ def evaluate(
     state, whose marts are `published_<mart>`; where it is not there, or there is too little data, `is_passed` is missing and
     `observed` says why. The Data Docs go to the folder `docs`, if given, which is replaced.
     """
-    prepare(judge.__module__, "great_expectations")  # while SQL is asked
     read = read_suites(suites)
     compared, sampled, unjudged = [], [], []
     with _named(session, relations, published) as names:

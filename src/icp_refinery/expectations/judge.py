@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 
-os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when Great Expectations is imported, which takes seconds: by who judges
 LEAST_ROWS = 30  # for a share of them to be judged
 KEYS = 5
 NOT_ENOUGH = "not enough data"
@@ -36,6 +35,7 @@ Part = tuple[Mapping[str, Any], list[dict[str, Any]], pd.DataFrame]  # suite, ex
 
 def judge(compared: list[Part], sampled: list[Part], docs: Path | None) -> list[dict[str, Any]]:
     """A row per expectation: comparisons over time, all in one frame, and samples of rows. Writes the Data Docs, if asked."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when it is imported
     import great_expectations as gx
     from great_expectations.data_context.types import base
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
