@@ -16,18 +16,6 @@ customers as (
     select distinct account_id from {{ ref('int_orders') }}
 ),
 
-active as (
-    select account_id from customers
-    union
-    select account_id from {{ ref('int_opportunities') }}
-    union
-    select account_id from {{ ref('int_engagements') }}
-    union
-    select account_id from {{ ref('int_contacts__stage_entries') }}
-    union
-    select account_id from {{ ref('int_campaign_members') }}
-),
-
 merged as (
     select
         resolved.resolved_account_id as account_id,
@@ -50,12 +38,12 @@ survivors as (
     cross join as_of
     inner join merged on accounts.account_id = merged.account_id
     left join customers on accounts.account_id = customers.account_id
-    left join active on accounts.account_id = active.account_id
+    left join {{ ref('int_accounts__first_events') }} as first_events on accounts.account_id = first_events.account_id
     left join resolved as parents on accounts.parent_account_id = parents.account_id
     -- A record that was made late is there as soon as its account has done something.
     where
         coalesce(accounts.created_at < as_of.ends_at, true)
-        or active.account_id is not null
+        or first_events.account_id is not null
 ),
 
 present as (
