@@ -275,16 +275,15 @@ def built_companies(options: argparse.Namespace, beside: bool = True) -> list[tu
     found = []
     for millions in options.lines:
         folder, _ = company(millions)
-        both = [
-            Project(name, checkout, BENCH / f"whole_{millions:g}" / name)
-            for name, checkout in (("here", ROOT), (options.base, BENCH / f"clone_{options.base}"))
-        ][: 1 + beside]
-        projects(options.base, "clone")
-        for project in both:
+        built = [Project("here", ROOT, BENCH / f"whole_{millions:g}" / "here")]
+        if beside:
+            _, older = projects(options.base, "clone")
+            built.append(Project(older.name, older.folder, BENCH / f"whole_{millions:g}" / older.name))
+        for project in built:
             if not (project.work / "target" / "run_results.json").exists():
                 project.forget()
                 project.dbt("build", "--exclude", "resource_type:test", "resource_type:unit_test", files=folder)
-        found.append((round(millions * 100_000), both, folder))
+        found.append((round(millions * 100_000), built, folder))
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dbt.adapters.base import BaseRelation
 from dbt.adapters.base.meta import available
@@ -12,6 +12,16 @@ from dbt.adapters.spark.impl import SparkAdapter
 
 from dbt.adapters.icpspark import python_models
 from dbt.adapters.icpspark.connections import IcpSparkConnectionManager, session
+
+
+class File(NamedTuple):
+    """What is at a place of a file system; size in bytes, `modified` in the system's own unit."""
+
+    name: str
+    path: str
+    is_folder: bool
+    size: int
+    modified: int
 
 
 class IcpSparkAdapter(SparkAdapter):
@@ -53,33 +63,20 @@ class IcpSparkAdapter(SparkAdapter):
 
         With Spark Connect, of this machine's.
         """
-        if self.config.credentials.remote:
-            listed = Path(folder).iterdir() if Path(folder).is_dir() else []
-            found = [{"name": file.name, "path": str(file), "is_folder": file.is_dir()} for file in listed]
-        else:
-            system, path = self._placed(folder)
-            found = [
-                {"name": file.getPath().getName(), "path": file.getPath().toString(), "is_folder": file.isDirectory()}
-                for file in (system.listStatus(path) if system.exists(path) else [])
-            ]
-        return sorted((file for file in found if file["name"][0] not in "._"), key=lambda file: file["name"])
+        below = [{"name": file.name, "path": file.path, "is_folder": file.is_folder} for file in self._found(folder)[1:]]
+        return sorted((file for file in below if file["name"][0] not in "._"), key=lambda file: file["name"])
 
     @available
     def file_stamp(self, path: str) -> str:
         """What changes when a file, or one in a folder, is replaced or written to; empty where there is none."""
-        if self.config.credentials.remote:
-            stats = [file.stat() for file in (Path(path), *Path(path).rglob("*")) if file.is_file()]
-            return f"{len(stats)}:{sum(s.st_size for s in stats)}:{max(s.st_mtime_ns for s in stats)}" if stats else ""
-        system, place = self._placed(path)
-        if not system.exists(place):
-            return ""
-        summary = system.getContentSummary(place)
-        newest, folders = system.getFileStatus(place).getModificationTime(), [place]
+        found = self._found(path)
+        folders = [file for file in found[1:] if file.is_folder]
         while folders:
-            for file in system.listStatus(folders.pop()):
-                newest = max(newest, file.getModificationTime())
-                folders += [file.getPath()] if file.isDirectory() else []
-        return f"{summary.getFileCount()}:{summary.getLength()}:{newest}"
+            below = self._found(folders.pop().path)[1:]
+            found += below
+            folders += [file for file in below if file.is_folder]
+        sizes = [file.size for file in found if not file.is_folder]
+        return f"{len(sizes)}:{sum(sizes)}:{max(file.modified for file in found)}" if found else ""
 
     @available
     def load_seed(self, relation: Any, table: Any, types: dict[str, str]) -> str:
@@ -95,8 +92,19 @@ class IcpSparkAdapter(SparkAdapter):
         )
         return ""
 
-    def _placed(self, path: str) -> tuple[Any, Any]:
+    def _found(self, address: str) -> list[File]:
+        """The file or folder at an address, then what lies in the folder; empty where there is none."""
+        if self.config.credentials.remote:
+            here = Path(address)
+            stats = [(place, place.stat()) for place in (here, *(here.iterdir() if here.is_dir() else ())) if place.exists()]
+            return [File(place.name, str(place), place.is_dir(), stat.st_size, stat.st_mtime_ns) for place, stat in stats]
         spark = session(self.config.credentials)
-        place = spark._jvm.org.apache.hadoop.fs.Path(path)
+        place = spark._jvm.org.apache.hadoop.fs.Path(address)
         system = place.getFileSystem(spark._jsc.hadoopConfiguration())
-        return system, place
+        if not system.exists(place):
+            return []
+        status = system.getFileStatus(place)
+        return [
+            File(at.getPath().getName(), at.getPath().toString(), at.isDirectory(), at.getLen(), at.getModificationTime())
+            for at in (status, *(system.listStatus(place) if status.isDirectory() else ()))
+        ]
