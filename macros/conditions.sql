@@ -20,14 +20,12 @@
         select distinct resolved_account_id as account_id
         from {{ ref('int_accounts__in_scope') }}
     ) as accounts
-    cross join {{ conditions }} as conditions
-    left join (
-        select * from {{ ref('int_accounts__traits') }}
-        where attribute in (select attribute from {{ conditions }})
-    ) as traits
+    cross join (select distinct attribute from {{ conditions }}) as asked
+    left join {{ ref('int_accounts__traits') }} as traits
         on
             accounts.account_id = traits.account_id
-            and conditions.attribute = traits.attribute
+            and asked.attribute = traits.attribute
+    inner join {{ conditions }} as conditions on asked.attribute = conditions.attribute
     left join (
         select
             condition_id,

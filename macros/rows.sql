@@ -27,6 +27,12 @@
 {%- endmacro %}
 
 
+{#- The least value of a group, the second least and so on (`n` from 1 to 3); null where there are fewer. -#}
+{% macro nth_least(value, n) -%}
+    {{ adapter.dispatch('nth_least', 'icp_refinery')(value, n) }}
+{%- endmacro %}
+
+
 {#- A number that equal values share, and hardly any others. -#}
 {% macro row_hash(value) -%}
     {{ adapter.dispatch('row_hash', 'icp_refinery')(value) }}

@@ -117,6 +117,11 @@
 {%- endmacro %}
 
 
+{% macro duckdb__nth_least(value, n) -%}
+    min({{ value }}, 3)[{{ n }}]
+{%- endmacro %}
+
+
 {% macro duckdb__row_hash(value) -%}
     hash({{ value }})
 {%- endmacro %}

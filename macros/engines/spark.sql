@@ -137,6 +137,11 @@
 {%- endmacro %}
 
 
+{% macro spark__nth_least(value, n) -%}
+    try_element_at(sort_array(collect_list({{ value }})), {{ n }})
+{%- endmacro %}
+
+
 {% macro spark__row_hash(value) -%}
     xxhash64({{ value }})
 {%- endmacro %}

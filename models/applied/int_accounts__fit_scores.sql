@@ -4,8 +4,11 @@ scorecard as (
     select * from {{ ref('learned_scorecard') }}
 ),
 
-met as (
-    select * from {{ ref('int_accounts__scorecard_conditions') }}
+segments as (
+    select
+        account_id,
+        segment_id
+    from {{ ref('int_accounts__segments') }}
 ),
 
 base as (
@@ -13,80 +16,134 @@ base as (
     where attribute is null
 ),
 
-scores as (
-    select
-        met.account_id,
-        sum(scorecard.points) as points,
-        max(scorecard.lowest) as lowest,
-        min(scorecard.highest) as highest
-    from met
-    inner join scorecard on met.condition_id = scorecard.condition_id
-    group by met.account_id
+own as (
+    select * from scorecard
+    where attribute = 'segment'
 ),
 
 said as (
     select
         condition_id,
-        attribute = 'segment' as is_of_segment,
+        case when attribute = 'segment' then value end as segment_id,
         {{ json_objects('reasons', ['attribute', 'reason', 'points']) }} as part
     from scorecard
 ),
 
-reasons as (
+parts as (
     select
         said.condition_id,
-        said.is_of_segment,
+        said.segment_id,
         said.part.attribute,
         said.part.reason,
         cast(said.part.points as double) as points
     from said
 ),
 
--- A trait is named once, by its level where that has points.
-parts as (
+-- All that can be said of a segment's accounts: a trait's level, with what the segment's points are for the same trait; and the segment's
+-- traits themselves, where a level has none.
+reasons as (
     select
-        met.account_id,
-        reasons.attribute,
-        min_by(reasons.reason, reasons.is_of_segment) as reason,
-        round(sum(reasons.points), 1) as points
-    from met
-    inner join reasons on met.condition_id = reasons.condition_id
-    group by met.account_id, reasons.attribute
+        scored.segment_id,
+        levels.condition_id,
+        levels.attribute,
+        levels.reason,
+        levels.points as points_of_level,
+        round(levels.points + coalesce(parts.points, 0), 1) as points,
+        parts.attribute is not null as is_of_rule
+    from (select distinct segment_id from segments) as scored
+    cross join parts as levels
+    left join parts on scored.segment_id = parts.segment_id and levels.attribute = parts.attribute
+    where levels.segment_id is null
+    union all
+    select
+        segment_id,
+        cast(null as {{ dbt.type_string() }}) as condition_id,
+        attribute,
+        reason,
+        0 as points_of_level,
+        points,
+        true as is_of_rule
+    from parts
+    where segment_id is not null
 ),
 
 -- By points, ties by name.
 ranked as (
     select
-        account_id,
-        reason || ' (' || printf('%+d', cast(round(points) as integer)) || ')' as reason,
-        row_number() over (partition by account_id order by abs(points) desc, reason asc) as reason_number
-    from parts
-    where abs(points) >= 0.5
+        *,
+        reason || ' (' || printf('%+d', cast(round(points) as integer)) || ')' as sentence,
+        case
+            when abs(points) >= 0.5 then row_number() over (order by abs(points) desc, reason asc, segment_id asc, condition_id asc)
+        end as place
+    from reasons
 ),
 
-leading_reasons as (
+of_levels as (
+    select
+        met.account_id,
+        ranked.attribute,
+        ranked.points_of_level,
+        ranked.is_of_rule,
+        ranked.place
+    from {{ ref('int_accounts__scorecard_conditions') }} as met
+    inner join segments on met.account_id = segments.account_id
+    inner join ranked on segments.segment_id = ranked.segment_id and met.condition_id = ranked.condition_id
+),
+
+levels_of_rules as (
     select
         account_id,
-        max(case when reason_number = 1 then reason end) as reason_1,
-        max(case when reason_number = 2 then reason end) as reason_2,
-        max(case when reason_number = 3 then reason end) as reason_3
-    from ranked
-    where reason_number <= 3
+        attribute
+    from of_levels
+    where is_of_rule
+),
+
+of_rules as (
+    select
+        segments.account_id,
+        ranked.points_of_level,
+        ranked.place
+    from segments
+    inner join ranked on segments.segment_id = ranked.segment_id and ranked.condition_id is null
+    anti join levels_of_rules
+        on segments.account_id = levels_of_rules.account_id and ranked.attribute = levels_of_rules.attribute
+),
+
+scores as (
+    select
+        account_id,
+        sum(points_of_level) as points,
+        {{ nth_least('place', 1) }} as place_1,
+        {{ nth_least('place', 2) }} as place_2,
+        {{ nth_least('place', 3) }} as place_3
+    from (
+        select
+            account_id,
+            points_of_level,
+            place
+        from of_levels
+        union all
+        select * from of_rules
+    )
     group by account_id
 )
 
 select
     segments.account_id,
-    leading_reasons.reason_1,
-    leading_reasons.reason_2,
-    leading_reasons.reason_3,
+    reasons_1.sentence as reason_1,
+    reasons_2.sentence as reason_2,
+    reasons_3.sentence as reason_3,
     round(
         least(
-            greatest(base.points + coalesce(scores.points, 0), coalesce(scores.lowest, 0)), coalesce(scores.highest, 100)
+            greatest(base.points + coalesce(own.points, 0) + coalesce(scores.points, 0), coalesce(own.lowest, 0)),
+            coalesce(own.highest, 100)
         ),
         1
     ) as fit_score
-from {{ ref('int_accounts__segments') }} as segments
+from segments
 cross join base
+left join own on segments.segment_id = own.value
 left join scores on segments.account_id = scores.account_id
-left join leading_reasons on segments.account_id = leading_reasons.account_id
+left join ranked as reasons_1 on scores.place_1 = reasons_1.place
+left join ranked as reasons_2 on scores.place_2 = reasons_2.place
+left join ranked as reasons_3 on scores.place_3 = reasons_3.place

@@ -28,7 +28,7 @@ failed as (
 ),
 
 ruled_out as (
-    select distinct
+    select
         failed.account_id,
         segment_conditions.icp_version,
         segment_conditions.segment_id
