@@ -1,5 +1,5 @@
 def model(dbt, session):
-    from icp_refinery.learning.effects import attribute_effects
+    from icp_refinery.learning.effects.attributes import attribute_effects
     from icp_refinery.warehouse import outcomes_and_behaviours, sampled_traits, typed
 
     pursuits = dbt.ref("int_pursuits__outcomes")

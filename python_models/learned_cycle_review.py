@@ -1,6 +1,6 @@
 def model(dbt, session):
     from icp_refinery.learning.conditions import assign
-    from icp_refinery.learning.review import review_cycles
+    from icp_refinery.learning.review.cycles import review_cycles
     from icp_refinery.learning.segments import from_table
     from icp_refinery.warehouse import closed_by_cycle, cycle_dates, definition_in_force, sampled_traits, typed
 

@@ -5,20 +5,7 @@ scorecard as (
 ),
 
 segments as (
-    select
-        account_id,
-        segment_id
-    from {{ ref('int_accounts__segments') }}
-),
-
-base as (
-    select points from scorecard
-    where attribute is null
-),
-
-own as (
-    select * from scorecard
-    where attribute = 'segment'
+    select * from {{ ref('int_accounts__segments') }}
 ),
 
 said as (
@@ -141,8 +128,8 @@ select
         1
     ) as fit_score
 from segments
-cross join base
-left join own on segments.segment_id = own.value
+inner join scorecard as base on base.attribute is null
+left join scorecard as own on own.attribute = 'segment' and segments.segment_id = own.value
 left join scores on segments.account_id = scores.account_id
 left join ranked as reasons_1 on scores.place_1 = reasons_1.place
 left join ranked as reasons_2 on scores.place_2 = reasons_2.place

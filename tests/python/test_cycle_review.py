@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from conftest import BuildResult, frame
-from icp_refinery.learning.review import LOOKS, review_cycles
 from icp_refinery.learning.review.attributes import ATTRIBUTES, emerged_attributes
+from icp_refinery.learning.review.cycles import LOOKS, review_cycles
 from icp_refinery.learning.review.looks import year_of_looks
 from icp_refinery.studies.review import BEFORE, CHANGE, TIERS, Year, delays, reviewed, simulate_year
 

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from statsmodels.stats.contingency_tables import StratifiedTable
 
-from icp_refinery.learning.effects import attribute_effects, evidence
+from icp_refinery.learning.effects import evidence
+from icp_refinery.learning.effects.attributes import attribute_effects
 from icp_refinery.learning.effects.counts import Counts
 from icp_refinery.learning.effects.evidence import _change, _exact_p, evidence_of
 from icp_refinery.learning.effects.leaks import leak_verdicts_within, suspected

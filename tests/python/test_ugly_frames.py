@@ -15,11 +15,11 @@ from icp_refinery.learning.boosting import boosted_scores
 from icp_refinery.learning.calibration import score_calibration
 from icp_refinery.learning.clusters import value_clusters
 from icp_refinery.learning.conditions import assign
-from icp_refinery.learning.effects import attribute_effects
+from icp_refinery.learning.effects.attributes import attribute_effects
 from icp_refinery.learning.effects.leaks import leak_verdicts
 from icp_refinery.learning.measure import measure_segments
-from icp_refinery.learning.review import review_cycles
 from icp_refinery.learning.review.attributes import emerged_attributes
+from icp_refinery.learning.review.cycles import review_cycles
 from icp_refinery.learning.scorecard import described, fit_scores, learn_scorecard
 from icp_refinery.learning.segments import learn_segments
 from icp_refinery.learning.value import log_score

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.metrics import adjusted_rand_score
 
 from icp_refinery.learning.clusters import value_clusters
-from icp_refinery.learning.effects import attribute_effects
+from icp_refinery.learning.effects.attributes import attribute_effects
 from icp_refinery.studies.findings import Finding, section, share
 
 QUARTERS = 12

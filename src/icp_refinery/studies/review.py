@@ -10,8 +10,8 @@ import pandas as pd
 from scipy.stats import norm
 
 from icp_refinery.learning.conditions import assign
-from icp_refinery.learning.review import review_cycles
 from icp_refinery.learning.review.attributes import emerged_attributes
+from icp_refinery.learning.review.cycles import review_cycles
 from icp_refinery.learning.review.looks import YEARLY
 from icp_refinery.learning.segments import learn_segments
 
