@@ -91,11 +91,25 @@ pairs as (
 ),
 
 -- Only where a line has a choice does it matter which pair is preferred.
+renewing_several as (
+    select order_line_id from pairs
+    group by order_line_id
+    having count(*) > 1
+),
+
+renewed_by_several as (
+    select renewed_order_line_id from pairs
+    group by renewed_order_line_id
+    having count(*) > 1
+),
+
 choices as (
     select
-        *,
-        count(*) over (partition by order_line_id) = 1 and count(*) over (partition by renewed_order_line_id) = 1 as is_only_choice
+        pairs.*,
+        renewing_several.order_line_id is null and renewed_by_several.renewed_order_line_id is null as is_only_choice
     from pairs
+    left join renewing_several on pairs.order_line_id = renewing_several.order_line_id
+    left join renewed_by_several on pairs.renewed_order_line_id = renewed_by_several.renewed_order_line_id
 )
 
 select
