@@ -24,10 +24,6 @@ crowds as (
     having count(*) > {{ most_paired_lines() }}
 ),
 
-replacements as (
-    select * from {{ ref('int_orders__replacements') }}
-),
-
 windows as (
     select
         orders.order_id,
@@ -45,8 +41,8 @@ renewable as (
         contracts.*,
         own.replaces_order_id
     from contracts
-    left join replacements as own on contracts.order_id = own.order_id
-    anti join replacements on contracts.order_id = replacements.replaces_order_id
+    left join {{ ref('int_orders__replacements') }} as own on contracts.order_id = own.order_id
+    anti join {{ ref('int_orders__replacements') }} as replacements on contracts.order_id = replacements.replaces_order_id
     anti join crowds on contracts.account_id = crowds.account_id and contracts.product_id = crowds.product_id
     where contracts.ends_on is not null
 ),
@@ -58,7 +54,7 @@ renewing as (
         windows.overlap_days
     from contracts
     inner join windows on contracts.order_id = windows.order_id
-    anti join replacements on contracts.order_id = replacements.order_id
+    anti join {{ ref('int_orders__replacements') }} as replacements on contracts.order_id = replacements.order_id
     where contracts.ends_on is null or contracts.ends_on >= contracts.starts_on
 ),
 

@@ -172,7 +172,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     One worker begins with a file that builds the demo company, the other with what builds others; what is fast comes last.
     """
-    whole = {"demo", "one_order", "renamed_demo", "adventureworks", "bad_rows", "parquet_rows", "build_input", "elsewhere"}
+    whole = {"demo", "one_order", "renamed_demo", "adventureworks", "bad_rows", "parquet_rows"}
+    whole |= {"build_input", "start_only", "elsewhere"}
     needs: dict[Path, set[str]] = defaultdict(set)
     for item in items:
         given = item.callspec.params.values() if hasattr(item, "callspec") else ()

@@ -427,6 +427,7 @@ def test_an_amount_that_is_a_trillion_at_a_rate_of_its_currency_is_rejected(buil
         assert set(zip(mine["row_id"], mine["column_name"], strict=True)) == expected, entity
 
 
+@pytest.mark.slow
 def test_amounts_that_add_up_to_more_than_marts_hold_are_one_sentence(tmp_path: Path) -> None:
     orders = "order_id,account_id,order_status,closed_at,amount\n"
     orders += "".join(f"o{number},a1,closed_won,2024-01-01,999999999999\n" for number in range(101))

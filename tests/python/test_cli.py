@@ -26,6 +26,7 @@ def test_an_unknown_command_suggests_the_nearest(typed: list[str], meant: str) -
     assert f"Did you mean '{meant}'?" in result.output
 
 
+@pytest.mark.slow
 def test_nothing_in_the_current_folder_is_executed(tmp_path: Path) -> None:
     for module in ("click", "typer", "duckdb", "yaml", "pandas", "rich", "dbt", "httpx", "sitecustomize", "icp_refinery"):
         (tmp_path / f"{module}.py").write_text("open('executed', 'w').close()\n")

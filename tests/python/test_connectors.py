@@ -189,6 +189,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return test_hubspot_landed.write(landed, SALESFORCE, schema="salesforce")
 
 
+@pytest.mark.slow
 def test_both_tools_are_one_company(both: Path, tmp_path: Path) -> None:
     result = build(
         tmp_path,

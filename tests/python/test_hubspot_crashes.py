@@ -42,6 +42,7 @@ def test_what_a_killed_run_wrote_is_not_written_again_over_a_person(synced: Desk
     assert synced.hubspot.value("101", "icp_tier") == "tier_1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["apply", "revert"])
 def test_killed_between_any_two_calls_the_next_run_ends_right(desk: Desk, ending: str) -> None:
     hubspot = desk.hubspot
