@@ -23,14 +23,20 @@ traits as (
     where attribute in (select attribute from scorecard)
 ),
 
+known as (
+    select traits.*
+    from traits
+    semi join scorecard on traits.attribute = scorecard.attribute and scorecard.operator = 'is_missing'
+),
+
 missing as (
     select
         segments.account_id,
         scorecard.condition_id
     from segments
     cross join scorecard
-    left join traits on segments.account_id = traits.account_id and scorecard.attribute = traits.attribute
-    where scorecard.operator = 'is_missing' and traits.account_id is null
+    anti join known on segments.account_id = known.account_id and scorecard.attribute = known.attribute
+    where scorecard.operator = 'is_missing'
 ),
 
 met as (
@@ -56,10 +62,9 @@ met as (
 )
 
 select
-    met.account_id,
-    met.condition_id
+    account_id,
+    condition_id
 from met
-inner join segments on met.account_id = segments.account_id
 union all
 select
     account_id,

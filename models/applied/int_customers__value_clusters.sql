@@ -56,22 +56,29 @@ distances as (
     select
         account_id,
         cluster,
-        cluster_name,
         sum(cast(coalesce(power(scaled - centre, 2), 0) as decimal(18, 9))) as distance
     from scaled_figures
-    group by account_id, cluster, cluster_name
+    group by account_id, cluster
 ),
 
-ranked_clusters as (
+nearest as (
     select
-        *,
-        row_number() over (partition by account_id order by distance, cluster) as nearness
+        account_id,
+        min_by(cluster, {{ struct_of([['distance', 'distance'], ['cluster', 'cluster']]) }}) as cluster
     from distances
+    group by account_id
+),
+
+names as (
+    select distinct
+        cluster,
+        cluster_name
+    from {{ ref('learned_value_clusters') }}
 )
 
 select
-    account_id,
-    cluster_name as value_cluster,
-    cast(cluster as integer) as value_cluster_number
-from ranked_clusters
-where nearness = 1
+    nearest.account_id,
+    names.cluster_name as value_cluster,
+    cast(nearest.cluster as integer) as value_cluster_number
+from nearest
+inner join names on nearest.cluster = names.cluster
