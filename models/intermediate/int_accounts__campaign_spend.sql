@@ -41,13 +41,20 @@ months as (
     group by campaign_id, spend_month, cycle_start
 ),
 
+members as (
+    select distinct
+        campaign_id,
+        account_id
+    from {{ ref('int_campaign_members') }}
+),
+
 numbered as (
     select
         campaign_id,
         account_id,
         row_number() over (partition by campaign_id order by account_id) as member_number,
         count(*) over (partition by campaign_id) as member_count
-    from {{ ref('int_campaign_members') }}
+    from members
 ),
 
 -- Whole numbers: cents, and the ten-thousandths that are left of the last one.

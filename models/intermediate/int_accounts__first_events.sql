@@ -23,7 +23,7 @@ events as (
     union all
     select
         account_id,
-        first_added_at as occurred_at
+        added_at as occurred_at
     from {{ ref('int_campaign_members') }}
 )
 

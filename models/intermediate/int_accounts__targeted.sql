@@ -1,10 +1,10 @@
 with
 
 members as (
-    select
+    select distinct
         campaign_id,
         account_id,
-        {{ cycle_of('first_added_at') }} as cycle_start
+        {{ cycle_of('added_at') }} as cycle_start
     from {{ ref('int_campaign_members') }}
 )
 

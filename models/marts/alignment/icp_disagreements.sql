@@ -18,7 +18,7 @@ segments as (
 targeted as (
     select
         account_id,
-        max(last_added_at) as last_targeted_at
+        max(added_at) as last_targeted_at
     from {{ ref('int_campaign_members') }}
     group by account_id
 ),

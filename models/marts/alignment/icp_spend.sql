@@ -37,13 +37,13 @@ touched as (
         coalesce(members.channel, 'unknown') as channel,
         row_number() over (
             partition by results.stage, results.record_id
-            order by members.first_added_at desc, members.campaign_id asc
+            order by members.added_at desc, members.campaign_id asc
         ) as recency
     from results
     inner join {{ ref('int_campaign_members') }} as members
         on
             results.account_id = members.account_id
-            and results.opened_at >= members.first_added_at
+            and results.opened_at >= members.added_at
 ),
 
 figures as (
