@@ -452,6 +452,21 @@ def test_dlt_appends_each_change_and_puts_fractions_into_a_second_column(by_dlt:
     assert [float(amount) for (amount,) in of(by_dlt, "select amount from input.input_orders order by 1")] == [1000, 1000.25]
 
 
+def test_rates_alone_in_a_folder_convert_what_dlt_lands_without_rates(build_input: InputBuild, tmp_path: Path) -> None:
+    (tmp_path / "exchange_rates.csv").write_text("currency_code,valid_from,rate\nEUR,2024-01-01,1.1\n")
+    loaded = {"_dlt_load_id": "1719806400.5"}
+    won = {name: value for name, value in WON.items() if name != "_fivetran_synced"}
+    tables = {
+        "account": [{"id": ACME, "name": "Acme"} | loaded],
+        "opportunity": [won | {"amount": 1000, "currency_iso_code": "EUR"} | loaded],
+    }
+    landed = write_landed_tables(tmp_path / "landed.duckdb", "salesforce", tables)
+    settings = {"connectors": ["salesforce", "files"], "salesforce_loader": "dlt", "files_dir": str(tmp_path)}
+    result = build_input(variables=settings, landed=landed)
+    assert of(result, "select order_id, currency_code from input.input_orders") == [("006a", "EUR")]
+    assert of(result, "select count(*) from input.input_rejects") == [(0,)]
+
+
 ACCOUNT = {"id": ACME, "name": "Acme", "created_date": at("2023-01-01"), "_fivetran_synced": SYNCED}
 WON = {
     "id": "006a",
