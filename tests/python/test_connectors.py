@@ -312,6 +312,7 @@ def icp(*arguments: str) -> Result:
 
 
 @pytest.mark.usefixtures("warm_check")
+@pytest.mark.slow
 def test_check_says_what_is_landed_and_what_to_switch_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     landed = test_hubspot_landed.write(tmp_path / "landed.duckdb", SCRIPTS["airbyte"])
     monkeypatch.setenv("ICP_LANDED", str(landed))

@@ -312,6 +312,7 @@ def test_init_says_what_it_made_and_what_comes_next(folder: Path) -> None:
 
 
 @pytest.mark.usefixtures("warm_check")
+@pytest.mark.slow
 def test_check_reads_a_folder_by_its_mapping(folder: Path) -> None:
     run("init", folder)
     report = check_folder(folder)
