@@ -375,20 +375,17 @@
         {%- endfor -%}
     {%- endfor -%}
     {%- if gaps -%} {%- do stop("In the folder " ~ folder ~ " " ~ gaps | join('; ') ~ ".") -%} {%- endif -%}
-    {#- Another connector may have the accounts, and the files no more than rates or spend. -#}
     {%- set others = var('connectors') | reject('equalto', 'files') | list -%}
     {%- set given = files | list + var('icp_inputs') | list -%}
     {%- if others | reject('equalto', 'relations') | list -%}
-        {{ return(files) }}
+        {#- Another connector has the accounts: the files may hold no more than rates or spend. -#}
     {%- elif 'accounts' not in given -%}
         {%- do stop("The folder " ~ folder ~ " lacks the required entity accounts (accounts.csv or accounts.parquet).") -%}
     {%- elif 'orders' not in given and 'opportunities' not in given -%}
         {%- do stop("The folder " ~ folder ~ " lacks orders and opportunities: one of the two is required.") -%}
-    {%- elif others -%}
-        {{ return(files) }}
-    {%- elif not has_rows.accounts -%}
+    {%- elif not others and not has_rows.accounts -%}
         {%- do stop("In the folder " ~ folder ~ " accounts has a header but no rows.") -%}
-    {%- elif not has_rows.orders and not has_rows.opportunities -%}
+    {%- elif not others and not has_rows.orders and not has_rows.opportunities -%}
         {%- do stop("In the folder " ~ folder ~ " neither orders nor opportunities has any rows: one of the two is required.") -%}
     {%- endif -%}
     {{ return(files) }}

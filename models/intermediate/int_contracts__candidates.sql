@@ -24,6 +24,10 @@ crowds as (
     having count(*) > {{ most_paired_lines() }}
 ),
 
+replacements as (
+    select * from {{ ref('int_orders__replacements') }}
+),
+
 windows as (
     select
         orders.order_id,
@@ -41,8 +45,8 @@ renewable as (
         contracts.*,
         own.replaces_order_id
     from contracts
-    left join {{ ref('int_orders__replacements') }} as own on contracts.order_id = own.order_id
-    anti join {{ ref('int_orders__replacements') }} as replacements on contracts.order_id = replacements.replaces_order_id
+    left join replacements as own on contracts.order_id = own.order_id
+    anti join replacements on contracts.order_id = replacements.replaces_order_id
     anti join crowds on contracts.account_id = crowds.account_id and contracts.product_id = crowds.product_id
     where contracts.ends_on is not null
 ),
@@ -54,7 +58,7 @@ renewing as (
         windows.overlap_days
     from contracts
     inner join windows on contracts.order_id = windows.order_id
-    anti join {{ ref('int_orders__replacements') }} as replacements on contracts.order_id = replacements.order_id
+    anti join replacements on contracts.order_id = replacements.order_id
     where contracts.ends_on is null or contracts.ends_on >= contracts.starts_on
 ),
 
@@ -87,25 +91,11 @@ pairs as (
 ),
 
 -- Only where a line has a choice does it matter which pair is preferred.
-renewing_several as (
-    select order_line_id from pairs
-    group by order_line_id
-    having count(*) > 1
-),
-
-renewed_by_several as (
-    select renewed_order_line_id from pairs
-    group by renewed_order_line_id
-    having count(*) > 1
-),
-
 choices as (
     select
-        pairs.*,
-        renewing_several.order_line_id is null and renewed_by_several.renewed_order_line_id is null as is_only_choice
+        *,
+        count(*) over (partition by order_line_id) = 1 and count(*) over (partition by renewed_order_line_id) = 1 as is_only_choice
     from pairs
-    left join renewing_several on pairs.order_line_id = renewing_several.order_line_id
-    left join renewed_by_several on pairs.renewed_order_line_id = renewed_by_several.renewed_order_line_id
 )
 
 select
