@@ -2,10 +2,11 @@
 
     python -m benchmarks.run [--base COMMIT] [--rounds N] [--lines MILLIONS ...] [--only PART ...]
 
-Parts: `demo` (the demo company from a fresh clone, once more, and parsing), `sql` (the SQL layers beside floor.sql, which makes
-the same marts from the same Parquet; that they agree row by row is checked), `learning` (the Python models), `applying` (segments
-and scores, beside one scan and join) and `report`. The older commit is a clone that shares this environment. Ratios are of CPU
-seconds, which other work on the machine disturbs least. In docs/benchmarks.md the rows that were measured are replaced.
+Parts: `demo` (the demo company from a fresh clone, again, learned anew, and parsing), `sql` (the SQL layers beside floor.sql,
+which makes the same marts from the same Parquet; that they agree row by row is checked), `learning` (the Python models),
+`applying` (segments and scores, beside one scan and join) and `report`. The older commit is a clone that shares this environment.
+Ratios are of CPU seconds, which other work on the machine disturbs least. In docs/benchmarks.md the rows that were measured are
+replaced.
 """
 
 import argparse
@@ -227,16 +228,18 @@ def alternating(rounds: int, *measured: Callable[[], Measured]) -> list[Measured
 
 def demo(options: argparse.Namespace) -> list[list[str]]:
     """Rows of the demo company: built from a fresh clone and again, parsed cold and warm, and its slowest node."""
-    fresh, again, cold, warm, backtest = ([[], []] for _ in range(5))
+    fresh, again, anew, cold, warm, backtest = ([[], []] for _ in range(6))
     for _ in range(options.rounds):
         for n, project in enumerate(projects(options.base, "demo")):
             fresh[n].append(project.dbt("build"))
             backtest[n].append(project.node("learned_backtest"))
             again[n].append(project.dbt("build"))
+            anew[n].append(project.dbt("build", "--full-refresh"))
             cold[n].append(project.dbt("parse", "--no-partial-parse"))
             warm[n].append(project.dbt("parse"))
-    names = ["demo: build of a fresh clone", "demo: build again", "parse, cold", "parse, warm", "demo: `learned_backtest`"]
-    parts = [fresh, again, cold, warm, backtest]
+    names = ["demo: build of a fresh clone", "demo: build again, nothing changed", "demo: build again, learned anew"]
+    names += ["parse, cold", "parse, warm", "demo: `learned_backtest`"]
+    parts = [fresh, again, anew, cold, warm, backtest]
     return [row(name, middle(part[0]), options.base, middle(part[1])) for name, part in zip(names, parts, strict=True)]
 
 
@@ -291,7 +294,7 @@ def learning(options: argparse.Namespace) -> list[list[str]]:
     """A row for each size: all Python models but those that learn nothing."""
     rows = []
     for accounts, both, folder in built_companies(options):
-        command = ["run", "--select", "path:python_models", "--exclude", *NOT_LEARNING]
+        command = ["run", "--full-refresh", "--select", "path:python_models", "--exclude", *NOT_LEARNING]
         here, before = alternating(options.rounds, *(partial(project.dbt, *command, files=folder) for project in both))
         with duckdb.connect(str(both[0].database), read_only=True) as connection:
             [(pursuits,)] = connection.execute("select count(*) from intermediate.int_pursuits where is_sampled").fetchall()

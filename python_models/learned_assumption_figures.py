@@ -1,9 +1,9 @@
 def model(dbt, session):
-    from icp_refinery.learning.measure import measure_profiles
-    from icp_refinery.warehouse import developed_pursuits, sampled_traits
+    from icp_refinery.learned import learned
+    from icp_refinery.warehouse import pursuits_and_sales, sampled_traits
 
     pursuits = dbt.ref("int_pursuits")
-    frame, _ = developed_pursuits(session, pursuits, dbt.ref("int_pursuits__sales"))
-    traits = sampled_traits(session, pursuits, dbt.ref("int_accounts__traits"), sizes="both")
+    given = pursuits_and_sales(session, pursuits, dbt.ref("int_pursuits__sales"))
+    traits = sampled_traits(session, pursuits, dbt.ref("int_accounts__traits"))
     profiles = dbt.ref("checked_assumptions").order("profile, attribute, operator, value nulls last").df()
-    return measure_profiles(frame, traits, profiles)
+    return learned("tables:learned_assumption_figures", *given, traits, profiles)

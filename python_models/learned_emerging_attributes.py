@@ -1,15 +1,10 @@
 def model(dbt, session):
-    from icp_refinery.learning.conditions import assign
-    from icp_refinery.learning.effects.leaks import suspected
-    from icp_refinery.learning.review.attributes import emerged_attributes
-    from icp_refinery.learning.segments import from_table
-    from icp_refinery.warehouse import closed_by_cycle, cycle_dates, definition_in_force, sampled_traits, typed
+    from icp_refinery.learned import learned
+    from icp_refinery.warehouse import closed_by_cycle, cycle_dates, definition_in_force, sampled_traits, typed, with_sizes
 
-    pursuits, traits = dbt.ref("int_pursuits__by_cycle"), dbt.ref("int_accounts__traits")
     adopted = dbt.ref("checked_adoptions"), dbt.ref("stg_people__adopted_segments"), dbt.ref("stg_people__adopted_segment_rules")
-    segments, rules, _ = from_table(definition_in_force(session, dbt.ref("learned_segments"), *adopted))
-    own = assign(sampled_traits(session, pursuits, traits, sizes="both"), rules, segments["segment_id"])
-    closed = closed_by_cycle(session, pursuits).assign(segment_id=lambda frame: frame["account_id"].map(own))
-    leaks = suspected(dbt.ref("learned_leaks").df())
-    banded = sampled_traits(session, pursuits, traits, sizes="bands").drop(columns=leaks, errors="ignore")
-    return typed(emerged_attributes(closed, cycle_dates(dbt.ref("int_cycles")), banded))
+    definition = definition_in_force(session, dbt.ref("learned_segments"), *adopted)
+    pursuits, cycles = dbt.ref("int_pursuits__by_cycle"), cycle_dates(dbt.ref("int_cycles"))
+    both = sampled_traits(session, pursuits, dbt.ref("int_accounts__traits"))
+    given = (definition, closed_by_cycle(session, pursuits), cycles, both, with_sizes("bands", both))
+    return typed(learned("tables:learned_emerging_attributes", *given, dbt.ref("learned_leaks").df()))

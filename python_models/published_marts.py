@@ -2,8 +2,8 @@ def model(dbt, session):
     from functools import partial
     from pathlib import Path
 
+    from icp_refinery.apart import apart
     from icp_refinery.publish import NotPublished, nothing_published, publish
-    from icp_refinery.report import render
 
     marts = {
         "cohort_retention": dbt.ref("cohort_retention"),
@@ -64,6 +64,10 @@ def model(dbt, session):
     # On Spark, marts beyond one disk become tables of its catalog.
     on_spark = hasattr(session, "tables_to_publish")
     tables = session.tables_to_publish(marts, published_schema, settings["publish_tables_beyond"]) if on_spark else None
+    if tables:
+        from icp_refinery.report import render
+    else:
+        render = partial(apart, "icp_refinery.report:render")
     try:
         files = publish(
             session,

@@ -9,18 +9,19 @@ import atexit
 import gc
 import os
 import pickle
+import pkgutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 IDLE: list[subprocess.Popen[bytes]] = []  # processes that have answered, for the next call: importing takes seconds
 os.register_at_fork(after_in_child=IDLE.clear)
 
 
-def apart(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """What `function(*args, **kwargs)` returns. The function, what it is given and what it returns must pickle.
+def apart(function: str, *args: Any, **kwargs: Any) -> Any:
+    """What the function "module:name" returns. Only that process imports its module; what it is given and returns must pickle.
 
     Raises what the function raises; RuntimeError where its process ends without an answer, as when memory ran out.
     """
@@ -34,17 +35,23 @@ def apart(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         process.stdin.flush()
         returned, raised = pickle.load(process.stdout)
     except (BrokenPipeError, EOFError, pickle.UnpicklingError):  # the last of an answer that was cut off
+        process.kill()
         code = process.wait()
-        raise RuntimeError(f"The process of {function.__name__} ended with code {code}, without an answer.") from None
+        raise RuntimeError(f"The process of {function} ended with code {code}, without an answer.") from None
     IDLE.append(process)
     if raised is not None:
         raise raised
     return returned
 
 
-def _started() -> subprocess.Popen[bytes]:
+def start(module: str) -> None:
+    """Start a process that imports a module, for a call to come."""
+    IDLE.append(_started(module))
+
+
+def _started(*modules: str) -> subprocess.Popen[bytes]:
     # -P: what lies in the current folder is not imported.
-    command = [sys.executable, "-P", "-m", "icp_refinery.apart"]
+    command = [sys.executable, "-P", "-m", "icp_refinery.apart", *modules]
     # One thread each: it is not alone.
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"})
 
@@ -52,7 +59,7 @@ def _started() -> subprocess.Popen[bytes]:
 @atexit.register
 def _end() -> None:
     for process in IDLE:
-        process.stdin.close()
+        process.kill()
         process.wait()
 
 
@@ -62,10 +69,12 @@ def _answer() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     with os.fdopen(os.dup(1), "wb") as answers:
         os.dup2(2, 1)  # what a function prints is no part of the answer
+        for module in sys.argv[1:]:
+            import_module(module)
         while sys.stdin.buffer.peek(1):
             function, args, kwargs = pickle.load(sys.stdin.buffer)
             try:
-                said = function(*args, **kwargs), None
+                said = pkgutil.resolve_name(function)(*args, **kwargs), None
             except Exception as problem:
                 said = None, problem
             sys.stdout.flush()

@@ -17,7 +17,7 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt.flags import get_flags
 from dbt_common.exceptions import DbtRuntimeError
 
-from icp_refinery import permissions
+from icp_refinery import apart, permissions
 from icp_refinery.landed import attach_landed
 from icp_refinery.project import NOT_IN_PATHS
 
@@ -46,8 +46,11 @@ class Plugin(BasePlugin):
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         """From now on, what this process writes is its owner's only; published files are as the user's umask says.
 
-        What dbt has parsed lives to the end of the process: Python need not search it for garbage hundreds of times.
+        What dbt has parsed lives to the end of the process: Python need not search it for garbage hundreds of times. What learns
+        is imported in a process apart while the first models run.
         """
+        if get_flags().WHICH == "build":
+            apart.start("icp_refinery.learning.tables")
         gc.freeze()
         atexit.register(gc.unfreeze)
         gc.set_threshold(20_000, 20, 20)

@@ -51,7 +51,7 @@ def publish(
     over: bool = False,
     kept: int = KEPT,
     schema: str = "marts",
-    report: Callable[[duckdb.DuckDBPyConnection, dict[str, Any]], dict[str, str]] | None = None,
+    report: Callable[[Path | duckdb.DuckDBPyConnection, dict[str, Any]], dict[str, str]] | None = None,
     tables: Any = None,
 ) -> pd.DataFrame:
     """Write the committed tables `marts` of the schema `schema` as a new state, and move `folder/current` to it.
@@ -65,8 +65,8 @@ def publish(
     `connectors` and `sources` say where the data came from. The demo company never replaces another's state; where `fct_orders`
     has hardly an order in common with the current state's, it is replaced only if `over`, or if it is the demo company's.
 
-    `report` makes the texts of the report's pages, by file name, from a connection to the new `icp.duckdb` and the manifest,
-    whose `files` are those of the marts then.
+    `report` makes the texts of the report's pages, by file name, from the new `icp.duckdb` (with `tables`, a connection to them)
+    and the manifest, whose `files` are those of the marts then.
 
     Kept are the `kept` newest states, the current one, and those that were current within `LEAST_AGE`.
 
@@ -128,7 +128,7 @@ def publish(
                 manifest["files"] = [_described(unfinished / f"{mart}.parquet", count) for mart, count in rows.items()]
                 others = [unfinished / "icp.duckdb"]
             if report is not None:
-                for page, text in report(written, manifest).items():
+                for page, text in report(written if tables else unfinished / "icp.duckdb", manifest).items():
                     _write(unfinished / page, text)
                     others.append(unfinished / page)
             manifest["files"] += [_described(path) for path in others]

@@ -12,10 +12,9 @@ import pandas as pd
 from duckdb import DuckDBPyConnection as Session
 from duckdb import DuckDBPyRelation as Relation
 
-from icp_refinery.learning.value import developed
 from icp_refinery.project import MOST_ACCOUNTS, OUTCOMES
 
-# Sizes are there twice: as a number, in which rules find their own cuts, and in bands that people speak of.
+# Sizes are there twice: as a number, and in bands that people speak of.
 BANDED = {"employee_count": "size_band", "annual_revenue": "revenue_band"}
 MOST_TRAITS = 200  # that are learned from: those known of most accounts
 BEHAVIOURS = {"is_multi_year": "multi_year", "has_add_on": "add_on", "has_service": "services", "is_bundle": "bundle"}
@@ -47,12 +46,10 @@ def sampled(relation: Relation) -> pd.DataFrame:
     return relation.filter("is_sampled").order("account_id").df()
 
 
-def sampled_traits(
-    session: Session, accounts: Relation, traits: Relation, *, sizes: Literal["numbers", "bands", "both"] = "numbers"
-) -> pd.DataFrame:
+def sampled_traits(session: Session, accounts: Relation, traits: Relation) -> pd.DataFrame:
     """The traits of the sampled accounts: index `account_id`, a column per attribute, text (object) or number (float).
 
-    At most `MOST_TRAITS` of them, the same ones for any sample.
+    At most `MOST_TRAITS` of them, the same ones for any sample. Sizes are there both ways (`with_sizes`).
     """
     names = sampled(accounts)["account_id"]
     long = query(
@@ -71,10 +68,14 @@ def sampled_traits(
     texts = long[is_text].pivot(index="account_id", columns="attribute", values="value").astype(object)
     numbers = long[~is_text].pivot(index="account_id", columns="attribute", values="number").astype(float)
     wide = texts.join(numbers, how="outer").reindex(names)
-    wide = wide.astype(object).where(wide.notna(), None).astype({name: float for name in numbers})
-    if sizes == "numbers":
-        return wide.drop(columns=list(BANDED.values()), errors="ignore")
-    return wide.drop(columns=[number for number, band in BANDED.items() if band in wide]) if sizes == "bands" else wide
+    return wide.astype(object).where(wide.notna(), None).astype({name: float for name in numbers})
+
+
+def with_sizes(form: Literal["numbers", "bands"], traits: pd.DataFrame) -> pd.DataFrame:
+    """The traits with sizes as numbers, for rules to find their own cuts in, or in bands."""
+    if form == "numbers":
+        return traits.drop(columns=list(BANDED.values()), errors="ignore")
+    return traits.drop(columns=[number for number, band in BANDED.items() if band in traits])
 
 
 # Pursuits ---------------------------------------------------------------------------------------------------
@@ -100,11 +101,11 @@ def sales_of_sampled(session: Session, pursuits: Relation, sales: Relation) -> p
     return query(session, query_text, pursuits=pursuits, sales=sales).df()
 
 
-def developed_pursuits(session: Session, pursuits: Relation, sales: Relation) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
-    """The sampled pursuits with the value of young wins developed to the horizon by chain ladder, and notes on it."""
+def pursuits_and_sales(session: Session, pursuits: Relation, sales: Relation) -> tuple[pd.DataFrame, pd.DataFrame, int]:
+    """The sampled pursuits, what was sold with them by month since the win, and the months to which `developed` develops."""
     horizon = pursuits.aggregate("max(horizon_months)").fetchall()[0][0] or 1
     history = sales_of_sampled(session, pursuits, sales).sort_values(["account_id", "month", "value"], ignore_index=True)
-    return developed(pursuits_so_far(session, pursuits), history=history, horizon=horizon)
+    return pursuits_so_far(session, pursuits), history, horizon
 
 
 def closed_by_cycle(session: Session, pursuits: Relation) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 import os
 import pickle
 import signal
@@ -11,54 +10,62 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from icp_refinery.apart import apart
+from icp_refinery.apart import apart, start
 
 
 def test_it_returns_what_the_function_returns_from_another_process() -> None:
     given = pd.DataFrame({"day": pd.to_datetime(["2024-02-29", None]), "name": ["訂單", None]})
-    pd.testing.assert_frame_equal(apart(pd.concat, [given, given], ignore_index=True), pd.concat([given] * 2, ignore_index=True))
-    assert apart(os.getpid) != os.getpid()
+    pd.testing.assert_frame_equal(
+        apart("pandas:concat", [given, given], ignore_index=True), pd.concat([given] * 2, ignore_index=True)
+    )
+    assert apart("os:getpid") != os.getpid()
 
 
 def test_what_is_printed_is_no_part_of_the_answer(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("icp_refinery.apart.IDLE", [])  # a process that writes where this test reads
-    assert apart(print, "said") is None
+    assert apart("builtins:print", "said") is None
     assert capfd.readouterr().err == "said\n"
 
 
 def test_it_raises_what_the_function_raises() -> None:
     with pytest.raises(ZeroDivisionError):
-        apart(operator.truediv, 1, 0)
+        apart("operator:truediv", 1, 0)
 
 
 def test_a_process_that_ends_without_an_answer_is_a_sentence() -> None:
-    with pytest.raises(RuntimeError, match=r"raise_signal ended with code -9, without an answer\.$"):
-        apart(signal.raise_signal, signal.SIGKILL)
+    with pytest.raises(RuntimeError, match=r"signal:raise_signal ended with code -9, without an answer\.$"):
+        apart("signal:raise_signal", signal.SIGKILL)
 
 
 def test_an_answer_that_is_cut_off_is_a_sentence() -> None:
     half = pickle.dumps(bytes(20_000))[:10_000]  # 3 is where answers go
-    with pytest.raises(RuntimeError, match="eval ended with code 9, without an answer"):
-        apart(eval, "__import__('os').write(3, half) and __import__('os')._exit(9)", {"half": half})
+    with pytest.raises(RuntimeError, match="builtins:eval ended with code 9, without an answer"):
+        apart("builtins:eval", "__import__('os').write(3, half) and __import__('os')._exit(9)", {"half": half})
 
 
 def test_it_imports_nothing_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("icp_refinery.apart.IDLE", [])  # another process
     (tmp_path / "pickle.py").write_text("raise SystemExit(3)")
     monkeypatch.chdir(tmp_path)
-    assert apart(len, "abc") == 3
+    assert apart("builtins:len", "abc") == 3
+
+
+def test_a_process_that_was_started_has_its_module_and_is_asked_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("icp_refinery.apart.IDLE", [])
+    start("colorsys")
+    assert apart("builtins:eval", "'colorsys' in __import__('sys').modules")
 
 
 def test_a_process_answers_again_also_after_a_function_that_raised() -> None:
-    first = apart(os.getpid)
+    first = apart("os:getpid")
     with pytest.raises(ZeroDivisionError):
-        apart(operator.truediv, 1, 0)
-    assert apart(os.getpid) == first
+        apart("operator:truediv", 1, 0)
+    assert apart("os:getpid") == first
 
 
 def test_a_fork_asks_a_process_of_its_own() -> None:
-    mine = apart(os.getpid)
+    mine = apart("os:getpid")
     forked = os.fork()
     if not forked:
-        os._exit(apart(os.getpid) == mine)
+        os._exit(apart("os:getpid") == mine)
     assert os.waitpid(forked, 0)[1] == 0

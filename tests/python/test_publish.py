@@ -138,8 +138,9 @@ def test_a_thousand_ordinary_names_leave_as_they_are(marts: duckdb.DuckDBPyConne
 
 
 def test_the_report_is_made_from_the_new_state_and_is_a_part_of_it(marts: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    def report(written: duckdb.DuckDBPyConnection, manifest: dict) -> dict[str, str]:
-        [(number,)] = written.execute("select max(number) from marts.accounts").fetchall()
+    def report(written: Path, manifest: dict) -> dict[str, str]:
+        with duckdb.connect(str(written), read_only=True) as connection:
+            [(number,)] = connection.execute("select max(number) from marts.accounts").fetchall()
         return {"report.html": f"{number} ü {[file['name'] for file in manifest['files']]}", "more.html": "more"}
 
     publish_state(marts, tmp_path, 1)

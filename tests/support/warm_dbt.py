@@ -9,6 +9,7 @@ import json
 import multiprocessing
 import os
 import pickle
+import pkgutil
 import shutil
 import sys
 import time
@@ -68,7 +69,7 @@ def _command(arguments: list[str], cwd: str, env: dict[str, str], output: str, p
                 import icp_refinery.apart
 
                 # What learns is imported here already, and would be imported anew in a process of its own.
-                icp_refinery.apart.apart = lambda function, *given, **options: function(*given, **options)
+                icp_refinery.apart.apart = lambda name, *given, **options: pkgutil.resolve_name(name)(*given, **options)
             cli(arguments, obj={"manifest": _read(parsed, arguments)} if parsed else None)
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 1

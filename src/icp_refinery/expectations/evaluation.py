@@ -10,7 +10,7 @@ import duckdb
 import pandas as pd
 
 from icp_refinery.apart import apart
-from icp_refinery.expectations.judge import RESULT_TYPES, judge, not_published
+from icp_refinery.expectations.judge import RESULT_TYPES, not_published
 from icp_refinery.expectations.over_time import over_time
 from icp_refinery.expectations.suites import SUITES, read_suites
 
@@ -44,7 +44,7 @@ def evaluate(
                 compared.append((suite, over, over_time(session, suite, over, ends_at)))
             if rows:
                 sampled.append((suite, rows, _sample(session, suite, rows)))
-    found = apart(judge, compared, sampled, docs)
+    found = apart("icp_refinery.expectations.judge:judge", compared, sampled, docs)
     found += [not_published(suite, item) for suite in unjudged for item in suite["expectations"]]
     order = {item["name"]: number for number, item in enumerate(i for suite in read for i in suite["expectations"])}
     found.sort(key=lambda row: order[row["expectation"]])

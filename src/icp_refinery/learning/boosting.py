@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from sklearn.ensemble._hist_gradient_boosting.grower import TreeGrower
 
 from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
 from icp_refinery.learning.periods import FOLDS
@@ -61,8 +62,6 @@ def boosted(columns: np.ndarray, is_text: np.ndarray, y: np.ndarray, train: np.n
     `columns`: traits × rows, texts as codes from 0, NaN where missing; `train`: models × rows, which rows each learns from;
     `bins`: the most bins of a trait.
     """
-    from sklearn.ensemble._hist_gradient_boosting.grower import TreeGrower
-
     order = np.argsort(~is_text, kind="stable")  # texts first, as scikit-learn has them: of equal splits the first counts
     columns, is_text = columns[order], is_text[order]
     predicted = np.empty(train.shape)

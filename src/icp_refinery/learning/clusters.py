@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score, silhouette_score
 from threadpoolctl import threadpool_limits
 
 from icp_refinery.learning.cluster_features import DIGITS, MINIMUM_CUSTOMERS, customer_features, scaled, scaling_of
@@ -105,7 +107,6 @@ def value_clusters(customers: pd.DataFrame, *, seed: int = 0, max_clusters: int 
     if scaling.empty:
         return _one_cluster(frame, "not enough evidence: all customers are alike")
     points = scaled(features.iloc[fitted], scaling)
-    import sklearn.cluster  # noqa: F401 (only threads of what is loaded are limited)
 
     # Sums over threads differ in the last digits, so one thread; and more threads do not pay at this size.
     with threadpool_limits(limits=1):
@@ -176,8 +177,6 @@ def _nearest(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
 
 
 def _fit(points: np.ndarray, k: int, seed: int, starts: int) -> np.ndarray:
-    from sklearn.cluster import KMeans
-
     return KMeans(k, n_init=starts, random_state=seed, algorithm="lloyd").fit(points).cluster_centers_
 
 
@@ -185,8 +184,6 @@ def _choose(
     points: np.ndarray, account_ids: pd.Series, seed: int, max_clusters: int
 ) -> tuple[pd.DataFrame, dict[int, np.ndarray]]:
     """Silhouette and stability of each number of clusters, and its centres."""
-    from sklearn.metrics import adjusted_rand_score, silhouette_score
-
     judged = points[_hash_sample(account_ids, JUDGE_ROWS)]
     distinct = len(np.unique(np.round(judged, DIGITS), axis=0))
     alike = np.unique(judged, axis=0, return_inverse=True)[1]
@@ -235,8 +232,6 @@ def _is_one_even_figure(points: np.ndarray, centres: np.ndarray, tenure: np.ndar
     whole = pd.Series(points[:, between.argmax()])
     if whole.groupby(tenure).transform("mean").var() >= ONE_FIGURE * whole.var():
         return True
-    from sklearn.metrics import silhouette_score
-
     figure = whole.to_numpy()[:JUDGE_ROWS, None]
     random = np.random.default_rng(seed)
     even = [random.uniform(*np.quantile(figure, [0.01, 0.99]), figure.shape) for _ in range(EVEN_DRAWS)]

@@ -19,7 +19,7 @@ from icp_refinery.learning.boosting import TAUGHT_BINS, boosted, teach
 from icp_refinery.learning.effects.leaks import leak_verdicts, suspected
 from icp_refinery.learning.periods import FOLDS, began_on, centred, folds, time_cells
 from icp_refinery.learning.pooled import Levels, levels_of
-from icp_refinery.learning.segments import LEAST_WINS, Learned, checked, learn_segments
+from icp_refinery.learning.segments import LEAST_WINS, checked
 from icp_refinery.learning.signal import sampled
 from icp_refinery.learning.traits import Trait, coded_traits
 from icp_refinery.learning.value import expected_value, log_score, winsorised
@@ -76,12 +76,6 @@ def recent_pursuits(pursuits: pd.DataFrame, traits: pd.DataFrame, *, seed: int =
     kept = begun_since(frame, since)
     note = f"what traits are worth changed: learned from the {len(kept):,} of {len(frame):,} first deals since {since:%Y-%m-%d}"
     return Recent(kept, since, [("recent", note)])
-
-
-def learn_recent_segments(pursuits: pd.DataFrame, traits: pd.DataFrame, leaks: pd.DataFrame) -> tuple[Recent, Learned]:
-    """The pursuits that tell of today, and the segments that are learned from them."""
-    recent = recent_pursuits(pursuits, traits, leaks=leaks)
-    return recent, learn_segments(recent.pursuits, traits, leaks=leaks)
 
 
 def begun_since(pursuits: pd.DataFrame, since: pd.Timestamp | None) -> pd.DataFrame:

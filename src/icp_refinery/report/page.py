@@ -80,19 +80,22 @@ PAGES = {
 
 
 def render(
-    marts: duckdb.DuckDBPyConnection,
+    marts: Path | duckdb.DuckDBPyConnection,
     manifest: Mapping[str, Any],
     stop_share: float = 0.25,
     hubspot_record_url: str | None = None,
 ) -> dict[str, str]:
     """The pages of the report as HTML documents by file name: `report.html`, `accounts.html` and `analyst.html`.
 
-    `marts` is a connection to the published marts (schema `marts`), `manifest` what was published: `as_of`, `published_at`,
-    `project_version`, `reporting_currency`, `reporting_cycle` and `files` (name, bytes). `stop_share` is the share of won value
-    up to which the report says of low-fit segments to stop targeting them. `hubspot_record_url` is the address of a company
-    in HubSpot, with `{id}` for its record id. Everything that comes from the data is escaped; scripts and styles run by their
-    hash only, and nothing may be loaded.
+    `marts` is the file of the published marts, or a connection to them (schema `marts`), `manifest` what was published: `as_of`,
+    `published_at`, `project_version`, `reporting_currency`, `reporting_cycle` and `files` (name, bytes). `stop_share` is the
+    share of won value up to which the report says of low-fit segments to stop targeting them. `hubspot_record_url` is the address
+    of a company in HubSpot, with `{id}` for its record id. Everything that comes from the data is escaped; scripts and styles run
+    by their hash only, and nothing may be loaded.
     """
+    if isinstance(marts, Path):
+        with duckdb.connect(str(marts), read_only=True) as opened:
+            return render(opened, manifest, stop_share, hubspot_record_url)
     told = facts.read(marts, manifest, hubspot_record_url) | {"stop_share": stop_share, "PAGES": PAGES}
     return {f"{name}.html": render_page(name, told) for name in PAGES}
 
