@@ -269,7 +269,8 @@ def sql(options: argparse.Namespace) -> list[list[str]]:
 
         built, least = alternating(options.rounds, build, lambda here=here, folder=folder: floor(folder, here.work))
         check_agreement(here.work)
-        rows.append(row(f"SQL layers, {lines:,} order lines", built, "floor", least))
+        limit = f", `ICP_MEMORY={os.environ['ICP_MEMORY']}`" if "ICP_MEMORY" in os.environ else ""
+        rows.append(row(f"SQL layers, {lines:,} order lines{limit}", built, "floor", least))
     return rows
 
 

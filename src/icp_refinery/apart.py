@@ -13,11 +13,12 @@ import pkgutil
 import signal
 import subprocess
 import sys
+import traceback
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
 IDLE: list[subprocess.Popen[bytes]] = []  # processes that have answered, for the next call: importing takes seconds
-os.register_at_fork(after_in_child=IDLE.clear)
 
 
 def apart(function: str, *args: Any, **kwargs: Any) -> Any:
@@ -26,10 +27,7 @@ def apart(function: str, *args: Any, **kwargs: Any) -> Any:
     Raises what the function raises; RuntimeError where its process ends without an answer, as when memory ran out.
     """
     asked = pickle.dumps((function, args, kwargs))
-    try:
-        process = IDLE.pop()
-    except IndexError:
-        process = _started()
+    process = _idle() or _started()
     try:
         process.stdin.write(asked)
         process.stdin.flush()
@@ -42,6 +40,15 @@ def apart(function: str, *args: Any, **kwargs: Any) -> Any:
     if raised is not None:
         raise raised
     return returned
+
+
+def _idle() -> subprocess.Popen[bytes] | None:
+    """A process that lives and waits; None where there is none. (To a fork, those of its parent do not live.)"""
+    with suppress(IndexError):
+        while (process := IDLE.pop()).poll() is not None:
+            pass
+        return process
+    return None
 
 
 def start(module: str) -> None:
@@ -76,6 +83,7 @@ def _answer() -> None:
             try:
                 said = pkgutil.resolve_name(function)(*args, **kwargs), None
             except Exception as problem:
+                problem.add_note(traceback.format_exc())  # pickled, it no longer knows where it was raised
                 said = None, problem
             sys.stdout.flush()
             pickle.dump(said, answers)

@@ -19,6 +19,7 @@ from dbt_common.exceptions import DbtRuntimeError
 
 from icp_refinery import apart, permissions
 from icp_refinery.landed import attach_landed
+from icp_refinery.learned import code_at_first
 from icp_refinery.project import NOT_IN_PATHS
 
 # A database of the name of one of its schemas, or of one of DuckDB's own: DuckDB could not tell which is meant.
@@ -47,17 +48,19 @@ class Plugin(BasePlugin):
         """From now on, what this process writes is its owner's only; published files are as the user's umask says.
 
         What dbt has parsed lives to the end of the process: Python need not search it for garbage hundreds of times. What learns
-        is imported in a process apart while the first models run.
+        is imported in a process apart while the first models of a whole build run.
         """
-        if get_flags().WHICH == "build":
-            apart.start("icp_refinery.learning.tables")
         gc.freeze()
         atexit.register(gc.unfreeze)
         gc.set_threshold(20_000, 20, 20)
         permissions.keep_private()
-        log = Path(get_flags().LOG_PATH or ".") / "dbt.log"
+        flags = get_flags()
+        log = Path(flags.LOG_PATH or ".") / "dbt.log"
         if log.is_file():
             permissions.make_private(log)
+        if flags.WHICH == "build" and not flags.SELECT and not flags.SELECTOR:
+            code_at_first()
+            apart.start("icp_refinery.learning.tables")
 
     def update_connection_config(self, creds: Any, config: dict[str, Any]) -> None:
         """Opens the database a first time, for the sentence where that fails. Raises DbtRuntimeError."""

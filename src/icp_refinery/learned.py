@@ -1,6 +1,6 @@
 """What was learned is not learned again: of the same frames the same code says the same.
 
-Answers are files in dbt's target folder, which `dbt clean` empties.
+Answers are files in dbt's target folder.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from dbt.flags import get_flags
 
 from icp_refinery.apart import apart
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 PACKAGE = Path(__file__).parent
+LIBRARIES = ("icp-refinery", "joblib", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "threadpoolctl")
 KEPT_DAYS = 14  # since an answer was last asked for
 
 
@@ -31,35 +34,40 @@ def learned(function: str, *args: Any, **kwargs: Any) -> pd.DataFrame:
     With `--full-refresh` it is learned anew.
     """
     flags = get_flags()
-    asked = pickle.dumps((_code(), function, args, kwargs))
-    answer = Path(flags.PROJECT_DIR, flags.TARGET_PATH or "target", "learned", hashlib.sha256(asked).hexdigest())
+    answer = Path(flags.PROJECT_DIR, flags.TARGET_PATH or "target", "learned", _name(function, args, kwargs))
     if not flags.FULL_REFRESH:
         with suppress(Exception):  # where there is no answer, or half of one
             known = pickle.loads(answer.read_bytes())
-            os.utime(answer)
+            with suppress(OSError):
+                os.utime(answer)
             return known
     made = apart(f"icp_refinery.learning.{function}", *args, **kwargs)
-    with suppress(OSError):  # without room for it, it is learned again
-        _keep(answer, pickle.dumps(made))
+    if code() == code_at_first():  # else a process may have imported other code than that of the name
+        with suppress(OSError):  # without room for it, it is learned again
+            _keep(answer, pickle.dumps(made))
     return made
 
 
+def _name(function: str, args: tuple, kwargs: dict[str, Any]) -> str:
+    return hashlib.sha256(pickle.dumps((code_at_first(), function, args, kwargs))).hexdigest()
+
+
+def code() -> str:
+    """What else an answer depends on, as a hash: the code that learns, and the libraries that it learns with."""
+    sources = [PACKAGE / name for name in ("project.py", "apart.py", "learned.py")] + sorted((PACKAGE / "learning").rglob("*.py"))
+    said = [platform.python_version(), platform.machine(), *(f"{name} {version(name)}" for name in LIBRARIES)]
+    read = [source.read_bytes() for source in sources if source.is_file()]
+    return hashlib.sha256(pickle.dumps((said, read))).hexdigest()
+
+
 @cache
-def _code() -> str:
-    """What else an answer depends on: the code that learns, and the libraries that it learns with."""
-    sources = [PACKAGE / "project.py", *sorted((PACKAGE / "learning").rglob("*.py"))]
-    libraries = [f"{name} {version(name)}" for name in ("numpy", "pandas", "scipy", "scikit-learn")]
-    said = [
-        platform.python_version(),
-        platform.machine(),
-        *libraries,
-        *(source.read_text(encoding="utf-8") for source in sources),
-    ]
-    return hashlib.sha256("\0".join(said).encode()).hexdigest()
+def code_at_first() -> str:
+    """The same before any process has imported what learns."""
+    return code()
 
 
 def _keep(answer: Path, content: bytes) -> None:
-    answer.parent.mkdir(parents=True, exist_ok=True)
+    answer.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = answer.with_suffix(f".{os.getpid()}")
     part.write_bytes(content)
     part.replace(answer)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from icp_refinery.apart import apart, start
+from icp_refinery.apart import IDLE, apart, start
 
 
 def test_it_returns_what_the_function_returns_from_another_process() -> None:
@@ -30,6 +31,20 @@ def test_what_is_printed_is_no_part_of_the_answer(capfd: pytest.CaptureFixture[s
 def test_it_raises_what_the_function_raises() -> None:
     with pytest.raises(ZeroDivisionError):
         apart("operator:truediv", 1, 0)
+
+
+def test_what_is_raised_says_where() -> None:
+    with pytest.raises(ZeroDivisionError) as raised:
+        apart("fractions:Fraction", 1, 0)
+    assert "fractions.py" in raised.value.__notes__[0]
+
+
+def test_a_waiting_process_that_was_killed_is_not_asked() -> None:
+    mine = apart("os:getpid")
+    os.kill(mine, signal.SIGKILL)
+    while any(process.pid == mine and process.poll() is None for process in IDLE):
+        time.sleep(0.01)
+    assert apart("os:getpid") != mine
 
 
 def test_a_process_that_ends_without_an_answer_is_a_sentence() -> None:

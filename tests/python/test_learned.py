@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -57,7 +59,8 @@ def test_another_question_is_asked(asked: list[tuple], other: Callable[[], pd.Da
 
 def test_other_code_and_a_full_refresh_learn_anew(asked: list[tuple], monkeypatch: pytest.MonkeyPatch) -> None:
     learned("value:developed", FRAME)
-    monkeypatch.setattr(module, "_code", lambda: "another")
+    monkeypatch.setattr(module, "code", lambda: "another")
+    monkeypatch.setattr(module, "code_at_first", lambda: "another")
     learned("value:developed", FRAME)
     module.get_flags().FULL_REFRESH = True
     learned("value:developed", FRAME)
@@ -66,25 +69,31 @@ def test_other_code_and_a_full_refresh_learn_anew(asked: list[tuple], monkeypatc
     assert learned("value:developed", FRAME)["question"].eq(3).all()  # the newest answer stays
 
 
+def test_while_code_changes_nothing_is_kept(asked: list[tuple], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "code", lambda: "newer")
+    assert learned("value:developed", FRAME)["question"].eq(1).all()
+    assert not (tmp_path / "target" / "learned").exists()
+
+
 def test_the_code_is_that_of_each_module_that_learns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for source in (module.PACKAGE / "project.py", *(module.PACKAGE / "learning").rglob("*.py")):
-        copy = tmp_path / source.relative_to(module.PACKAGE)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_text(source.read_text())
+    shutil.copytree(module.PACKAGE, tmp_path, dirs_exist_ok=True)
     monkeypatch.setattr(module, "PACKAGE", tmp_path)
-    seen = {module._code.__wrapped__()}
-    for changed in ("project.py", "learning/tables.py", "learning/effects/leaks.py"):
+    seen = {module.code()}
+    for changed in ("project.py", "apart.py", "learning/tables.py", "learning/effects/leaks.py"):
         (tmp_path / changed).write_text((tmp_path / changed).read_text() + "# changed\n")
-        seen.add(module._code.__wrapped__())
+        seen.add(module.code())
     monkeypatch.setattr(module, "version", lambda name: f"{name} 99")
-    seen.add(module._code.__wrapped__())
-    assert len(seen) == 5
+    seen.add(module.code())
+    assert len(seen) == 6
+    (tmp_path / "learning" / ".#tables.py").symlink_to("an editor's lock")
+    assert module.code() in seen
 
 
 @pytest.mark.parametrize("content", [b"", b"half of", b"\x80\x04\x95"])
 def test_a_broken_answer_is_learned_anew(asked: list[tuple], tmp_path: Path, content: bytes) -> None:
     learned("value:developed", FRAME)
     [answer] = (tmp_path / "target" / "learned").iterdir()
+    assert [stat.S_IMODE(answer.parent.stat().st_mode)] == [0o700]
     answer.write_bytes(content)
     assert learned("value:developed", FRAME)["question"].eq(2).all()
 

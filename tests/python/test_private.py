@@ -44,6 +44,25 @@ def test_a_held_database_is_one_sentence_that_names_the_process(build_input: Inp
     assert stat.S_IMODE(built.database.stat().st_mode) == 0o600
 
 
+STARTED = """
+import os, sys
+from types import SimpleNamespace
+from icp_refinery import dbt_plugin
+os.umask(0o022)
+dbt_plugin.get_flags = lambda: SimpleNamespace(WHICH=sys.argv[1], SELECT=sys.argv[2:], SELECTOR=None, LOG_PATH=None)
+dbt_plugin.apart.start = lambda *modules: print(*modules, oct(os.umask(0)))
+dbt_plugin.Plugin("icp", {})
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "started"), [("build", "icp_refinery.learning.tables 0o77\n"), ("build orders", ""), ("run", "")]
+)
+def test_what_a_whole_build_starts_early_keeps_private_too(asked: str, started: str) -> None:
+    done = subprocess.run([sys.executable, "-c", STARTED, *asked.split()], capture_output=True, text=True, check=True)
+    assert done.stdout == started
+
+
 @pytest.mark.parametrize("name", ["main.duckdb", "Marts.duckdb", "what?.duckdb", "my#db.duckdb"])
 def test_a_database_with_a_name_that_cannot_be_is_one_sentence(name: str, start_only: Path, tmp_path: Path) -> None:
     arguments = ["--no-use-colors", "build", "--vars", "{connectors: [files], files_dir: nowhere}"]

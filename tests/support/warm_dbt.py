@@ -69,6 +69,7 @@ def _command(arguments: list[str], cwd: str, env: dict[str, str], output: str, p
                 import icp_refinery.apart
 
                 # What learns is imported here already, and would be imported anew in a process of its own.
+                icp_refinery.apart.start = lambda *_: None
                 icp_refinery.apart.apart = lambda name, *given, **options: pkgutil.resolve_name(name)(*given, **options)
             cli(arguments, obj={"manifest": _read(parsed, arguments)} if parsed else None)
     except SystemExit as stop:
