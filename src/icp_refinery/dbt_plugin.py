@@ -59,7 +59,7 @@ class Plugin(BasePlugin):
         if log.is_file():
             permissions.make_private(log)
         if flags.WHICH == "build" and not flags.SELECT and not flags.SELECTOR:
-            code_at_first()
+            code_at_first()  # that of what is imported now
             apart.start("icp_refinery.learning.tables")
 
     def update_connection_config(self, creds: Any, config: dict[str, Any]) -> None:

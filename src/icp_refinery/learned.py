@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from dbt.flags import get_flags
 
+from icp_refinery import permissions
 from icp_refinery.apart import apart
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def learned(function: str, *args: Any, **kwargs: Any) -> pd.DataFrame:
     made = apart(f"icp_refinery.learning.{function}", *args, **kwargs)
     if code() == code_at_first():  # else a process may have imported other code than that of the name
         with suppress(OSError):  # without room for it, it is learned again
-            _keep(answer, pickle.dumps(made))
+            permissions.keep(answer, pickle.dumps(made))
+            _forget(answer.parent)
     return made
 
 
@@ -66,11 +68,8 @@ def code_at_first() -> str:
     return code()
 
 
-def _keep(answer: Path, content: bytes) -> None:
-    answer.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = answer.with_suffix(f".{os.getpid()}")
-    part.write_bytes(content)
-    part.replace(answer)
-    for other in answer.parent.iterdir():
-        if other.stat().st_mtime < time.time() - KEPT_DAYS * 86_400:
-            other.unlink(missing_ok=True)
+def _forget(folder: Path) -> None:
+    """Remove the answers that nobody has asked for in a long time."""
+    for answer in folder.iterdir():
+        if answer.stat().st_mtime < time.time() - KEPT_DAYS * 86_400:
+            answer.unlink(missing_ok=True)

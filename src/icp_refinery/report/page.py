@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import duckdb
 import jinja2
 from markupsafe import Markup
 
+from icp_refinery import permissions
 from icp_refinery.report import facts, labels, words
 
 FOLDER = Path(__file__).parent
@@ -144,10 +144,7 @@ def vega_bundle() -> str:
 
     bundle = vl_convert.javascript_bundle().replace("</script", "<\\/script").replace("<!--", "<\\!--")
     with suppress(OSError):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        unfinished = folder / f"{secrets.token_hex(4)}.part"
-        unfinished.write_text(bundle, encoding="utf-8")
-        unfinished.replace(kept)
+        permissions.keep(kept, bundle.encode())
     return bundle
 
 
